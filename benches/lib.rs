@@ -1,0 +1,1 @@
+//! Developers' criterion sweeps over the kernels.

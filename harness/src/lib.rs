@@ -1,0 +1,1 @@
+//! Whole workloads on the kernels, and the honest reports about them.

@@ -1,0 +1,3 @@
+//! The `tilewise` command, thin.
+
+fn main() {}

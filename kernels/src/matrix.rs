@@ -1,0 +1,243 @@
+//! Row-major views with any row stride, checked once when made; and the one way several members
+//! of a team write disjoint parts of the same slice.
+
+use core::marker::PhantomData;
+use core::ops::Range;
+
+/// A matrix in borrowed memory: row `i` is `data[i * stride..][..cols]`.
+///
+/// ```
+/// let data = [1, 2, 0, 3, 4];
+/// let matrix = tilewise::Matrix::with_stride(&data, 2, 2, 3)?;
+/// assert_eq!(matrix.row(1), [3, 4]);
+/// # Ok::<(), tilewise::matrix::LayoutError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    cols: usize,
+    stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// Rows directly behind each other.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when `data` is shorter than `rows * cols`.
+    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Result<Self, LayoutError> {
+        Self::with_stride(data, rows, cols, cols)
+    }
+
+    /// Rows that start `stride` elements apart.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when `stride < cols` or `data` ends before the last row does.
+    pub fn with_stride(
+        data: &'a [T],
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Result<Self, LayoutError> {
+        LayoutError::check(data.len(), rows, cols, stride)?;
+        Ok(Matrix { data, rows, cols, stride })
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Elements from the start of one row to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Row `index`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn row(&self, index: usize) -> &'a [T] {
+        assert!(index < self.rows, "row {index} of a matrix with {} rows", self.rows);
+        &self.data[index * self.stride..][..self.cols]
+    }
+
+    /// The rows in `range`, as a view.
+    ///
+    /// # Panics
+    /// When the range leaves the matrix.
+    pub fn slice_rows(&self, range: Range<usize>) -> Matrix<'a, T> {
+        assert!(
+            range.start <= range.end && range.end <= self.rows,
+            "rows {range:?} of {}",
+            self.rows
+        );
+        let data = self.data.get(range.start * self.stride..).unwrap_or(&[]);
+        Matrix { data, rows: range.len(), ..*self }
+    }
+}
+
+/// Like [`Matrix`], for writing.
+#[derive(Debug)]
+pub struct MatrixMut<'a, T> {
+    data: &'a mut [T],
+    rows: usize,
+    cols: usize,
+    stride: usize,
+}
+
+impl<'a, T> MatrixMut<'a, T> {
+    /// Rows directly behind each other.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when `data` is shorter than `rows * cols`.
+    pub fn new(data: &'a mut [T], rows: usize, cols: usize) -> Result<Self, LayoutError> {
+        Self::with_stride(data, rows, cols, cols)
+    }
+
+    /// Rows that start `stride` elements apart; what lies between them is never written.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when `stride < cols` or `data` ends before the last row does.
+    pub fn with_stride(
+        data: &'a mut [T],
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Result<Self, LayoutError> {
+        LayoutError::check(data.len(), rows, cols, stride)?;
+        Ok(MatrixMut { data, rows, cols, stride })
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Elements from the start of one row to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Row `index`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn row_mut(&mut self, index: usize) -> &mut [T] {
+        assert!(index < self.rows, "row {index} of a matrix with {} rows", self.rows);
+        &mut self.data[index * self.stride..][..self.cols]
+    }
+
+    /// The storage behind the rows, for handing out to a team.
+    pub fn into_disjoint(self) -> Disjoint<'a, T> {
+        Disjoint::new(self.data)
+    }
+}
+
+/// A shape that does not fit its storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Rows would overlap.
+    #[error("row stride {stride} is smaller than the {cols} columns of a row")]
+    Stride {
+        /// The stride given.
+        stride: usize,
+        /// The columns a row has.
+        cols: usize,
+    },
+    /// The slice ends too early.
+    #[error("{rows} rows of {cols} columns with row stride {stride} do not fit in {len} elements")]
+    TooShort {
+        /// Rows asked for.
+        rows: usize,
+        /// Columns asked for.
+        cols: usize,
+        /// The row stride.
+        stride: usize,
+        /// Elements in the slice.
+        len: usize,
+    },
+}
+
+impl LayoutError {
+    fn check(len: usize, rows: usize, cols: usize, stride: usize) -> Result<(), LayoutError> {
+        if stride < cols {
+            return Err(LayoutError::Stride { stride, cols });
+        }
+        // The last row may be short of the stride: only its columns must be there.
+        let needed = match rows.checked_sub(1) {
+            None => Some(0),
+            Some(full) => full.checked_mul(stride).and_then(|n| n.checked_add(cols)),
+        };
+        match needed {
+            Some(needed) if needed <= len => Ok(()),
+            _ => Err(LayoutError::TooShort { rows, cols, stride, len }),
+        }
+    }
+}
+
+/// A mutable slice whose disjoint parts several members of a team write at the same time.
+///
+/// The borrow checker cannot see that member 0 writes other rows than member 1; whoever hands
+/// out the parts promises it. Everything else in the kernels is safe code.
+#[derive(Debug)]
+pub struct Disjoint<'a, T> {
+    start: *mut T,
+    len: usize,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
+#[allow(unsafe_code, reason = "disjoint output views: the one place that splits a mutable slice")]
+mod disjoint {
+    use super::{Disjoint, PhantomData, Range};
+
+    // SAFETY: it is a mutable borrow of a slice; `part`'s contract keeps the parts apart.
+    unsafe impl<T: Send> Send for Disjoint<'_, T> {}
+    // SAFETY: as above; shared use only ever reaches disjoint elements.
+    unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
+
+    impl<'a, T> Disjoint<'a, T> {
+        /// Takes the borrow of the whole slice.
+        pub fn new(slice: &'a mut [T]) -> Self {
+            Disjoint { start: slice.as_mut_ptr(), len: slice.len(), borrow: PhantomData }
+        }
+
+        /// Elements in the whole slice.
+        pub fn len(&self) -> usize {
+            self.len
+        }
+
+        /// Whether there are none.
+        pub fn is_empty(&self) -> bool {
+            self.len == 0
+        }
+
+        /// The elements in `range`.
+        ///
+        /// # Panics
+        /// When the range leaves the slice.
+        ///
+        /// # Safety
+        /// No two parts alive at the same time may overlap, on whatever thread.
+        #[inline]
+        #[allow(clippy::mut_from_ref, reason = "the contract above is what makes it sound")]
+        pub unsafe fn part(&self, range: Range<usize>) -> &'a mut [T] {
+            assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
+            // SAFETY: in bounds by the assertion; exclusive by the caller's promise.
+            unsafe { core::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The register vocabularies: the handful of operations that differ from one CPU to the next.
+//!
+//! Every algorithm in this crate is written once, over [`ByteDot`] for bytes and over
+//! [`pulp::Simd`] with [`FloatExtra`] for floats. One small file per instruction set implements
+//! them; all intrinsics live in those files. [`dispatch`] turns an [`Isa`] into the token that
+//! carries the operations.
+//!
+//! # Bytes
+//!
+//! Weights stand in panels of 16 columns. One *step* of a panel is 4 depths of its 16 columns,
+//! 64 bytes, the four depths of a column side by side:
+//!
+//! ```text
+//! byte      0   1   2   3    4   5   6   7         60   61   62   63
+//! column    0   0   0   0    1   1   1   1    ...  15   15   15   15
+//! depth     0   1   2   3    0   1   2   3          0    1    2    3
+//! ```
+//!
+//! One such step is one 512-bit register, two 256-bit registers, or a row of an AMX tile.
+
+use crate::isa::{Isa, MissingIsa, Token};
+
+#[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+mod avx512_vnni;
+#[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+mod avx_vnni;
+#[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
+mod neon;
+mod scalar;
+
+/// Columns in a panel of packed weights.
+pub const PANEL: usize = 16;
+
+/// Depths in a step.
+pub const GROUP: usize = 4;
+
+/// Four depths of the sixteen columns of a panel.
+pub type Step = [[i8; GROUP]; PANEL];
+
+/// The integer vocabulary: sums of products of unsigned by signed bytes, sixteen columns at a
+/// time, exact and wrapping.
+///
+/// `Acc` and `Rhs` cover the whole panel in as many registers as it takes, so that a tile body
+/// never asks how wide a register is.
+pub trait ByteDot: Token {
+    /// Four depths of one row of the left operand, in every column's place.
+    type Lhs: Copy;
+    /// One step of a panel.
+    type Rhs: Copy;
+    /// Sixteen wrapping 32-bit sums.
+    type Acc: Copy;
+
+    /// Sums of nothing.
+    fn zero(self) -> Self::Acc;
+
+    /// Loads one step of a panel.
+    fn load(self, step: &Step) -> Self::Rhs;
+
+    /// Puts four depths of a row beside every column.
+    fn broadcast(self, group: [u8; GROUP]) -> Self::Lhs;
+
+    /// `acc[c] + lhs[0] * rhs[c][0] + ... + lhs[3] * rhs[c][3]`, wrapping, for every column `c`.
+    fn dot(self, acc: Self::Acc, lhs: Self::Lhs, rhs: Self::Rhs) -> Self::Acc;
+
+    /// Writes the sums out.
+    fn store(self, acc: Self::Acc, out: &mut [i32; PANEL]);
+}
+
+/// What [`pulp::Simd`] lacks and the kernels need.
+pub trait FloatExtra: pulp::Simd {
+    /// Writes `value` past the caches. Nothing may read it on another thread before
+    /// [`FloatExtra::stream_fence`].
+    ///
+    /// # Panics
+    /// When `to` is not aligned to its own size.
+    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s);
+
+    /// Like [`FloatExtra::stream_f32s`].
+    ///
+    /// # Panics
+    /// When `to` is not aligned to its own size.
+    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s);
+
+    /// Makes streamed writes of this thread visible before any later write of it.
+    fn stream_fence(self);
+}
+
+/// A token with both vocabularies: what an algorithm is generic over.
+pub trait Vocabulary: ByteDot<Floats: FloatExtra> {}
+
+impl<T: ByteDot<Floats: FloatExtra>> Vocabulary for T {}
+
+/// Something to be done with whatever token [`dispatch`] finds.
+pub trait Visitor {
+    /// What the visit gives back.
+    type Output;
+
+    /// Called with the token of the chosen instruction set.
+    fn visit<T: Vocabulary>(self, token: T) -> Self::Output;
+}
+
+/// Calls `visitor` with the token of `isa`.
+///
+/// # Errors
+/// [`MissingIsa`] when this CPU lacks it.
+pub fn dispatch<V: Visitor>(isa: Isa, visitor: V) -> Result<V::Output, MissingIsa> {
+    fn with<T: Vocabulary, V: Visitor>(visitor: V) -> Result<V::Output, MissingIsa> {
+        T::detect().map(|token| visitor.visit(token)).ok_or(MissingIsa(T::ISA))
+    }
+    match isa {
+        Isa::Scalar => with::<crate::isa::Scalar, V>(visitor),
+        #[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
+        Isa::Neon => with::<crate::isa::Neon, V>(visitor),
+        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+        Isa::Avx2 => with::<crate::isa::Avx2, V>(visitor),
+        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+        Isa::AvxVnni => with::<crate::isa::AvxVnni, V>(visitor),
+        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+        Isa::Avx512Vnni => with::<crate::isa::Avx512Vnni, V>(visitor),
+        #[allow(unreachable_patterns, reason = "which names have code depends on the target")]
+        other => Err(MissingIsa(other)),
+    }
+}

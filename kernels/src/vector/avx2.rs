@@ -1,0 +1,123 @@
+//! AVX2 without a byte dot product: bytes are widened to 16 bits in registers, so that nothing
+//! saturates (the shorter `vpmaddubsw` chain would, above 128 * 255).
+//!
+//! | instruction | what for | per 32 products |
+//! |---|---|---|
+//! | `vpsllw`, `vpsraw` | sign-extend the even bytes; `vpsraw` alone the odd ones | shared by the rows of a tile |
+//! | `vpmaddwd` | two products each, summed in 32 bits | 2 |
+//! | `vpaddd` | into the accumulator, wrapping | 2 |
+#![allow(unsafe_code, reason = "intrinsics; the token proves AVX2")]
+
+use super::{ByteDot, FloatExtra, GROUP, PANEL, Step};
+use crate::isa::Avx2;
+use core::arch::x86_64::*;
+use pulp::x86::V3;
+
+/// The even and the odd bytes of each 32-bit group, as 16-bit lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct Widened {
+    even: __m256i,
+    odd: __m256i,
+}
+
+impl ByteDot for Avx2 {
+    type Lhs = Widened;
+    type Rhs = [Widened; 2];
+    type Acc = [__m256i; 2];
+
+    #[inline(always)]
+    fn zero(self) -> Self::Acc {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_setzero_si256(); 2] }
+    }
+
+    #[inline(always)]
+    fn load(self, step: &Step) -> Self::Rhs {
+        let [low, high]: &[[u8; 32]; 2] = bytemuck::cast_ref(step);
+        [low, high].map(|half| {
+            // SAFETY: the token proves AVX2; `half` is 32 readable bytes.
+            unsafe {
+                let bytes = _mm256_loadu_si256(half.as_ptr().cast());
+                Widened {
+                    even: _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8),
+                    odd: _mm256_srai_epi16(bytes, 8),
+                }
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: [u8; GROUP]) -> Widened {
+        // SAFETY: the token proves AVX2.
+        unsafe {
+            let bytes = _mm256_set1_epi32(i32::from_ne_bytes(group));
+            Widened {
+                even: _mm256_and_si256(bytes, _mm256_set1_epi16(0xff)),
+                odd: _mm256_srli_epi16(bytes, 8),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn dot(self, acc: Self::Acc, lhs: Widened, rhs: Self::Rhs) -> Self::Acc {
+        // SAFETY: the token proves AVX2. A product pair is at most 2 * 255 * 128, far from 2^31.
+        let half = |acc, rhs: Widened| unsafe {
+            let even = _mm256_madd_epi16(lhs.even, rhs.even);
+            let odd = _mm256_madd_epi16(lhs.odd, rhs.odd);
+            _mm256_add_epi32(acc, _mm256_add_epi32(even, odd))
+        };
+        [half(acc[0], rhs[0]), half(acc[1], rhs[1])]
+    }
+
+    #[inline(always)]
+    fn store(self, acc: Self::Acc, out: &mut [i32; PANEL]) {
+        store_pair(acc, out);
+    }
+}
+
+/// Writes sixteen sums from two registers; AVX-VNNI does the same.
+#[inline(always)]
+pub(super) fn store_pair(acc: [__m256i; 2], out: &mut [i32; PANEL]) {
+    let (low, high) = out.split_at_mut(PANEL / 2);
+    // SAFETY: AVX is there, for registers of it are; each half is 32 writable bytes.
+    unsafe {
+        _mm256_storeu_si256(low.as_mut_ptr().cast(), acc[0]);
+        _mm256_storeu_si256(high.as_mut_ptr().cast(), acc[1]);
+    }
+}
+
+impl FloatExtra for V3 {
+    #[inline(always)]
+    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
+        let to: *mut Self::f32s = to;
+        assert!(to.is_aligned_to_register::<32>(), "streaming store to an unaligned address");
+        // SAFETY: the token proves AVX; `to` is writable and, as just checked, aligned.
+        unsafe { _mm256_stream_ps(to.cast(), bytemuck::cast(value)) }
+    }
+
+    #[inline(always)]
+    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
+        let to: *mut Self::f64s = to;
+        assert!(to.is_aligned_to_register::<32>(), "streaming store to an unaligned address");
+        // SAFETY: the token proves AVX; `to` is writable and, as just checked, aligned.
+        unsafe { _mm256_stream_pd(to.cast(), bytemuck::cast(value)) }
+    }
+
+    #[inline(always)]
+    fn stream_fence(self) {
+        // SAFETY: the token proves SSE.
+        unsafe { _mm_sfence() }
+    }
+}
+
+/// Whether a pointer may be streamed to.
+pub(super) trait RegisterAligned {
+    fn is_aligned_to_register<const BYTES: usize>(&self) -> bool;
+}
+
+impl<T> RegisterAligned for *mut T {
+    #[inline(always)]
+    fn is_aligned_to_register<const BYTES: usize>(&self) -> bool {
+        (*self).addr().is_multiple_of(BYTES)
+    }
+}

@@ -1,0 +1,72 @@
+//! AVX-512 VNNI: the byte dot product on 512-bit registers, one to a panel.
+//!
+//! | instruction | what for | per 64 products |
+//! |---|---|---|
+//! | `vpdpbusd zmm` | four products a lane added to 32 bits, wrapping | 1 |
+#![allow(unsafe_code, reason = "intrinsics; the token proves AVX-512 and its VNNI")]
+
+use super::avx2::RegisterAligned;
+use super::{ByteDot, FloatExtra, GROUP, PANEL, Step};
+use crate::isa::Avx512Vnni;
+use core::arch::x86_64::*;
+use pulp::x86::V4;
+
+impl ByteDot for Avx512Vnni {
+    type Lhs = __m512i;
+    type Rhs = __m512i;
+    type Acc = __m512i;
+
+    #[inline(always)]
+    fn zero(self) -> __m512i {
+        // SAFETY: the token proves AVX-512.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    fn load(self, step: &Step) -> __m512i {
+        // SAFETY: the token proves AVX-512; a step is 64 readable bytes.
+        unsafe { _mm512_loadu_si512(step.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: [u8; GROUP]) -> __m512i {
+        // SAFETY: the token proves AVX-512.
+        unsafe { _mm512_set1_epi32(i32::from_ne_bytes(group)) }
+    }
+
+    #[inline(always)]
+    fn dot(self, acc: __m512i, lhs: __m512i, rhs: __m512i) -> __m512i {
+        // SAFETY: the token proves AVX-512 VNNI.
+        unsafe { _mm512_dpbusd_epi32(acc, lhs, rhs) }
+    }
+
+    #[inline(always)]
+    fn store(self, acc: __m512i, out: &mut [i32; PANEL]) {
+        // SAFETY: the token proves AVX-512; `out` is 64 writable bytes.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), acc) }
+    }
+}
+
+impl FloatExtra for V4 {
+    #[inline(always)]
+    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
+        let to: *mut Self::f32s = to;
+        assert!(to.is_aligned_to_register::<64>(), "streaming store to an unaligned address");
+        // SAFETY: the token proves AVX-512; `to` is writable and, as just checked, aligned.
+        unsafe { _mm512_stream_ps(to.cast(), bytemuck::cast(value)) }
+    }
+
+    #[inline(always)]
+    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
+        let to: *mut Self::f64s = to;
+        assert!(to.is_aligned_to_register::<64>(), "streaming store to an unaligned address");
+        // SAFETY: the token proves AVX-512; `to` is writable and, as just checked, aligned.
+        unsafe { _mm512_stream_pd(to.cast(), bytemuck::cast(value)) }
+    }
+
+    #[inline(always)]
+    fn stream_fence(self) {
+        // SAFETY: the token proves SSE.
+        unsafe { _mm_sfence() }
+    }
+}

@@ -1,0 +1,55 @@
+//! Plain arrays: what every machine has, and the definition the other files are tested against.
+
+use super::{ByteDot, FloatExtra, GROUP, PANEL, Step};
+use crate::isa::Scalar;
+
+impl ByteDot for Scalar {
+    type Lhs = [u8; GROUP];
+    type Rhs = Step;
+    type Acc = [i32; PANEL];
+
+    #[inline(always)]
+    fn zero(self) -> Self::Acc {
+        [0; PANEL]
+    }
+
+    #[inline(always)]
+    fn load(self, step: &Step) -> Step {
+        *step
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: [u8; GROUP]) -> [u8; GROUP] {
+        group
+    }
+
+    #[inline(always)]
+    fn dot(self, mut acc: Self::Acc, lhs: [u8; GROUP], rhs: Step) -> Self::Acc {
+        for (sum, column) in acc.iter_mut().zip(rhs) {
+            for (a, b) in lhs.into_iter().zip(column) {
+                *sum = sum.wrapping_add(i32::from(a) * i32::from(b));
+            }
+        }
+        acc
+    }
+
+    #[inline(always)]
+    fn store(self, acc: Self::Acc, out: &mut [i32; PANEL]) {
+        *out = acc;
+    }
+}
+
+impl FloatExtra for pulp::Scalar {
+    #[inline(always)]
+    fn stream_f32s(self, to: &mut f32, value: f32) {
+        *to = value;
+    }
+
+    #[inline(always)]
+    fn stream_f64s(self, to: &mut f64, value: f64) {
+        *to = value;
+    }
+
+    #[inline(always)]
+    fn stream_fence(self) {}
+}

@@ -1,0 +1,1 @@
+//! What the workspace tests share: generators, ISA loops, tolerances.

@@ -1,0 +1,1 @@
+//! The tuner: who this machine is, one stopwatch, the search, and the wisdom it leaves behind.
