@@ -1,1 +1,3 @@
 //! The tuner: who this machine is, one stopwatch, the search, and the wisdom it leaves behind.
+
+pub mod measure;

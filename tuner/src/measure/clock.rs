@@ -1,0 +1,101 @@
+//! Where time and signs of disturbance come from: the machine, or a test.
+
+use std::fs;
+use std::time::Instant;
+
+/// Time, and counters of what else happened on the machine.
+pub trait Clock {
+    /// Seconds since some fixed moment; never goes backwards.
+    fn now(&self) -> f64;
+
+    /// Running totals of disturbances, read outside timed batches.
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+/// Running totals of what takes a core away from us. `None` where the system does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Time the hypervisor gave to others, all cores together, in ticks of 10 ms.
+    pub steal_ticks: Option<u64>,
+    /// Times the scheduler took a core from a thread of this process that wanted to go on.
+    pub preemptions: Option<u64>,
+}
+
+/// Seconds in a tick of `/proc/stat`: `USER_HZ`, which is 100 in every Linux binary interface.
+pub(super) const TICK_S: f64 = 0.01;
+
+/// The operating system's monotonic clock; on Linux with counters from `/proc`.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts at zero.
+    #[expect(clippy::new_without_default, reason = "a default that reads the clock would surprise")]
+    pub fn new() -> Self {
+        SystemClock { start: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { steal_ticks: steal_ticks(), preemptions: preemptions() }
+    }
+}
+
+/// Stolen ticks of all cores since the machine started.
+pub(crate) fn steal_ticks() -> Option<u64> {
+    parse_steal(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The eighth number after the label of the line that sums all cores.
+fn parse_steal(stat: &str) -> Option<u64> {
+    stat.lines().find_map(|line| line.strip_prefix("cpu "))?.split_whitespace().nth(7)?.parse().ok()
+}
+
+/// Involuntary context switches of the threads of this process that live now.
+fn preemptions() -> Option<u64> {
+    let mut total = 0;
+    for task in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        // A thread may end between the listing and the reading; it then counts for nothing.
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        total += parse_preemptions(&status).unwrap_or(0);
+    }
+    Some(total)
+}
+
+fn parse_preemptions(status: &str) -> Option<u64> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steal_is_the_eighth_number_of_the_summed_line() {
+        let stat = "cpu  1 2 3 4 5 6 7 88 9 10\ncpu0 1 1 1 1 1 1 1 44 1 1\n";
+        assert_eq!(parse_steal(stat), Some(88));
+        assert_eq!(parse_steal("cpu  1 2 3 4 5 6 7\n"), None, "kernels before 2.6.11");
+        assert_eq!(parse_steal(""), None);
+    }
+
+    #[test]
+    fn preemptions_are_the_involuntary_switches() {
+        let status = "Threads:\t1\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n";
+        assert_eq!(parse_preemptions(status), Some(7));
+        assert_eq!(parse_preemptions("Threads:\t1\n"), None);
+    }
+}

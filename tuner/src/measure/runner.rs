@@ -1,0 +1,183 @@
+//! Times batches of calls, arm by arm; knows nothing of what the numbers will mean.
+
+use super::{Arm, Clock, Counters, Error, Round, Samples, Stopwatch, control_name};
+use std::collections::HashSet;
+
+/// More calls than this in a batch, and still no time on the clock: there is nothing to time.
+const MOST_CALLS: usize = 1 << 24;
+
+/// The arms of a session, warmed up and with their batch sizes found, ready to run rounds.
+///
+/// [`Stopwatch::measure`] is the usual way; a runner is for those who decide from round to round
+/// which arms go on, as the search does.
+pub struct Runner<'c, 'a> {
+    stopwatch: Stopwatch,
+    clock: &'c dyn Clock,
+    arms: Vec<Arm<'a>>,
+    turns: Vec<Turn>,
+}
+
+/// What takes its turn in a round: an arm, or an arm once more as its own control.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    arm: usize,
+    control: bool,
+    /// Calls in a batch.
+    calls: usize,
+    /// Seconds spent on warming up and on finding `calls`.
+    warm_up_s: f64,
+}
+
+/// The seconds of one round.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lap {
+    /// Seconds per call, in the order of the round.
+    pub seconds: Vec<f64>,
+    /// What else there is to say about the round.
+    pub round: Round,
+}
+
+impl<'c, 'a> Runner<'c, 'a> {
+    /// Warms up every arm and finds out how many of its calls make a batch.
+    ///
+    /// # Errors
+    /// [`Error::NoArms`], [`Error::SameName`], [`Error::TooFast`].
+    pub fn new(
+        stopwatch: Stopwatch,
+        clock: &'c dyn Clock,
+        arms: Vec<Arm<'a>>,
+    ) -> Result<Self, Error> {
+        let mut runner = Runner { stopwatch, clock, arms, turns: Vec::new() };
+        for arm in 0..runner.arms.len() {
+            let start = clock.now();
+            let calls = runner.find_calls(arm)?;
+            let turn = Turn { arm, control: false, calls, warm_up_s: clock.now() - start };
+            runner.turns.push(turn);
+        }
+        // Controls share their arm's batch size: a batch size of their own would be a difference.
+        let again = runner.turns.iter().filter(|turn| runner.arms[turn.arm].control);
+        let again: Vec<_> = again.map(|turn| Turn { control: true, ..*turn }).collect();
+        runner.turns.extend(again);
+        runner.check_names()?;
+        Ok(runner)
+    }
+
+    /// How many take turns: the arms in the order given, then the controls.
+    #[expect(clippy::len_without_is_empty, reason = "a runner without arms cannot be made")]
+    pub fn len(&self) -> usize {
+        self.turns.len()
+    }
+
+    /// Times one batch each of those in `order`, one after the other.
+    ///
+    /// # Errors
+    /// [`Error::TooFast`] for a batch that took no time.
+    ///
+    /// # Panics
+    /// When `order` names one that is not there.
+    pub fn round(&mut self, order: &[usize]) -> Result<Lap, Error> {
+        let counters = self.clock.counters();
+        let start = self.clock.now();
+        let mut seconds = Vec::with_capacity(order.len());
+        for &turn in order {
+            let Turn { arm, calls, .. } = self.turns[turn];
+            if calls > 1 {
+                // The arm before this one has left its own data in the caches.
+                (self.arms[arm].run)();
+            }
+            seconds.push(self.batch(arm, calls)? / calls as f64);
+        }
+        let round =
+            Round::new(order.to_vec(), self.clock.now() - start, counters, self.clock.counters());
+        Ok(Lap { seconds, round })
+    }
+
+    /// Those who take turns, without samples yet.
+    pub fn samples(&self) -> Vec<Samples> {
+        let samples = |turn: &Turn| Samples {
+            name: self.name(turn),
+            control_of: turn.control.then(|| self.arms[turn.arm].name.clone()),
+            calls: turn.calls,
+            warm_up_s: turn.warm_up_s,
+            seconds: Vec::new(),
+        };
+        self.turns.iter().map(samples).collect()
+    }
+
+    fn name(&self, turn: &Turn) -> String {
+        let name = &self.arms[turn.arm].name;
+        if turn.control { control_name(name) } else { name.clone() }
+    }
+
+    fn check_names(&self) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        match self.turns.iter().map(|turn| self.name(turn)).find(|name| !seen.insert(name.clone()))
+        {
+            Some(name) => Err(Error::SameName { name }),
+            None if self.turns.is_empty() => Err(Error::NoArms),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls the arm for at least the warm-up time, in batches that double until one is long
+    /// enough to tell how many calls make the batch asked for.
+    fn find_calls(&mut self, arm: usize) -> Result<usize, Error> {
+        let Stopwatch { batch_s, warm_up_s, .. } = self.stopwatch;
+        if self.arms[arm].before.is_some() {
+            return self.batch(arm, 1).map(|_| 1);
+        }
+        let start = self.clock.now();
+        let mut calls = 1;
+        loop {
+            let took = self.untested_batch(arm, calls);
+            let spent = self.clock.now() - start;
+            // A first call may be slow because it touches its memory first: believe it only if
+            // it is far longer than that.
+            let believable = calls > 1 || spent > took || took >= 10.0 * warm_up_s.max(batch_s);
+            if took >= batch_s / 2.0 {
+                calls = ((batch_s / took * calls as f64).round() as usize).max(1);
+                if spent >= warm_up_s && believable {
+                    return Ok(calls);
+                }
+            } else if calls >= MOST_CALLS {
+                return Err(Error::TooFast { arm: self.arms[arm].name.clone(), calls });
+            } else {
+                calls *= 2;
+            }
+        }
+    }
+
+    /// Seconds for a batch, which must be some.
+    fn batch(&mut self, arm: usize, calls: usize) -> Result<f64, Error> {
+        let took = self.untested_batch(arm, calls);
+        let arm = || self.arms[arm].name.clone();
+        if took > 0.0 { Ok(took) } else { Err(Error::TooFast { arm: arm(), calls }) }
+    }
+
+    fn untested_batch(&mut self, arm: usize, calls: usize) -> f64 {
+        let arm = &mut self.arms[arm];
+        if let Some(before) = &mut arm.before {
+            before();
+        }
+        let start = self.clock.now();
+        for _ in 0..calls {
+            (arm.run)();
+        }
+        self.clock.now() - start
+    }
+}
+
+impl Round {
+    fn new(order: Vec<usize>, seconds: f64, before: Counters, after: Counters) -> Self {
+        // Totals can shrink: a thread that ended takes its count along.
+        let since = |after: Option<u64>, before: Option<u64>| {
+            after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        };
+        Round {
+            order,
+            seconds,
+            steal_ticks: since(after.steal_ticks, before.steal_ticks),
+            preemptions: since(after.preemptions, before.preemptions),
+        }
+    }
+}
