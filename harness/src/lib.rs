@@ -1,1 +1,3 @@
 //! Whole workloads on the kernels, and the honest reports about them.
+
+pub mod picture;
