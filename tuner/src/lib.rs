@@ -1,3 +1,4 @@
 //! The tuner: who this machine is, one stopwatch, the search, and the wisdom it leaves behind.
 
+pub mod machine;
 pub mod measure;
