@@ -6,8 +6,10 @@ extern crate alloc;
 
 pub mod buffer;
 pub mod cache;
+pub mod gemm;
 pub mod isa;
 pub mod matrix;
+pub mod product;
 pub mod team;
 pub mod vector;
 

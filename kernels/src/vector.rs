@@ -19,6 +19,7 @@
 //! One such step is one 512-bit register, two 256-bit registers, or a row of an AMX tile.
 
 use crate::isa::{Isa, MissingIsa, Token};
+use bytemuck::Pod;
 
 #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 mod avx2;
@@ -55,6 +56,9 @@ pub trait ByteDot: Token {
     /// Sums of nothing.
     fn zero(self) -> Self::Acc;
 
+    /// Sums to go on with.
+    fn resume(self, sums: &[i32; PANEL]) -> Self::Acc;
+
     /// Loads one step of a panel.
     fn load(self, step: &Step) -> Self::Rhs;
 
@@ -70,6 +74,9 @@ pub trait ByteDot: Token {
 
 /// What [`pulp::Simd`] lacks and the kernels need.
 pub trait FloatExtra: pulp::Simd {
+    /// As many registers as a panel of [`PANEL`] floats takes.
+    type Panel: Pod + AsRef<[Self::f32s]> + AsMut<[Self::f32s]>;
+
     /// Writes `value` past the caches. Nothing may read it on another thread before
     /// [`FloatExtra::stream_fence`].
     ///

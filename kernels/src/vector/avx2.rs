@@ -32,6 +32,11 @@ impl ByteDot for Avx2 {
     }
 
     #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> Self::Acc {
+        load_pair(sums)
+    }
+
+    #[inline(always)]
     fn load(self, step: &Step) -> Self::Rhs {
         let [low, high]: &[[u8; 32]; 2] = bytemuck::cast_ref(step);
         [low, high].map(|half| {
@@ -75,6 +80,14 @@ impl ByteDot for Avx2 {
     }
 }
 
+/// Reads sixteen sums into two registers; AVX-VNNI does the same.
+#[inline(always)]
+pub(super) fn load_pair(sums: &[i32; PANEL]) -> [__m256i; 2] {
+    let halves: &[[i32; PANEL / 2]; 2] = bytemuck::cast_ref(sums);
+    // SAFETY: only called under a token of AVX2 or more; each half is 32 readable bytes.
+    halves.each_ref().map(|half| unsafe { _mm256_loadu_si256(half.as_ptr().cast()) })
+}
+
 /// Writes sixteen sums from two registers; AVX-VNNI does the same.
 #[inline(always)]
 pub(super) fn store_pair(acc: [__m256i; 2], out: &mut [i32; PANEL]) {
@@ -87,6 +100,8 @@ pub(super) fn store_pair(acc: [__m256i; 2], out: &mut [i32; PANEL]) {
 }
 
 impl FloatExtra for V3 {
+    type Panel = [Self::f32s; 2];
+
     #[inline(always)]
     fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         let to: *mut Self::f32s = to;

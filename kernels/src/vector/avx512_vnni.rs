@@ -23,6 +23,12 @@ impl ByteDot for Avx512Vnni {
     }
 
     #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> __m512i {
+        // SAFETY: the token proves AVX-512; `sums` is 64 readable bytes.
+        unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
     fn load(self, step: &Step) -> __m512i {
         // SAFETY: the token proves AVX-512; a step is 64 readable bytes.
         unsafe { _mm512_loadu_si512(step.as_ptr().cast()) }
@@ -48,6 +54,8 @@ impl ByteDot for Avx512Vnni {
 }
 
 impl FloatExtra for V4 {
+    type Panel = [Self::f32s; 1];
+
     #[inline(always)]
     fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         let to: *mut Self::f32s = to;

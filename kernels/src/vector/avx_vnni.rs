@@ -5,7 +5,8 @@
 //! | `vpdpbusd ymm` (VEX) | four products a lane added to 32 bits, wrapping | 1 |
 #![allow(unsafe_code, reason = "intrinsics; the token proves AVX2 and AVX-VNNI")]
 
-use super::{ByteDot, GROUP, PANEL, Step, avx2::store_pair};
+use super::avx2::{load_pair, store_pair};
+use super::{ByteDot, GROUP, PANEL, Step};
 use crate::isa::AvxVnni;
 use core::arch::x86_64::*;
 
@@ -18,6 +19,11 @@ impl ByteDot for AvxVnni {
     fn zero(self) -> Self::Acc {
         // SAFETY: the token proves AVX2.
         unsafe { [_mm256_setzero_si256(); 2] }
+    }
+
+    #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> Self::Acc {
+        load_pair(sums)
     }
 
     #[inline(always)]

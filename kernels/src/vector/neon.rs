@@ -21,6 +21,11 @@ impl ByteDot for Neon {
     }
 
     #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> Self::Acc {
+        scalar().resume(sums)
+    }
+
+    #[inline(always)]
     fn load(self, step: &Step) -> Step {
         scalar().load(step)
     }
@@ -42,6 +47,8 @@ impl ByteDot for Neon {
 }
 
 impl FloatExtra for pulp::aarch64::Neon {
+    type Panel = [Self::f32s; 4];
+
     #[inline(always)]
     fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         *to = value;

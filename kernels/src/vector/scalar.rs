@@ -14,6 +14,11 @@ impl ByteDot for Scalar {
     }
 
     #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> Self::Acc {
+        *sums
+    }
+
+    #[inline(always)]
     fn load(self, step: &Step) -> Step {
         *step
     }
@@ -40,6 +45,8 @@ impl ByteDot for Scalar {
 }
 
 impl FloatExtra for pulp::Scalar {
+    type Panel = [f32; PANEL];
+
     #[inline(always)]
     fn stream_f32s(self, to: &mut f32, value: f32) {
         *to = value;

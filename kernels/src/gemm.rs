@@ -1,0 +1,314 @@
+//! INT8 matrix multiplication: bytes in, 32-bit sums or real numbers out, exact on every CPU.
+//!
+//! The story from the outside in:
+//!
+//! 1. Weights are [packed](PackedWeights) once, in a layout that depends on nothing else.
+//! 2. A [`Recipe`] says how the work is cut: estimated, tuned or written by hand.
+//! 3. A [`Plan`] checks recipe, shape and instruction set once, and is shared freely.
+//! 4. [`Plan::run`] gives each member of a team its [part](Split) of the product. In it, blocks
+//!    that fit the caches are cut into register tiles (`drive`), a tile
+//!    multiplies rows by panels (`tile`), and a finished one goes to an [`Output`] while it is in
+//!    the first-level cache (`epilogue`).
+//!
+//! [`Linear`] is the short way through all four.
+//!
+//! # Exactness
+//!
+//! Sums are exact: no instruction that saturates is used, and the result equals three loops
+//! ([`reference`]) bit for bit on every instruction set, with every recipe, team and thread
+//! count. Sums are kept in 32 bits and wrap. They cannot wrap up to a depth of
+//! [`EXACT_DEPTH`], whatever the bytes; beyond it, they are right modulo 2^32. Intermediate sums
+//! may wrap earlier without harm: only the final value matters.
+//!
+//! # Zero sizes
+//!
+//! As in the BLAS: with no rows or no columns nothing is written; with no depth all sums are
+//! zero, so that a bias alone remains.
+
+pub(crate) mod drive;
+mod epilogue;
+mod error;
+mod linear;
+mod pack;
+mod recipe;
+pub mod reference;
+mod table;
+mod tile;
+
+pub use epilogue::{Dequantise, Output, Scales, Store};
+pub use error::Error;
+pub use linear::Linear;
+pub use pack::{Lhs, PackedWeights};
+pub use recipe::{Recipe, Split};
+pub use table::{Tile, tiles};
+
+use crate::buffer::Buffer;
+use crate::isa::Isa;
+use crate::matrix::{Disjoint, MatrixMut};
+use crate::product::Bytes;
+use crate::team::{Member, Team};
+use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch};
+use core::fmt;
+use drive::{Cuts, Multiply, Panels, Part, Room, share};
+use epilogue::Write;
+
+/// The depth up to which no sum can wrap: each product `(a - za) * (b - zb)` is at most
+/// 255 * 255 in size, without zero points of the weights 255 * 128 (for which the depth would be
+/// 65793).
+pub const EXACT_DEPTH: usize = i32::MAX as usize / (255 * 255);
+
+/// The sizes of a product: `m` rows by `n` columns over a depth of `k`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Shape {
+    /// Rows of the left operand and of the product; the most of any call of a plan.
+    pub m: usize,
+    /// Columns of the weights and of the product.
+    pub n: usize,
+    /// Columns of the left operand, rows of the weights.
+    pub k: usize,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "m {}, n {}, k {}", self.m, self.n, self.k)
+    }
+}
+
+/// A checked way to multiply: immutable, shareable, for any number of rows up to its shape's.
+///
+/// ```
+/// use tilewise::{Isa, Matrix, MatrixMut, Solo, cache::CacheSizes};
+/// use tilewise::gemm::{Lhs, PackedWeights, Plan, Recipe, Shape, Store};
+///
+/// let shape = Shape { m: 2, n: 2, k: 3 };
+/// let recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), 1);
+/// let plan = Plan::new(shape, Isa::best(), recipe)?;
+/// let weights = PackedWeights::pack(Matrix::new(&[1, 2, 3, 4, 5, 6], 3, 2)?)?;
+/// let mut scratch = plan.scratch(1)?;
+///
+/// let mut out = [0; 4];
+/// let lhs = Lhs::u8(Matrix::new(&[1, 0, 0, 1, 1, 1], 2, 3)?, 0);
+/// plan.run(lhs, &weights, &Store, MatrixMut::new(&mut out, 2, 2)?, &mut scratch, &Solo)?;
+/// assert_eq!(out, [1, 2, 9, 12]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    shape: Shape,
+    isa: Isa,
+    recipe: Recipe,
+    cuts: Cuts,
+}
+
+/// One cache line of scratch.
+type Line = [i32; PANEL];
+
+/// Room for the blocks of a running plan. Plans may share one, if it is large enough for each
+/// and they do not run at the same time.
+#[derive(Clone, Debug)]
+pub struct Scratch {
+    lines: Buffer<Line>,
+}
+
+/// How many lines of scratch one member needs, in the order in which they lie.
+#[derive(Clone, Copy)]
+struct Lines {
+    sums: usize,
+    row_sums: usize,
+    groups: usize,
+}
+
+impl Lines {
+    fn all(self) -> usize {
+        self.sums.saturating_add(self.row_sums).saturating_add(self.groups)
+    }
+}
+
+impl Plan {
+    /// Checks that `isa` is there and that `recipe` can be followed.
+    ///
+    /// # Errors
+    /// [`Error::Isa`], [`Error::Oversized`], or [`Error::Tile`] and [`Error::ZeroInRecipe`] for
+    /// the recipe.
+    pub fn new(shape: Shape, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
+        if !isa.is_available() {
+            return Err(Error::Isa(crate::isa::MissingIsa(isa)));
+        }
+        let Shape { m, n, k } = shape;
+        let addressable = |a: usize, b: usize| {
+            a.checked_mul(b).and_then(|len| len.checked_mul(size_of::<Line>())).is_some()
+        };
+        if !(addressable(m, n) && addressable(m, k) && addressable(n, k)) {
+            return Err(Error::Oversized { shape });
+        }
+        Ok(Plan { shape, isa, recipe, cuts: recipe.check(shape, isa)? })
+    }
+
+    /// The largest product it makes.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The instruction set it uses.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// How it cuts the work.
+    pub fn recipe(&self) -> Recipe {
+        self.recipe
+    }
+
+    /// Bytes of scratch for a team of `threads`.
+    pub fn scratch_bytes(&self, threads: usize) -> usize {
+        let members = threads.clamp(1, self.recipe.split.parts());
+        self.lines().all().saturating_mul(members).saturating_mul(size_of::<Line>())
+    }
+
+    /// Scratch for a team of `threads`; a larger team leaves the rest of its members idle.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
+        let lines = self.scratch_bytes(threads) / size_of::<Line>();
+        Ok(Scratch { lines: Buffer::zeroed(lines)? })
+    }
+
+    /// Multiplies `lhs` by `weights` and writes what `output` makes of the sums to `out`.
+    ///
+    /// `lhs` may have fewer rows than the plan's shape; `out` has as many as `lhs`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], [`Error::OutputRows`], [`Error::Length`] when the operands do not fit
+    /// the plan or each other, [`Error::Scratch`] when `scratch` is of a smaller plan. Nothing is
+    /// written then.
+    pub fn run<O: Output>(
+        &self,
+        lhs: Lhs<'_>,
+        weights: &PackedWeights,
+        output: &O,
+        out: MatrixMut<'_, O::Element>,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
+        self.check(&lhs, weights, output, &out)?;
+        let (each, room) = (self.lines().all(), scratch.lines.len());
+        if room < each {
+            let [given, needed] = [room, each].map(|lines| lines.saturating_mul(size_of::<Line>()));
+            return Err(Error::Scratch { given, needed });
+        }
+        let stride = out.stride();
+        let call = Call {
+            plan: self,
+            lhs,
+            weights,
+            output,
+            stride,
+            out: &out.into_disjoint(),
+            members: (room / each).min(self.recipe.split.parts()),
+            scratch: &Disjoint::new(&mut scratch.lines),
+            team,
+        };
+        Ok(dispatch(self.isa, call)?)
+    }
+
+    fn check<O: Output>(
+        &self,
+        lhs: &Lhs<'_>,
+        weights: &PackedWeights,
+        output: &O,
+        out: &MatrixMut<'_, O::Element>,
+    ) -> Result<(), Error> {
+        let expected @ Shape { m, n, k } = self.shape;
+        let mismatch = |what, rows, columns| Error::Mismatch { what, rows, columns, expected };
+        if lhs.rows() > m || lhs.depth() != k {
+            return Err(mismatch("the left operand", lhs.rows(), lhs.depth()));
+        }
+        if (weights.k(), weights.n()) != (k, n) {
+            return Err(mismatch("the matrix of weights", weights.k(), weights.n()));
+        }
+        if out.cols() != n {
+            return Err(mismatch("the output", out.rows(), out.cols()));
+        }
+        if out.rows() != lhs.rows() {
+            return Err(Error::OutputRows { given: out.rows(), expected: lhs.rows() });
+        }
+        output.check(n)
+    }
+
+    fn lines(&self) -> Lines {
+        let (cuts, depth) = (&self.cuts, self.shape.k.div_ceil(GROUP));
+        Lines {
+            sums: cuts.sums(depth),
+            row_sums: cuts.rows.div_ceil(PANEL),
+            groups: (cuts.rows * depth).div_ceil(PANEL),
+        }
+    }
+}
+
+/// One call of [`Plan::run`], once everything is checked.
+struct Call<'a, O: Output> {
+    plan: &'a Plan,
+    lhs: Lhs<'a>,
+    weights: &'a PackedWeights,
+    output: &'a O,
+    out: &'a Disjoint<'a, O::Element>,
+    stride: usize,
+    members: usize,
+    scratch: &'a Disjoint<'a, Line>,
+    team: &'a dyn Team,
+}
+
+impl<O: Output> Visitor for Call<'_, O> {
+    type Output = ();
+
+    fn visit<T: Vocabulary>(self, token: T) {
+        self.team.run(&|member| self.member(token, member));
+    }
+}
+
+impl<O: Output> Call<'_, O> {
+    /// The parts of one member, one after the other.
+    fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
+        let split = self.plan.recipe.split;
+        let members = self.members.min(member.count());
+        if member.index() >= members {
+            return;
+        }
+        let room = self.room(member.index());
+        let lines = self.plan.lines();
+        let (sums, room) = room.split_at_mut(lines.sums);
+        let (row_sums, groups) = room.split_at_mut(lines.row_sums);
+        let depth = self.weights.k().div_ceil(GROUP);
+        let multiply = Multiply {
+            product: Bytes(token),
+            lhs: &self.lhs,
+            rhs: Panels { data: self.weights.steps(), steps: depth },
+            cuts: self.plan.cuts,
+        };
+        let mut write = Write {
+            output: self.output,
+            out: self.out,
+            stride: self.stride,
+            weights: self.weights,
+            lhs: self.lhs,
+            row_sums: row_sums.as_flattened_mut(),
+            first_row: 0,
+        };
+        for index in share(split.parts(), members, member.index()) {
+            let (row, column) = (index / split.columns, index % split.columns);
+            let rows = share(self.lhs.rows(), split.rows, row);
+            let panels = share(self.weights.n().div_ceil(PANEL), split.columns, column);
+            let room = Room { groups: bytemuck::cast_slice_mut(groups), sums };
+            multiply.run(Part { rows, panels }, room, &mut write);
+        }
+    }
+
+    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+    fn room(&self, member: usize) -> &mut [Line] {
+        let each = self.plan.lines().all();
+        // SAFETY: each member asks once, for its own lines.
+        unsafe { self.scratch.part(member * each..(member + 1) * each) }
+    }
+}

@@ -1,0 +1,242 @@
+//! The loops around the register tile, written once for bytes and floats.
+//!
+//! ```text
+//! for columns, nc panels at a time        what the last-level cache keeps of the right operand
+//!   for rows, mc at a time                what the second level keeps of the left one, packed
+//!     for depth, kc steps at a time         if its bytes cannot be read where they lie
+//!       for panels, np of the tile        kc steps of np panels stay in the first level ...
+//!         for rows, mr of the tile        ... while the rows of the block pass by
+//!           tile
+//! ```
+//!
+//! Every cut is even: 128 rows in tiles of 6 are 22 tiles of 6 and 5 rows, not 21 of 6 and one
+//! of 2, because a tile of 2 rows costs nearly as much as one of 5. When the depth is cut, the
+//! sums of a block wait in the caller's room between two cuts; they are taken up again as they
+//! were, so that cutting changes no bit, of floats neither.
+//!
+//! Knows neither what is multiplied ([`Product`]) nor what becomes of a tile ([`Epilogue`]).
+
+use super::table::{MAX_PANELS, MAX_ROWS, Tile, tile_fn};
+use crate::isa::Token;
+use crate::product::Product;
+use crate::vector::PANEL;
+use core::array;
+use core::ops::Range;
+
+/// The left operand: rows of groups, read in place or packed block by block.
+pub(crate) trait Rows<P: Product>: Sync {
+    /// Whether [`Rows::row`] works; otherwise rows are packed with [`Rows::pack`].
+    fn in_place(&self) -> bool;
+
+    /// The groups of a row, where they lie.
+    fn row(&self, index: usize) -> &[P::Group];
+
+    /// Copies a row, as groups.
+    fn pack(&self, index: usize, groups: &mut [P::Group]);
+}
+
+/// The right operand: panels of equal depth behind each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panels<'a, S> {
+    /// All steps of panel 0, then all of panel 1, and so on.
+    pub(crate) data: &'a [S],
+    /// Steps in a panel.
+    pub(crate) steps: usize,
+}
+
+/// What becomes of finished tiles. Called inside the token's trampoline: implementations are
+/// `#[inline(always)]`.
+pub(crate) trait Epilogue<P: Product> {
+    /// A block of rows begins.
+    #[inline(always)]
+    fn begin(&mut self, _rows: &Block<'_, P, impl Rows<P>>) {}
+
+    /// A tile is done.
+    fn finish(&mut self, tile: Finished<'_, P::Sum>);
+}
+
+/// A finished tile and where it sits.
+pub(crate) struct Finished<'a, S> {
+    /// Row of the product of the tile's first row.
+    pub(crate) row: usize,
+    /// Panel of the tile's first column.
+    pub(crate) panel: usize,
+    /// Panels side by side.
+    pub(crate) panels: usize,
+    /// The sums, row by row, `panels` of them each.
+    pub(crate) sums: &'a mut [[S; PANEL]],
+}
+
+/// A block of rows of the left operand, ready to be read.
+pub(crate) struct Block<'a, P: Product, L> {
+    lhs: &'a L,
+    packed: &'a [P::Group],
+    steps: usize,
+    pub(crate) rows: Range<usize>,
+}
+
+impl<'a, P: Product, L: Rows<P>> Block<'a, P, L> {
+    #[inline(always)]
+    fn new(lhs: &'a L, rows: Range<usize>, steps: usize, room: &'a mut [P::Group]) -> Self {
+        if !lhs.in_place() {
+            for (i, index) in rows.clone().enumerate() {
+                lhs.pack(index, &mut room[i * steps..][..steps]);
+            }
+        }
+        Block { lhs, packed: room, steps, rows }
+    }
+
+    /// The groups of a row of the whole operand that is in the block.
+    #[inline(always)]
+    pub(crate) fn row(&self, index: usize) -> &'a [P::Group] {
+        if self.lhs.in_place() {
+            self.lhs.row(index)
+        } else {
+            &self.packed[(index - self.rows.start) * self.steps..][..self.steps]
+        }
+    }
+}
+
+/// How the loops are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cuts {
+    /// The register tile.
+    pub(crate) tile: Tile,
+    /// Rows in a block.
+    pub(crate) rows: usize,
+    /// Steps in a block.
+    pub(crate) steps: usize,
+    /// Panels in a block.
+    pub(crate) panels: usize,
+}
+
+impl Cuts {
+    /// Panels of sums that must wait between two cuts of `steps` of depth.
+    pub(crate) fn sums(&self, steps: usize) -> usize {
+        let tiles = if self.steps >= steps {
+            1
+        } else {
+            self.rows.div_ceil(self.tile.rows) * self.panels.div_ceil(self.tile.panels)
+        };
+        tiles * self.tile.sums()
+    }
+}
+
+/// What one member needs to itself.
+pub(crate) struct Room<'a, P: Product> {
+    /// Packed rows: a block of rows by all steps, or none if every row is read in place.
+    pub(crate) groups: &'a mut [P::Group],
+    /// As many as [`Cuts::sums`] says.
+    pub(crate) sums: &'a mut [[P::Sum; PANEL]],
+}
+
+/// The rows and panels of the product one member computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) rows: Range<usize>,
+    pub(crate) panels: Range<usize>,
+}
+
+/// One multiplication, shared by the members of a team.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Multiply<'a, P: Product, L> {
+    pub(crate) product: P,
+    pub(crate) lhs: &'a L,
+    pub(crate) rhs: Panels<'a, P::Step>,
+    pub(crate) cuts: Cuts,
+}
+
+impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
+    /// Computes one part of the product; each of its tiles goes to `epilogue` once.
+    pub(crate) fn run(&self, part: Part, room: Room<'_, P>, epilogue: &mut impl Epilogue<P>) {
+        self.product.token().run(
+            #[inline(always)]
+            || {
+                for panels in cut(part.panels.clone(), self.cuts.panels) {
+                    for rows in cut(part.rows.clone(), self.cuts.rows) {
+                        let block = Block::new(self.lhs, rows, self.rhs.steps, room.groups);
+                        epilogue.begin(&block);
+                        self.block(&block, panels.clone(), room.sums, epilogue);
+                    }
+                }
+            },
+        );
+    }
+
+    /// One block of rows by one block of panels, over the whole depth.
+    #[inline(always)]
+    fn block(
+        &self,
+        block: &Block<'_, P, L>,
+        panels: Range<usize>,
+        room: &mut [[P::Sum; PANEL]],
+        epilogue: &mut impl Epilogue<P>,
+    ) {
+        let (all, tile) = (self.rhs.steps, self.cuts.tile);
+        // A product without depth still has sums, all zero.
+        let cuts = all.div_ceil(self.cuts.steps).max(1);
+        for index in 0..cuts {
+            let steps = share(all, cuts, index);
+            let mut slot = 0;
+            for panels in cut(panels.clone(), tile.panels) {
+                for rows in cut(block.rows.clone(), tile.rows) {
+                    let sums = &mut room[slot..][..rows.len() * panels.len()];
+                    self.tile(block, rows.clone(), panels.clone(), steps.clone(), sums);
+                    if steps.end == all {
+                        let (row, panel, panels) = (rows.start, panels.start, panels.len());
+                        epilogue.finish(Finished { row, panel, panels, sums });
+                    }
+                    if cuts > 1 {
+                        slot += tile.sums();
+                    }
+                }
+            }
+        }
+    }
+
+    /// One tile over one cut of the depth.
+    #[inline(always)]
+    fn tile(
+        &self,
+        block: &Block<'_, P, L>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+        steps: Range<usize>,
+        sums: &mut [[P::Sum; PANEL]],
+    ) {
+        let multiply = tile_fn::<P>(rows.len(), panels.len());
+        let lhs: [&[P::Group]; MAX_ROWS] = array::from_fn(|r| {
+            if r < rows.len() { &block.row(rows.start + r)[steps.clone()] } else { &[] }
+        });
+        let rhs: [&[P::Step]; MAX_PANELS] = array::from_fn(|p| {
+            if p < panels.len() { self.rhs.panel(panels.start + p, steps.clone()) } else { &[] }
+        });
+        multiply(self.product, &lhs[..rows.len()], &rhs[..panels.len()], steps.start > 0, sums);
+    }
+}
+
+impl<'a, S> Panels<'a, S> {
+    /// Some steps of a panel.
+    #[inline(always)]
+    fn panel(&self, index: usize, steps: Range<usize>) -> &'a [S] {
+        &self.data[index * self.steps..][..self.steps][steps]
+    }
+}
+
+/// Part `index` of `parts` even ones of `0..items`.
+#[inline(always)]
+pub(crate) fn share(items: usize, parts: usize, index: usize) -> Range<usize> {
+    let (each, more) = (items / parts, items % parts);
+    let start = index * each + index.min(more);
+    start..start + each + usize::from(index < more)
+}
+
+/// Cuts `range` into as few even pieces as fit in `most`.
+#[inline(always)]
+pub(crate) fn cut(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let pieces = range.len().div_ceil(most);
+    (0..pieces).map(move |index| {
+        let piece = share(range.len(), pieces, index);
+        range.start + piece.start..range.start + piece.end
+    })
+}

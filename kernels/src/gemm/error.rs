@@ -1,0 +1,88 @@
+//! What can be wrong with a multiplication, and what to do about it.
+
+use super::{Shape, Tile, tiles};
+use crate::buffer::OutOfMemory;
+use crate::isa::{Isa, MissingIsa};
+use core::fmt;
+
+/// A multiplication that cannot be done as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The CPU lacks the instruction set.
+    #[error(transparent)]
+    Isa(#[from] MissingIsa),
+    /// Packing or scratch did not fit in memory.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// More elements than an address can count.
+    #[error("a product of {shape} has more elements than memory has addresses; use smaller ones")]
+    Oversized {
+        /// The shape given.
+        shape: Shape,
+    },
+    /// The recipe asks for a tile that the instruction set does not have.
+    #[error("{isa} has no tile of {tile}; it has {}", Tiles(*isa))]
+    Tile {
+        /// The tile of the recipe.
+        tile: Tile,
+        /// The instruction set of the plan.
+        isa: Isa,
+    },
+    /// A size in the recipe is zero.
+    #[error("{name} of the recipe is 0; give at least 1")]
+    ZeroInRecipe {
+        /// The field.
+        name: &'static str,
+    },
+    /// An operand has another shape than the plan.
+    #[error("{what} has {rows} rows and {columns} columns; the plan is for {expected}")]
+    Mismatch {
+        /// Which operand.
+        what: &'static str,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+        /// The plan's shape.
+        expected: Shape,
+    },
+    /// The output has other rows than the left operand.
+    #[error("the output has {given} rows; the left operand has {expected}")]
+    OutputRows {
+        /// Rows of the output.
+        given: usize,
+        /// Rows of the left operand.
+        expected: usize,
+    },
+    /// Values that go with the columns are of another number.
+    #[error("{given} {what} for {expected} columns; give one for each")]
+    Length {
+        /// What they are.
+        what: &'static str,
+        /// How many were given.
+        given: usize,
+        /// How many columns there are.
+        expected: usize,
+    },
+    /// The scratch is too small.
+    #[error("scratch of {given} bytes; this plan needs {needed} for each member of the team")]
+    Scratch {
+        /// Its size.
+        given: usize,
+        /// What one member needs.
+        needed: usize,
+    },
+}
+
+/// Prints the tiles of an instruction set with commas between them.
+struct Tiles(Isa);
+
+impl fmt::Display for Tiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, tile) in tiles(self.0).iter().enumerate() {
+            write!(f, "{}{tile}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! How a multiplication is cut, as plain data: built by hand in a test, estimated from cache
+//! sizes, swept by the tuner, stored as wisdom, printed in a report.
+//!
+//! A recipe decides how fast a product is, never what it is.
+
+use super::drive::Cuts;
+use super::{Error, Shape, Tile, tiles};
+use crate::cache::CacheSizes;
+use crate::isa::Isa;
+use crate::vector::{GROUP, PANEL};
+use core::fmt;
+
+/// Tile and block sizes of a multiplication, and how a team shares it.
+///
+/// ```
+/// use tilewise::{Isa, cache::CacheSizes, gemm::{Recipe, Shape}};
+/// let shape = Shape { m: 128, n: 768, k: 768 };
+/// let mut recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), 2);
+/// recipe.mc = 64;
+/// assert_eq!(recipe.split.parts(), 2);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Recipe {
+    /// The register tile, one of [`tiles`].
+    pub tile: Tile,
+    /// Rows of the left operand in a block.
+    pub mc: usize,
+    /// Depth in a block; rounded up to whole steps of 4.
+    pub kc: usize,
+    /// Columns of the right operand in a block; rounded up to whole panels of 16.
+    pub nc: usize,
+    /// How the product is shared out.
+    pub split: Split,
+}
+
+/// A grid of parts, each the work of one member. Its parts are the most members used; with fewer
+/// members than parts, some take several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Split {
+    /// Parts down the rows.
+    pub rows: usize,
+    /// Parts along the columns.
+    pub columns: usize,
+}
+
+impl Split {
+    /// No split: one member does all.
+    pub const ONE: Split = Split { rows: 1, columns: 1 };
+
+    /// Parts in the grid.
+    pub const fn parts(self) -> usize {
+        self.rows.saturating_mul(self.columns)
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Recipe { tile, mc, kc, nc, split: Split { rows, columns } } = self;
+        write!(f, "tile {tile}, mc {mc}, kc {kc}, nc {nc}, split {rows}x{columns}")
+    }
+}
+
+impl Recipe {
+    /// What cache sizes suggest; a measured recipe may be better.
+    pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
+        let Shape { m, n, k } = shape;
+        let split = Split::estimate(shape, threads.max(1));
+        let tile = best_tile(isa, m.div_ceil(split.rows), n.div_ceil(PANEL * split.columns));
+        // A block of rows takes half of the second level; panels stream through the rest.
+        let mc = (caches.l2 / 2 / k.max(1)).max(tile.rows);
+        Recipe { tile, mc: mc.min(m.max(1)), kc: k.max(1), nc: n.max(1), split }
+    }
+
+    /// The recipe in the driver's units, or what is wrong with it.
+    pub(super) fn check(&self, shape: Shape, isa: Isa) -> Result<Cuts, Error> {
+        let &Recipe { tile, mc, kc, nc, split } = self;
+        if !tiles(isa).contains(&tile) {
+            return Err(Error::Tile { tile, isa });
+        }
+        let sizes = [("mc", mc), ("kc", kc), ("nc", nc)];
+        let parts = [("split.rows", split.rows), ("split.columns", split.columns)];
+        if let Some(&(name, _)) = sizes.iter().chain(&parts).find(|(_, size)| *size == 0) {
+            return Err(Error::ZeroInRecipe { name });
+        }
+        // Blocks larger than the product need no larger room.
+        Ok(Cuts {
+            tile,
+            rows: mc.min(shape.m.max(1)),
+            steps: kc.min(shape.k.max(1)).div_ceil(GROUP),
+            panels: nc.min(shape.n.max(1)).div_ceil(PANEL),
+        })
+    }
+}
+
+impl Split {
+    /// The most square grid of `threads` parts that leaves no part empty; columns first, for
+    /// every row part reads all weights.
+    fn estimate(Shape { m, n, .. }: Shape, threads: usize) -> Split {
+        let panels = n.div_ceil(PANEL).max(1);
+        let columns = threads.min(panels);
+        let rows = (threads / columns).clamp(1, m.max(1));
+        Split { rows, columns }
+    }
+}
+
+/// The tile of the table that wastes least of the rows and panels a member has.
+fn best_tile(isa: Isa, rows: usize, panels: usize) -> Tile {
+    // Cost of covering the part: loads count beside products, or small tiles would look free.
+    let cost = |tile: &Tile| {
+        let (down, along) = (rows.div_ceil(tile.rows), panels.div_ceil(tile.panels));
+        let (r, p) = (rows.div_ceil(down.max(1)), panels.div_ceil(along.max(1)));
+        down * along * (r * p).max(r + p)
+    };
+    // The first of equals is the generally best one.
+    let mut best = tiles(isa)[0];
+    for tile in tiles(isa) {
+        if cost(tile) < cost(&best) {
+            best = *tile;
+        }
+    }
+    best
+}

@@ -1,0 +1,83 @@
+//! The register tile: `MR` rows by `NP` panels of sums that stay in registers over the depth.
+//!
+//! ```text
+//!               panel 0   panel 1   panel 2   panel 3      one step of each: NP loads
+//! row 0  group  sum       sum       sum       sum
+//! row 1  group  sum       sum       sum       sum          one group of each row: MR broadcasts
+//! ...           MR * NP products a step, each its own register
+//! ```
+//!
+//! With 24 sums a step has 24 products for 10 (6 x 4) or 11 (8 x 3) loads, so a core with two
+//! products and two loads a cycle is bound by its products, and 24 independent sums hide their
+//! latency. Knows neither blocking nor what becomes of the sums.
+
+use crate::isa::Token;
+use crate::product::Product;
+use crate::vector::PANEL;
+use core::array;
+
+/// Multiplies the first rows by the first panels and leaves the sums, row by row and panel by
+/// panel, in `sums`; with `resume`, goes on from what stands there.
+///
+/// All rows and panels must be as deep as the first row.
+///
+/// # Panics
+/// When there are fewer rows, panels or sums than the tile has, or one is shorter.
+pub(crate) type TileFn<P> = fn(
+    product: P,
+    rows: &[&[<P as Product>::Group]],
+    panels: &[&[<P as Product>::Step]],
+    resume: bool,
+    sums: &mut [[<P as Product>::Sum; PANEL]],
+);
+
+/// The tile of `MR` rows and `NP` panels.
+pub(super) fn multiply<P: Product, const MR: usize, const NP: usize>(
+    product: P,
+    rows: &[&[P::Group]],
+    panels: &[&[P::Step]],
+    resume: bool,
+    sums: &mut [[P::Sum; PANEL]],
+) {
+    let steps = rows[0].len();
+    // Lengths are proven here, once: below, every index is known to be in range.
+    let rows: [&[P::Group]; MR] = array::from_fn(|r| &rows[r][..steps]);
+    let panels: [&[P::Step]; NP] = array::from_fn(|p| &panels[p][..steps]);
+    let (sums, _) = sums[..MR * NP].as_chunks_mut::<NP>();
+    product.token().run(
+        #[inline(always)]
+        || accumulate::<P, MR, NP>(product, rows, panels, resume, sums),
+    );
+}
+
+#[inline(always)]
+fn accumulate<P: Product, const MR: usize, const NP: usize>(
+    product: P,
+    rows: [&[P::Group]; MR],
+    panels: [&[P::Step]; NP],
+    resume: bool,
+    sums: &mut [[[P::Sum; PANEL]; NP]],
+) {
+    let mut acc = [[product.zero(); NP]; MR];
+    if resume {
+        for r in 0..MR {
+            for p in 0..NP {
+                acc[r][p] = product.resume(&sums[r][p]);
+            }
+        }
+    }
+    for step in 0..rows[0].len() {
+        let rhs: [P::Rhs; NP] = array::from_fn(|p| product.load(&panels[p][step]));
+        for r in 0..MR {
+            let lhs = product.broadcast(rows[r][step]);
+            for p in 0..NP {
+                acc[r][p] = product.step(acc[r][p], lhs, rhs[p]);
+            }
+        }
+    }
+    for r in 0..MR {
+        for p in 0..NP {
+            product.store(acc[r][p], &mut sums[r][p]);
+        }
+    }
+}

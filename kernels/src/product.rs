@@ -1,0 +1,173 @@
+//! What one depth step of a register tile does: the seam between the matrix driver and the
+//! numbers it multiplies.
+//!
+//! A tile multiplies rows of a left operand by panels of a right one. The left operand is read as
+//! rows of *groups* (what one depth step takes of a row), the right one as panels of
+//! [`PANEL`] columns of *steps* (what one depth step takes of a panel):
+//!
+//! | | group | step | sum | one step multiplies |
+//! |---|---|---|---|---|
+//! | [`Bytes`] | `[u8; 4]` | `[[i8; 4]; 16]` | `i32`, wrapping | 4 depths |
+//! | [`Floats`] | `f32` | `[f32; 16]` | `f32` | 1 depth |
+//!
+//! The driver, the tile body and the epilogues know this trait and nothing of bytes or floats;
+//! this file knows nothing of blocking.
+//!
+//! Sums of bytes are exact, so every instruction set gives the same bits. Sums of floats run
+//! over the depth in order whatever the recipe, so their bits depend on the instruction set only:
+//! where the CPU has a fused multiply-add it is used, on plain arrays a multiplication and an
+//! addition stand in for it, because a fused one is a library call there.
+
+use crate::isa::Token;
+use crate::vector::{ByteDot, FloatExtra, GROUP, PANEL, Step};
+use bytemuck::Pod;
+use core::fmt::Debug;
+use pulp::Simd;
+
+/// How a tile multiplies and sums.
+pub trait Product: Copy + Debug + Send + Sync + 'static {
+    /// The proof of the instructions used.
+    type Token: Token;
+    /// One depth step of a row of the left operand, in memory.
+    type Group: Pod + Send + Sync;
+    /// One depth step of a panel of the right operand, in memory.
+    type Step: Pod + Send + Sync;
+    /// One sum, in memory.
+    type Sum: Pod + Send + Sync;
+    /// A group in registers, beside every column.
+    type Lhs: Copy;
+    /// A step in registers.
+    type Rhs: Copy;
+    /// The sums of one row and one panel, in registers.
+    type Acc: Copy;
+
+    /// The proof of the instructions used.
+    fn token(self) -> Self::Token;
+
+    /// Sums of nothing.
+    fn zero(self) -> Self::Acc;
+
+    /// Sums to go on with.
+    fn resume(self, sums: &[Self::Sum; PANEL]) -> Self::Acc;
+
+    /// Loads one step of a panel.
+    fn load(self, step: &Self::Step) -> Self::Rhs;
+
+    /// Puts one group of a row beside every column.
+    fn broadcast(self, group: Self::Group) -> Self::Lhs;
+
+    /// `acc + lhs * rhs`, column by column.
+    fn step(self, acc: Self::Acc, lhs: Self::Lhs, rhs: Self::Rhs) -> Self::Acc;
+
+    /// Writes the sums out.
+    fn store(self, acc: Self::Acc, sums: &mut [Self::Sum; PANEL]);
+}
+
+/// Unsigned by signed bytes, summed in wrapping 32 bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes<T>(pub T);
+
+impl<T: ByteDot> Product for Bytes<T> {
+    type Token = T;
+    type Group = [u8; GROUP];
+    type Step = Step;
+    type Sum = i32;
+    type Lhs = T::Lhs;
+    type Rhs = T::Rhs;
+    type Acc = T::Acc;
+
+    #[inline(always)]
+    fn token(self) -> T {
+        self.0
+    }
+
+    #[inline(always)]
+    fn zero(self) -> T::Acc {
+        self.0.zero()
+    }
+
+    #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> T::Acc {
+        self.0.resume(sums)
+    }
+
+    #[inline(always)]
+    fn load(self, step: &Step) -> T::Rhs {
+        self.0.load(step)
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: [u8; GROUP]) -> T::Lhs {
+        self.0.broadcast(group)
+    }
+
+    #[inline(always)]
+    fn step(self, acc: T::Acc, lhs: T::Lhs, rhs: T::Rhs) -> T::Acc {
+        self.0.dot(acc, lhs, rhs)
+    }
+
+    #[inline(always)]
+    fn store(self, acc: T::Acc, sums: &mut [i32; PANEL]) {
+        self.0.store(acc, sums);
+    }
+}
+
+/// Floats of 32 bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Floats<T>(pub T);
+
+/// The registers that hold one panel of floats.
+type Panel<T> = <<T as Token>::Floats as FloatExtra>::Panel;
+
+impl<T: Token<Floats: FloatExtra>> Product for Floats<T> {
+    type Token = T;
+    type Group = f32;
+    type Step = [f32; PANEL];
+    type Sum = f32;
+    type Lhs = <T::Floats as Simd>::f32s;
+    type Rhs = Panel<T>;
+    type Acc = Panel<T>;
+
+    #[inline(always)]
+    fn token(self) -> T {
+        self.0
+    }
+
+    #[inline(always)]
+    fn zero(self) -> Panel<T> {
+        bytemuck::Zeroable::zeroed()
+    }
+
+    #[inline(always)]
+    fn resume(self, sums: &[f32; PANEL]) -> Panel<T> {
+        bytemuck::cast(*sums)
+    }
+
+    #[inline(always)]
+    fn load(self, step: &[f32; PANEL]) -> Panel<T> {
+        bytemuck::cast(*step)
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: f32) -> Self::Lhs {
+        self.0.floats().splat_f32s(group)
+    }
+
+    #[inline(always)]
+    fn step(self, mut acc: Panel<T>, lhs: Self::Lhs, rhs: Panel<T>) -> Panel<T> {
+        let simd = self.0.floats();
+        for (sum, &rhs) in acc.as_mut().iter_mut().zip(rhs.as_ref()) {
+            *sum = if T::Floats::IS_SCALAR {
+                simd.add_f32s(*sum, simd.mul_f32s(lhs, rhs))
+            } else {
+                simd.mul_add_f32s(lhs, rhs, *sum)
+            };
+        }
+        acc
+    }
+
+    #[inline(always)]
+    fn store(self, acc: Panel<T>, sums: &mut [f32; PANEL]) {
+        *sums = bytemuck::cast(acc);
+    }
+}
