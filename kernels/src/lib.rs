@@ -10,6 +10,7 @@ pub mod gemm;
 pub mod isa;
 pub mod matrix;
 pub mod product;
+pub mod stencil;
 pub mod team;
 pub mod vector;
 

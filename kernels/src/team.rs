@@ -74,7 +74,15 @@ impl<'a> Member<'a> {
     /// assert_eq!(shares, [0..3, 3..5, 5..7]);
     /// ```
     pub fn share(&self, items: usize) -> Range<usize> {
-        let (each, more) = (items / self.count, items % self.count);
+        self.share_among(self.count, items)
+    }
+
+    /// Like [`Member::share`] among the first `takers` members; the others get nothing.
+    pub fn share_among(&self, takers: usize, items: usize) -> Range<usize> {
+        if self.index >= takers {
+            return items..items;
+        }
+        let (each, more) = (items / takers, items % takers);
         let start = self.index * each + self.index.min(more);
         start..start + each + usize::from(self.index < more)
     }

@@ -29,7 +29,12 @@ mod avx512_vnni;
 mod avx_vnni;
 #[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
 mod neon;
+mod real;
 mod scalar;
+mod stream;
+
+pub use real::Real;
+pub use stream::{Region, Rows, store, stream};
 
 /// Columns in a panel of packed weights.
 pub const PANEL: usize = 16;
@@ -73,22 +78,29 @@ pub trait ByteDot: Token {
 }
 
 /// What [`pulp::Simd`] lacks and the kernels need.
+///
+/// Streaming stores are raw here and have a contract; [`stream`] is the safe way to use them.
+#[allow(unsafe_code, reason = "a contract the callers must keep; `stream` keeps it")]
 pub trait FloatExtra: pulp::Simd {
     /// As many registers as a panel of [`PANEL`] floats takes.
     type Panel: Pod + AsRef<[Self::f32s]> + AsMut<[Self::f32s]>;
 
-    /// Writes `value` past the caches. Nothing may read it on another thread before
-    /// [`FloatExtra::stream_fence`].
+    /// Whether there are stores that go past the caches. Where not, streaming is storing.
+    const STREAMS: bool;
+
+    /// Writes `value` past the caches.
     ///
-    /// # Panics
-    /// When `to` is not aligned to its own size.
-    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s);
+    /// # Safety
+    /// `to` is aligned to the size of a register, and this thread calls
+    /// [`FloatExtra::stream_fence`] before anything else may look at `to`: another thread, or a
+    /// lock or flag that lets another thread look.
+    unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s);
 
     /// Like [`FloatExtra::stream_f32s`].
     ///
-    /// # Panics
-    /// When `to` is not aligned to its own size.
-    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s);
+    /// # Safety
+    /// As there.
+    unsafe fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s);
 
     /// Makes streamed writes of this thread visible before any later write of it.
     fn stream_fence(self);

@@ -101,20 +101,19 @@ pub(super) fn store_pair(acc: [__m256i; 2], out: &mut [i32; PANEL]) {
 
 impl FloatExtra for V3 {
     type Panel = [Self::f32s; 2];
+    const STREAMS: bool = true;
 
     #[inline(always)]
-    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
+    unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         let to: *mut Self::f32s = to;
-        assert!(to.is_aligned_to_register::<32>(), "streaming store to an unaligned address");
-        // SAFETY: the token proves AVX; `to` is writable and, as just checked, aligned.
+        // SAFETY: the token proves AVX; `to` is writable and aligned by contract.
         unsafe { _mm256_stream_ps(to.cast(), bytemuck::cast(value)) }
     }
 
     #[inline(always)]
-    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
+    unsafe fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
         let to: *mut Self::f64s = to;
-        assert!(to.is_aligned_to_register::<32>(), "streaming store to an unaligned address");
-        // SAFETY: the token proves AVX; `to` is writable and, as just checked, aligned.
+        // SAFETY: the token proves AVX; `to` is writable and aligned by contract.
         unsafe { _mm256_stream_pd(to.cast(), bytemuck::cast(value)) }
     }
 
@@ -122,17 +121,5 @@ impl FloatExtra for V3 {
     fn stream_fence(self) {
         // SAFETY: the token proves SSE.
         unsafe { _mm_sfence() }
-    }
-}
-
-/// Whether a pointer may be streamed to.
-pub(super) trait RegisterAligned {
-    fn is_aligned_to_register<const BYTES: usize>(&self) -> bool;
-}
-
-impl<T> RegisterAligned for *mut T {
-    #[inline(always)]
-    fn is_aligned_to_register<const BYTES: usize>(&self) -> bool {
-        (*self).addr().is_multiple_of(BYTES)
     }
 }

@@ -5,7 +5,6 @@
 //! | `vpdpbusd zmm` | four products a lane added to 32 bits, wrapping | 1 |
 #![allow(unsafe_code, reason = "intrinsics; the token proves AVX-512 and its VNNI")]
 
-use super::avx2::RegisterAligned;
 use super::{ByteDot, FloatExtra, GROUP, PANEL, Step};
 use crate::isa::Avx512Vnni;
 use core::arch::x86_64::*;
@@ -55,20 +54,19 @@ impl ByteDot for Avx512Vnni {
 
 impl FloatExtra for V4 {
     type Panel = [Self::f32s; 1];
+    const STREAMS: bool = true;
 
     #[inline(always)]
-    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
+    unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         let to: *mut Self::f32s = to;
-        assert!(to.is_aligned_to_register::<64>(), "streaming store to an unaligned address");
-        // SAFETY: the token proves AVX-512; `to` is writable and, as just checked, aligned.
+        // SAFETY: the token proves AVX-512; `to` is writable and aligned by contract.
         unsafe { _mm512_stream_ps(to.cast(), bytemuck::cast(value)) }
     }
 
     #[inline(always)]
-    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
+    unsafe fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
         let to: *mut Self::f64s = to;
-        assert!(to.is_aligned_to_register::<64>(), "streaming store to an unaligned address");
-        // SAFETY: the token proves AVX-512; `to` is writable and, as just checked, aligned.
+        // SAFETY: the token proves AVX-512; `to` is writable and aligned by contract.
         unsafe { _mm512_stream_pd(to.cast(), bytemuck::cast(value)) }
     }
 

@@ -46,16 +46,18 @@ impl ByteDot for Neon {
     }
 }
 
+#[allow(unsafe_code, reason = "the contract is the trait's; an ordinary store needs none")]
 impl FloatExtra for pulp::aarch64::Neon {
     type Panel = [Self::f32s; 4];
+    const STREAMS: bool = false;
 
     #[inline(always)]
-    fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
+    unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         *to = value;
     }
 
     #[inline(always)]
-    fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
+    unsafe fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
         *to = value;
     }
 

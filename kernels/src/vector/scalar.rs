@@ -44,16 +44,18 @@ impl ByteDot for Scalar {
     }
 }
 
+#[allow(unsafe_code, reason = "the contract is the trait's; an ordinary store needs none")]
 impl FloatExtra for pulp::Scalar {
     type Panel = [f32; PANEL];
+    const STREAMS: bool = false;
 
     #[inline(always)]
-    fn stream_f32s(self, to: &mut f32, value: f32) {
+    unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         *to = value;
     }
 
     #[inline(always)]
-    fn stream_f64s(self, to: &mut f64, value: f64) {
+    unsafe fn stream_f64s(self, to: &mut Self::f64s, value: Self::f64s) {
         *to = value;
     }
 

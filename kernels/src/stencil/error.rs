@@ -1,0 +1,87 @@
+//! What can be wrong with a grid, a stencil or a recipe.
+
+use super::{Extent, Kind};
+use crate::buffer::OutOfMemory;
+use crate::isa::MissingIsa;
+
+/// A stencil that cannot be run as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An axis without a point inside the rim (or without any point).
+    #[error("a grid of {extent} has {points} points along {axis}; expected at least {least}")]
+    TooSmall {
+        /// The grid asked for.
+        extent: Extent,
+        /// `'x'`, `'y'` or `'z'`.
+        axis: char,
+        /// Points along it.
+        points: usize,
+        /// The fewest that make sense.
+        least: usize,
+    },
+    /// A plane stencil on a grid with several planes.
+    #[error("{kind} works on one plane; the grid of {extent} has {}; use heat7 or planes of 1", extent.z)]
+    NotFlat {
+        /// The stencil.
+        kind: Kind,
+        /// The grid.
+        extent: Extent,
+    },
+    /// More bytes than an address can count.
+    #[error("a grid of {extent} has more bytes than this machine can address; use a smaller one")]
+    TooLarge {
+        /// The grid asked for.
+        extent: Extent,
+    },
+    /// The system gave no memory.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+    /// A slice that is not as long as the grid has points.
+    #[error("a grid of {extent} has {expected} points; the slice given has {given}")]
+    Length {
+        /// The grid.
+        extent: Extent,
+        /// Its points.
+        expected: usize,
+        /// What was given.
+        given: usize,
+    },
+    /// A plan made for another grid.
+    #[error("the plan is for a grid of {plan}, the grid given is {grid}; make a plan for it")]
+    Mismatch {
+        /// What the plan was made for.
+        plan: Extent,
+        /// What it was given.
+        grid: Extent,
+    },
+    /// A coefficient with which the field would grow without bound, or no number at all.
+    #[error(
+        "coefficient {coefficient} of {kind}; expected 0 to {limit}, or the field grows without bound: take smaller time steps"
+    )]
+    Unstable {
+        /// The stencil.
+        kind: Kind,
+        /// What was given.
+        coefficient: f64,
+        /// The largest stable one.
+        limit: f64,
+    },
+    /// A recipe with a field out of range.
+    #[error("recipe field {field} is {value}; expected {expected}")]
+    Recipe {
+        /// The field.
+        field: &'static str,
+        /// What it held.
+        value: usize,
+        /// What it may hold.
+        expected: &'static str,
+    },
+    /// An instruction set this CPU does not have.
+    #[error(transparent)]
+    MissingIsa(#[from] MissingIsa),
+    /// A team that could not be made (by [`Stencil::run`](super::Stencil::run)).
+    #[cfg(feature = "std")]
+    #[error(transparent)]
+    Team(#[from] crate::team::TeamError),
+}

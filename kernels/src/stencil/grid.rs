@@ -1,0 +1,267 @@
+//! A field on a grid: where its points stand in memory, and the two buffers it steps between.
+//!
+//! ```text
+//! plane z   | row 0   x = 0 1 2 ... | pad |
+//!           | row 1                 | pad |     every row begins on a cache line;
+//!           | ...                   | pad |     `pitch` and `plane` count an odd number of lines
+//! plane z+1 | row 0 ...
+//! ```
+//!
+//! Rows of 2, 4, 8 ... KiB would put a point and its neighbours in y and z on the same few cache
+//! sets, and make loads wait for stores whose addresses agree in the low twelve bits; an odd
+//! number of lines from row to row and plane to plane spreads them over all sets.
+//!
+//! The outermost points are the rim: fixed values, the same in both buffers at all times.
+
+use super::Error;
+use crate::buffer::{Buffer, LINE};
+use crate::matrix::Disjoint;
+use crate::vector::Real;
+use core::fmt;
+use core::ops::Range;
+
+/// Points along each axis, the rim among them. A plane has `z == 1`, and its rim is in x and y.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Extent {
+    /// Along a row: neighbours in memory.
+    pub x: usize,
+    /// Rows of a plane.
+    pub y: usize,
+    /// Planes.
+    pub z: usize,
+}
+
+impl Extent {
+    /// A plane of `y` rows of `x` points.
+    pub const fn plane(x: usize, y: usize) -> Self {
+        Extent { x, y, z: 1 }
+    }
+
+    /// `z` planes of `y` rows of `x` points.
+    pub const fn space(x: usize, y: usize, z: usize) -> Self {
+        Extent { x, y, z }
+    }
+
+    /// All points, the rim among them; `None` if there are more than can be counted.
+    pub fn points(self) -> Option<usize> {
+        self.x.checked_mul(self.y)?.checked_mul(self.z)
+    }
+
+    /// The points that a step updates: those inside the rim.
+    pub fn inner_points(self) -> usize {
+        let planes = if self.z == 1 { 1 } else { self.z.saturating_sub(2) };
+        self.x.saturating_sub(2) * self.y.saturating_sub(2) * planes
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.x, self.y)?;
+        if self.z == 1 { Ok(()) } else { write!(f, "x{}", self.z) }
+    }
+}
+
+/// Where the points of a grid stand, in numbers from the start of its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) extent: Extent,
+    /// From one row to the next.
+    pub(super) pitch: usize,
+    /// From one plane to the next.
+    pub(super) plane: usize,
+}
+
+impl Layout {
+    pub(super) fn new<T: Real>(extent: Extent) -> Result<Self, Error> {
+        for (axis, points, least) in [('x', extent.x, 3), ('y', extent.y, 3), ('z', extent.z, 1)] {
+            if points < least {
+                return Err(Error::TooSmall { extent, axis, points, least });
+            }
+        }
+        let in_line = LINE / size_of::<T>();
+        let odd_lines = |numbers: usize| (numbers.div_ceil(in_line) | 1).checked_mul(in_line);
+        let layout = || {
+            let pitch = odd_lines(extent.x)?;
+            let plane = odd_lines(pitch.checked_mul(extent.y)?)?;
+            let bytes = plane.checked_mul(extent.z)?.checked_mul(size_of::<T>())?;
+            (bytes <= isize::MAX as usize).then_some(Layout { extent, pitch, plane })
+        };
+        layout().ok_or(Error::TooLarge { extent })
+    }
+
+    /// Numbers in a buffer.
+    pub(super) fn len(&self) -> usize {
+        self.plane * self.extent.z
+    }
+
+    /// Where a row begins.
+    #[inline(always)]
+    pub(super) fn row(&self, y: usize, z: usize) -> usize {
+        z * self.plane + y * self.pitch
+    }
+
+    /// Rows inside the rim, of all planes together.
+    pub(super) fn inner_rows(&self) -> usize {
+        let Extent { y, z, .. } = self.extent;
+        (y - 2) * if z == 1 { 1 } else { z - 2 }
+    }
+
+    /// The row inside the rim with this number, as (y, z).
+    pub(super) fn inner_row(&self, number: usize) -> (usize, usize) {
+        let in_plane = self.extent.y - 2;
+        (1 + number % in_plane, usize::from(self.extent.z > 1) + number / in_plane)
+    }
+
+    /// The rows of all planes, as (y, z), in the order they stand in.
+    fn rows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let Extent { y: rows, z: planes, .. } = self.extent;
+        (0..planes).flat_map(move |z| (0..rows).map(move |y| (y, z)))
+    }
+
+    /// Whether a whole row belongs to the rim.
+    fn is_rim(&self, y: usize, z: usize) -> bool {
+        let Extent { y: rows, z: planes, .. } = self.extent;
+        y == 0 || y + 1 == rows || (planes > 1 && (z == 0 || z + 1 == planes))
+    }
+}
+
+/// A field of `f32` or `f64` on a plane or in space, with a fixed rim.
+///
+/// ```
+/// use tilewise::stencil::{Extent, Grid};
+/// let grid = Grid::from_fn(Extent::plane(5, 4), |[x, y, _]| (10 * y + x) as f64)?;
+/// assert_eq!(grid.row(2, 0), [20.0, 21.0, 22.0, 23.0, 24.0]);
+/// # Ok::<(), tilewise::stencil::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Grid<T> {
+    layout: Layout,
+    /// The field as it is.
+    front: Buffer<T>,
+    /// Where the next step goes. Its rim is that of `front`.
+    back: Buffer<T>,
+}
+
+impl<T: Real> Grid<T> {
+    /// A field of zeros.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`], [`Error::TooLarge`], [`Error::OutOfMemory`].
+    pub fn zeroed(extent: Extent) -> Result<Self, Error> {
+        let layout = Layout::new::<T>(extent)?;
+        let [front, back] = [Buffer::zeroed(layout.len())?, Buffer::zeroed(layout.len())?];
+        Ok(Grid { layout, front, back })
+    }
+
+    /// A field whose point `[x, y, z]` is `value([x, y, z])`, the rim's too.
+    ///
+    /// # Errors
+    /// As [`Grid::zeroed`].
+    pub fn from_fn(extent: Extent, mut value: impl FnMut([usize; 3]) -> T) -> Result<Self, Error> {
+        let mut grid = Self::zeroed(extent)?;
+        grid.write(|x, y, z| value([x, y, z]));
+        Ok(grid)
+    }
+
+    /// A field from its points in row-major order (x fastest, then y, then z), rim included.
+    ///
+    /// # Errors
+    /// As [`Grid::zeroed`], and [`Error::Length`].
+    pub fn from_slice(extent: Extent, points: &[T]) -> Result<Self, Error> {
+        let mut grid = Self::zeroed(extent)?;
+        grid.copy_from_slice(points)?;
+        Ok(grid)
+    }
+
+    /// Sets every point, the rim's too, from row-major order.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when the slice has more or fewer points than the grid.
+    pub fn copy_from_slice(&mut self, points: &[T]) -> Result<(), Error> {
+        self.check_length(points.len())?;
+        let Extent { x: row, y: rows, .. } = self.extent();
+        self.write(|x, y, z| points[(z * rows + y) * row + x]);
+        Ok(())
+    }
+
+    /// Writes every point, the rim's too, in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when the slice has room for more or fewer points than the grid has.
+    pub fn copy_to_slice(&self, points: &mut [T]) -> Result<(), Error> {
+        self.check_length(points.len())?;
+        for ((y, z), to) in self.layout.rows().zip(points.chunks_exact_mut(self.extent().x)) {
+            to.copy_from_slice(self.row(y, z));
+        }
+        Ok(())
+    }
+
+    /// Points along each axis.
+    pub fn extent(&self) -> Extent {
+        self.layout.extent
+    }
+
+    /// One row of points; those at its ends belong to the rim.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, y: usize, z: usize) -> &[T] {
+        let extent = self.extent();
+        assert!(y < extent.y && z < extent.z, "row y = {y}, z = {z} of a grid of {extent}");
+        &self.front[self.layout.row(y, z)..][..extent.x]
+    }
+
+    /// The bytes of both buffers, padding included.
+    pub fn bytes(&self) -> usize {
+        2 * size_of_val::<[T]>(&self.front)
+    }
+
+    /// Fills what lies between the rows, which no result may depend on: for tests.
+    #[doc(hidden)]
+    pub fn fill_padding(&mut self, value: T) {
+        let Extent { x, y, z } = self.extent();
+        for buffer in [&mut self.front, &mut self.back] {
+            for (plane, numbers) in buffer.chunks_exact_mut(self.layout.plane).enumerate() {
+                assert!(plane < z);
+                for (row, numbers) in numbers.chunks_mut(self.layout.pitch).enumerate() {
+                    numbers[if row < y { x } else { 0 }..].fill(value);
+                }
+            }
+        }
+    }
+
+    /// Both buffers, the one with the field first, for a team to step between.
+    pub(super) fn buffers(&mut self) -> [Disjoint<'_, T>; 2] {
+        [Disjoint::new(&mut self.front), Disjoint::new(&mut self.back)]
+    }
+
+    /// After an odd number of steps the field is in the other buffer.
+    pub(super) fn swap(&mut self) {
+        core::mem::swap(&mut self.front, &mut self.back);
+    }
+
+    /// Sets every point of the field, and the rim of both buffers.
+    fn write(&mut self, mut value: impl FnMut(usize, usize, usize) -> T) {
+        for (y, z) in self.layout.rows() {
+            let row = self.row_range(y, z);
+            for (x, point) in self.front[row.clone()].iter_mut().enumerate() {
+                *point = value(x, y, z);
+            }
+            if self.layout.is_rim(y, z) {
+                self.back[row.clone()].copy_from_slice(&self.front[row]);
+            }
+        }
+    }
+
+    fn row_range(&self, y: usize, z: usize) -> Range<usize> {
+        let start = self.layout.row(y, z);
+        start..start + self.extent().x
+    }
+
+    fn check_length(&self, given: usize) -> Result<(), Error> {
+        let extent = self.extent();
+        let expected = extent.x * extent.y * extent.z;
+        if given == expected { Ok(()) } else { Err(Error::Length { extent, expected, given }) }
+    }
+}

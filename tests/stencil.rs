@@ -1,0 +1,207 @@
+//! Stencils: every recipe on every instruction set with every team gives the bits of the plain
+//! loop, and what cannot be run is refused by name.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use tilewise::cache::CacheSizes;
+use tilewise::stencil::{Error, Extent, Grid, Kind, Plan, Recipe, Stencil, reference};
+use tilewise::vector::Real;
+use tilewise::{Isa, RayonTeam, Solo, SpinTeam, Team};
+
+/// Bits and randomness of the two kinds of number.
+trait Number: Real {
+    fn bits(self) -> u64;
+}
+
+impl Number for f32 {
+    fn bits(self) -> u64 {
+        self.to_bits().into()
+    }
+}
+
+impl Number for f64 {
+    fn bits(self) -> u64 {
+        self.to_bits()
+    }
+}
+
+/// Values in -1..1 from a seed; every mantissa bit is in use, so that rounding shows.
+fn field<T: Number>(extent: Extent, seed: u64) -> Vec<T> {
+    let mut state = seed;
+    (0..extent.points().unwrap())
+        .map(|_| {
+            // SplitMix64 (Steele, Lea, Flood 2014).
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut bits = state;
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            T::from_f64((bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
+        })
+        .collect()
+}
+
+/// The extent that leaves `inner` points inside the rim.
+fn around(kind: Kind, inner: [usize; 3]) -> Extent {
+    match kind.dimensions() {
+        2 => Extent::plane(inner[0] + 2, inner[1] + 2),
+        _ => Extent::space(inner[0] + 2, inner[1] + 2, inner[2] + 2),
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    kind: Kind,
+    inner: [usize; 3],
+    recipe: Recipe,
+    steps: usize,
+    seed: u64,
+}
+
+fn recipe(tile_rows: usize, band: usize, streaming: bool, threads: usize) -> Recipe {
+    let caches = CacheSizes::ASSUMED;
+    let extent = Extent::plane(3, 3);
+    let mut recipe = Recipe::estimate::<f32>(Kind::Heat5, extent, Isa::Scalar, &caches, threads);
+    recipe.tile_rows = tile_rows;
+    recipe.band = band;
+    recipe.streaming = streaming;
+    recipe.threads = threads;
+    recipe
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let recipes = (1usize..12, prop::sample::select(&Recipe::BANDS[..]), any::<bool>(), 1usize..6)
+        .prop_map(|(rows, band, streaming, threads)| recipe(rows, band, streaming, threads));
+    let kinds = prop::sample::select(&Kind::ALL[..]);
+    // One-wide, prime and register-sized rows, and either side of each.
+    let row = prop_oneof![1usize..7, Just(13), 14usize..20, 29usize..36, Just(97), 125usize..132];
+    ((kinds, (row, 1usize..11, 1usize..9)), recipes, 0usize..5, any::<u64>()).prop_map(
+        |((kind, (x, y, z)), recipe, steps, seed)| Case {
+            kind,
+            inner: [x, y, z],
+            recipe,
+            steps,
+            seed,
+        },
+    )
+}
+
+/// Runs a case on every instruction set, its padding full of NaN, and compares all bits.
+fn matches_reference<T: Number>(case: &Case, team: &dyn Team) -> Result<(), TestCaseError> {
+    let Case { kind, inner, recipe, steps, seed } = *case;
+    let (extent, coefficient) = (around(kind, inner), kind.stability_limit() * 0.7);
+    let start = field::<T>(extent, seed);
+    let mut expected = start.clone();
+    reference::run(kind, T::from_f64(coefficient), extent, &mut expected, steps);
+    for isa in Isa::available() {
+        let plan = Plan::new(Stencil { kind, coefficient }, extent, isa, recipe).unwrap();
+        let mut grid = Grid::from_slice(extent, &start).unwrap();
+        grid.fill_padding(T::from_f64(f64::NAN));
+        plan.run(&mut grid, steps, team).unwrap();
+        let mut found = start.clone();
+        grid.copy_to_slice(&mut found).unwrap();
+        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            prop_assert_eq!(found.bits(), expected.bits(), "point {} on {}", at, isa);
+        }
+    }
+    Ok(())
+}
+
+fn spin(threads: usize) -> SpinTeam {
+    SpinTeam::new(threads).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn every_recipe_gives_the_bits_of_the_plain_loop(case in cases()) {
+        matches_reference::<f32>(&case, &Solo)?;
+        matches_reference::<f64>(&case, &Solo)?;
+    }
+
+    #[test]
+    fn every_team_gives_the_bits_of_the_plain_loop(case in cases(), threads in 1usize..5) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        matches_reference::<f32>(&case, &spin(threads))?;
+        matches_reference::<f64>(&case, &spin(threads))?;
+        matches_reference::<f32>(&case, &RayonTeam::new(&pool))?;
+    }
+
+    #[test]
+    fn estimates_are_accepted_and_exact(case in cases(), l2 in 0usize..1 << 20) {
+        let caches = CacheSizes { l1d: l2 / 8, l2, l3: l2, ..CacheSizes::ASSUMED };
+        let extent = around(case.kind, case.inner);
+        let threads = case.recipe.threads;
+        let recipe = Recipe::estimate::<f32>(case.kind, extent, Isa::best(), &caches, threads);
+        matches_reference::<f32>(&Case { recipe, ..case }, &Solo)?;
+    }
+}
+
+#[test]
+fn the_front_door_gives_the_bits_of_the_plain_loop() {
+    // Small enough for one core, and large enough for a team.
+    for extent in [Extent::space(20, 18, 16), Extent::space(130, 120, 110)] {
+        let mut expected = field::<f32>(extent, 1);
+        let mut grid = Grid::from_slice(extent, &expected).unwrap();
+        reference::run(Kind::Heat7, 0.125, extent, &mut expected, 3);
+        Stencil::heat7(0.125).run(&mut grid, 3).unwrap();
+        let mut found = expected.clone();
+        grid.copy_to_slice(&mut found).unwrap();
+        assert!(found == expected, "{extent}");
+    }
+}
+
+#[test]
+fn a_sine_wave_decays_as_the_discrete_scheme_says() {
+    // A product of half sines that vanishes on the rim is an eigenvector of the stencil.
+    let (points, coefficient, steps) = (33, 0.15, 40);
+    let sine = |at: usize| (std::f64::consts::PI * at as f64 / (points - 1) as f64).sin();
+    let value = |[x, y, z]: [usize; 3]| sine(x) * sine(y) * sine(z);
+    let mut grid = Grid::from_fn(Extent::space(points, points, points), value).unwrap();
+    Stencil::heat7(coefficient).run(&mut grid, steps).unwrap();
+    let axis = 2.0 * ((std::f64::consts::PI / (points - 1) as f64).cos() - 1.0);
+    let decay = (1.0 + coefficient * 3.0 * axis).powi(steps as i32);
+    for z in 1..points - 1 {
+        for y in 1..points - 1 {
+            for (x, &found) in grid.row(y, z).iter().enumerate().skip(1).take(points - 2) {
+                // Each step rounds a value below 1 nine times.
+                let bound = 9.0 * steps as f64 * f64::EPSILON;
+                assert!((found - decay * value([x, y, z])).abs() <= bound, "{x} {y} {z}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_by_name() {
+    let refusal = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let grid = |extent| Grid::<f32>::zeroed(extent).map(drop);
+    assert!(refusal(grid(Extent::space(0, 5, 5))).contains("0 points along x"));
+    assert!(refusal(grid(Extent::space(5, 2, 5))).contains("2 points along y"));
+    assert!(refusal(grid(Extent::space(5, 5, 0))).contains("0 points along z"));
+    assert!(matches!(grid(Extent::plane(usize::MAX, 3)), Err(Error::TooLarge { .. })));
+    assert!(matches!(grid(Extent::space(1 << 21, 1 << 20, 1 << 20)), Err(Error::TooLarge { .. })));
+    assert!(matches!(grid(Extent::space(1 << 19, 1 << 19, 1 << 8)), Err(Error::OutOfMemory(_))));
+
+    let plan = |stencil, extent, recipe| Plan::<f64>::new(stencil, extent, Isa::Scalar, recipe);
+    let (space, fine) = (Extent::space(5, 5, 5), recipe(1, 1, false, 1));
+    let planned = |stencil, extent, recipe| refusal(plan(stencil, extent, recipe).map(drop));
+    assert!(planned(Stencil::heat5(0.1), space, fine).contains("one plane"));
+    assert!(planned(Stencil::heat7(0.1), Extent::plane(5, 5), fine).contains("1 points along z"));
+    for coefficient in [f64::NAN, f64::INFINITY, -0.1, 0.17] {
+        assert!(matches!(
+            plan(Stencil::heat7(coefficient), space, fine),
+            Err(Error::Unstable { limit, .. }) if limit == 1.0 / 6.0
+        ));
+    }
+    let heat = Stencil::heat7(1.0 / 6.0);
+    assert!(planned(heat, space, recipe(0, 1, false, 1)).contains("tile_rows is 0"));
+    assert!(planned(heat, space, recipe(1, 3, false, 1)).contains("band is 3"));
+    assert!(planned(heat, space, recipe(1, 1, false, 0)).contains("threads is 0"));
+
+    let mut other = Grid::zeroed(Extent::space(5, 5, 6)).unwrap();
+    let plan = plan(heat, space, fine).unwrap();
+    assert!(refusal(plan.run(&mut other, 1, &Solo)).contains("5x5x5"));
+    assert!(refusal(other.copy_from_slice(&[0.0; 149])).contains("150 points"));
+    assert!(refusal(other.copy_to_slice(&mut [0.0; 151])).contains("151"));
+}
