@@ -14,7 +14,7 @@ use crate::vector::{ByteDot, GROUP, PANEL};
 /// order it writes them, are done in that order on every instruction set.
 pub trait Output: Sync {
     /// What is written.
-    type Element: Copy + Send;
+    type Element: Copy + Send + Sync;
 
     /// Whether this output goes with `columns` columns.
     ///
