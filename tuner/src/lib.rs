@@ -2,3 +2,5 @@
 
 pub mod machine;
 pub mod measure;
+pub mod problem;
+pub mod wisdom;
