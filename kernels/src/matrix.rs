@@ -58,6 +58,11 @@ impl<'a, T> Matrix<'a, T> {
         self.stride
     }
 
+    /// The storage behind the rows, from the start of row 0.
+    pub fn data(&self) -> &'a [T] {
+        self.data
+    }
+
     /// Row `index`.
     ///
     /// # Panics

@@ -1,0 +1,55 @@
+//! K-Means: for each point the nearest centre, exactly, and the centres that fit points best.
+//!
+//! # What is right
+//!
+//! [`reference`](mod@reference) defines it: the label of a point is the index of the centre
+//! whose squared distance, summed feature by feature in `f64`, is least, the lowest index among
+//! equals. Everything here gives that label, on every instruction set, with every recipe and any
+//! number of threads.
+//!
+//! # How it is fast
+//!
+//! A pass in `f32` finds the least two scores of every point, and a proven bound on its rounding
+//! says whether their order can be trusted (`centres.rs`). Where it cannot, once in some hundred
+//! or thousand points, the definition decides (`exact.rs`). No distances are stored, and
+//! row-major input is turned into blocks a few cache lines at a time (`source.rs`).
+//!
+//! A [`Recipe`] says how, a [`Plan`] checks it once and labels points, a [`Scratch`] is what it
+//! works in.
+//!
+//! ```
+//! use tilewise::cache::CacheSizes;
+//! use tilewise::kmeans::{Plan, Recipe, Shape};
+//! use tilewise::{Isa, Matrix, Solo};
+//!
+//! let rows = [0.0, 0.1, 5.0, 5.1, 0.2, 0.0, 5.2, 4.9];
+//! let centres = [5.0, 5.0, 0.0, 0.0];
+//! let shape = Shape { n: 4, d: 2, k: 2 };
+//! let recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), 1);
+//! let plan = Plan::new(shape, Isa::best(), recipe)?;
+//!
+//! let mut labels = [0; 4];
+//! let (rows, centres) = (Matrix::new(&rows, 4, 2)?, Matrix::new(&centres, 2, 2)?);
+//! plan.assign_rows(rows, centres, &mut labels, None, &mut plan.scratch(1)?, &Solo)?;
+//! assert_eq!(labels, [1, 0, 1, 0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod assign;
+mod centres;
+mod engine;
+mod error;
+mod exact;
+mod lanes;
+mod plan;
+mod recipe;
+pub mod reference;
+mod source;
+mod table;
+mod update;
+
+pub use error::Error;
+pub use plan::{Plan, Scratch, Shape};
+pub use recipe::{Form, Recipe, Tile};
+pub use table::tiles;
+pub use update::leaf_points;

@@ -1,0 +1,80 @@
+//! What can be wrong with a K-Means call.
+
+use super::recipe::{Form, Tile};
+use crate::Isa;
+use crate::buffer::OutOfMemory;
+use crate::isa::MissingIsa;
+use crate::points::NotFinite;
+
+/// Why a plan could not be made or a call was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No clusters.
+    #[error("k = 0 clusters were asked for; ask for at least 1")]
+    NoClusters,
+    /// More clusters than points.
+    #[error("k = {k} clusters were asked for, but there are only {n} points; use k <= {n}")]
+    TooManyClusters {
+        /// Clusters asked for.
+        k: usize,
+        /// Points there are.
+        n: usize,
+    },
+    /// A dimension that no label or storage can count.
+    #[error("{what} = {value} is too large; at most {most} is supported")]
+    TooLarge {
+        /// Which dimension.
+        what: &'static str,
+        /// Its value.
+        value: usize,
+        /// The most that is supported.
+        most: usize,
+    },
+    /// Something of another size than the plan or the points say.
+    #[error("{what}: {given} given, {expected} expected")]
+    Shape {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        given: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// More points than the plan was made for.
+    #[error("{given} points given to a plan for at most {most}; make a plan for more")]
+    TooManyPoints {
+        /// Points given.
+        given: usize,
+        /// What the plan was made for.
+        most: usize,
+    },
+    /// A NaN or an infinity among the points.
+    #[error("points: {0}")]
+    Points(NotFinite),
+    /// A NaN or an infinity among the centres.
+    #[error("centres: {0}")]
+    Centres(NotFinite),
+    /// A tolerance that is no distance.
+    #[error("tol = {0}; it must be finite and not negative")]
+    Tolerance(f64),
+    /// A recipe with a tile there is no kernel for.
+    #[error("recipe: no {form} kernel with a tile of {tile} on {isa}; see kmeans::tiles")]
+    Tile {
+        /// The form asked for.
+        form: Form,
+        /// The tile asked for.
+        tile: Tile,
+        /// On which instruction set.
+        isa: Isa,
+    },
+    /// A recipe for nobody.
+    #[error("recipe: threads = 0; use at least 1")]
+    NoThreads,
+    /// The CPU lacks the instruction set.
+    #[error(transparent)]
+    Isa(#[from] MissingIsa),
+    /// Not enough memory.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+}

@@ -1,0 +1,53 @@
+//! The definition at speed: for the points whose label the fast pass could not be certain of.
+
+use super::centres::{EXACT, Ready};
+
+/// Features between two looks at whether a panel can still win.
+const LOOK: usize = 16;
+
+/// The nearest centre by the definition. `hint` is the index of a near one.
+///
+/// Eight centres stand in the lanes; each adds up its own squares feature by feature, in the
+/// order of the definition, so the sums are those of the reference to the bit. Sums never fall,
+/// so a panel all of whose sums have passed the best is out.
+#[inline(always)]
+pub(super) fn nearest(point: &[f32], ready: &Ready<'_>, hint: u32) -> u32 {
+    let mut best = (hint as usize).min(ready.k - 1);
+    let panel = best / EXACT;
+    let mut least = sums(point, exact_panel(ready, panel), f64::INFINITY)[best % EXACT];
+    for panel in 0..ready.k.div_ceil(EXACT) {
+        let sums = sums(point, exact_panel(ready, panel), least);
+        for (lane, sum) in sums.into_iter().enumerate() {
+            let centre = panel * EXACT + lane;
+            if sum < least || (sum == least && centre < best) {
+                (best, least) = (centre, sum);
+            }
+        }
+    }
+    best as u32
+}
+
+#[inline(always)]
+fn exact_panel<'a>(ready: &Ready<'a>, panel: usize) -> &'a [[f32; EXACT]] {
+    let values = &ready.exact[panel * EXACT * ready.d..][..EXACT * ready.d];
+    values.as_chunks().0
+}
+
+/// The squared distances of a point to a panel of centres; unfinished, and above `limit`, where
+/// all of them are.
+#[inline(always)]
+fn sums(point: &[f32], panel: &[[f32; EXACT]], limit: f64) -> [f64; EXACT] {
+    let mut sums = [0.0; EXACT];
+    for (point, panel) in point.chunks(LOOK).zip(panel.chunks(LOOK)) {
+        for (x, centres) in point.iter().zip(panel) {
+            for lane in 0..EXACT {
+                let difference = f64::from(*x) - f64::from(centres[lane]);
+                sums[lane] += difference * difference;
+            }
+        }
+        if sums.iter().all(|sum| *sum > limit) {
+            break;
+        }
+    }
+    sums
+}

@@ -1,0 +1,206 @@
+//! The nearest centre with points in the lanes: one register holds one feature of as many points
+//! as it has lanes, and every centre is broadcast to all of them.
+//!
+//! ```text
+//! staged block, one feature a line      a tile of 2 registers      for every centre c
+//!   x0' of points 0..64                   [x0' 0..16][x0' 16..32]    s = |c'|^2 - 2 c0' x0'
+//!   x1' of points 0..64                   [x1' 0..16][x1' 16..32]              - 2 c1' x1' ...
+//!   ...                                   ...                        s = s with its low bits
+//!                                                                        numbering the centre
+//!                                                                    the least two of s stay
+//! ```
+//!
+//! Works for any number of features; meant for few. What it finds is certain or flagged: see
+//! `centres` for the bound.
+
+use super::centres::{RUN, Ready};
+use crate::points::BLOCK;
+use pulp::Simd;
+
+/// The least two scores and the centre of the least, for every point of a register.
+#[derive(Clone, Copy)]
+struct Least<S: Simd> {
+    best: S::f32s,
+    second: S::f32s,
+    label: S::u32s,
+}
+
+/// `a * b + c`; where there is no such instruction, in two steps instead of a library call.
+#[inline(always)]
+pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    if S::F32_LANES == 1 {
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    } else {
+        simd.mul_add_f32s(a, b, c)
+    }
+}
+
+/// Labels the points of a staged block, and returns a bit for each whose label is not certain.
+#[inline(always)]
+pub(super) fn nearest<S: Simd, const P: usize, const Q: usize>(
+    simd: S,
+    staged: &[f32],
+    ready: &Ready<'_>,
+    labels: &mut [u32; BLOCK],
+) -> u64 {
+    match ready.d {
+        1 => sweep::<S, P, Q>(simd, 1, staged, ready, labels),
+        2 => sweep::<S, P, Q>(simd, 2, staged, ready, labels),
+        3 => sweep::<S, P, Q>(simd, 3, staged, ready, labels),
+        4 => sweep::<S, P, Q>(simd, 4, staged, ready, labels),
+        d => sweep::<S, P, Q>(simd, d, staged, ready, labels),
+    }
+}
+
+/// All tiles of a block. `d` is a constant to the compiler wherever there are few features.
+#[inline(always)]
+fn sweep<S: Simd, const P: usize, const Q: usize>(
+    simd: S,
+    d: usize,
+    staged: &[f32],
+    ready: &Ready<'_>,
+    labels: &mut [u32; BLOCK],
+) -> u64 {
+    let mut unsure = 0;
+    let staged = &staged[..d * BLOCK];
+    for tile in 0..BLOCK / (P * S::F32_LANES) {
+        let first = tile * P * S::F32_LANES;
+        let least = centres::<S, P, Q>(simd, d, &staged[first..], ready);
+        let gaps = gaps::<S, P>(simd, d, &staged[first..], ready);
+        for p in 0..P {
+            let first = first + p * S::F32_LANES;
+            let out = &mut labels[first..first + S::F32_LANES];
+            S::as_mut_simd_u32s(out).0[0] = least[p].label;
+            let sure =
+                simd.greater_than_f32s(simd.sub_f32s(least[p].second, least[p].best), gaps[p]);
+            unsure |= bits(simd, simd.not_m32s(sure)) << first;
+        }
+    }
+    unsure
+}
+
+/// The least two scores of `P` registers of points over all centres.
+#[inline(always)]
+fn centres<S: Simd, const P: usize, const Q: usize>(
+    simd: S,
+    d: usize,
+    staged: &[f32],
+    ready: &Ready<'_>,
+) -> [Least<S>; P] {
+    let far = simd.splat_f32s(f32::MAX);
+    let mask = simd.splat_u32s((1 << ready.bits) - 1);
+    let nobody = Least { best: far, second: far, label: simd.splat_u32s(0) };
+    let mut least = [nobody; P];
+    let panels = RUN / Q;
+    for (run, values) in ready.fast.chunks(panels * Q * (d + 1)).enumerate() {
+        let mut here = [nobody; P];
+        for (panel, values) in values.chunks_exact(Q * (d + 1)).enumerate() {
+            let scores = scores::<S, P, Q>(simd, d, staged, values);
+            for q in 0..Q {
+                let number = simd.splat_u32s((panel * Q + q) as u32);
+                for p in 0..P {
+                    let score = tagged(simd, scores[q][p], mask, number);
+                    insert(simd, &mut here[p], score);
+                }
+            }
+        }
+        for p in 0..P {
+            let tag = simd.and_u32s(simd.transmute_u32s_f32s(here[p].best), mask);
+            let label = simd.add_u32s(tag, simd.splat_u32s((run * panels * Q) as u32));
+            merge(simd, &mut least[p], Least { label, ..here[p] });
+        }
+    }
+    least
+}
+
+/// The scores of `P` registers of points against a panel of `Q` centres.
+#[inline(always)]
+fn scores<S: Simd, const P: usize, const Q: usize>(
+    simd: S,
+    d: usize,
+    staged: &[f32],
+    panel: &[f32],
+) -> [[S::f32s; P]; Q] {
+    let (products, norms) = panel.split_at(d * Q);
+    let mut scores = [[simd.splat_f32s(0.0); P]; Q];
+    for q in 0..Q {
+        scores[q] = [simd.splat_f32s(norms[q]); P];
+    }
+    for feature in 0..d {
+        let x: [S::f32s; P] = load(&staged[feature * BLOCK..]);
+        let centres: &[f32; Q] = products[feature * Q..].first_chunk().expect("a whole panel");
+        for q in 0..Q {
+            let c = simd.splat_f32s(centres[q]);
+            for p in 0..P {
+                scores[q][p] = multiply_add(simd, x[p], c, scores[q][p]);
+            }
+        }
+    }
+    scores
+}
+
+/// The gap between the least two scores above which their order is certain.
+#[inline(always)]
+fn gaps<S: Simd, const P: usize>(
+    simd: S,
+    d: usize,
+    staged: &[f32],
+    ready: &Ready<'_>,
+) -> [S::f32s; P] {
+    let mut squares = [simd.splat_f32s(0.0); P];
+    for feature in 0..d {
+        let x: [S::f32s; P] = load(&staged[feature * BLOCK..]);
+        for p in 0..P {
+            squares[p] = multiply_add(simd, x[p], x[p], squares[p]);
+        }
+    }
+    squares.map(|square| {
+        let guarded = simd.mul_f32s(square, simd.splat_f32s(Ready::GUARD));
+        let slope = simd.splat_f32s(ready.slope);
+        multiply_add(simd, guarded, slope, simd.splat_f32s(ready.floor))
+    })
+}
+
+/// `P` registers that stand behind each other.
+#[inline(always)]
+fn load<R: Copy + bytemuck::Pod, const P: usize>(values: &[f32]) -> [R; P] {
+    let lanes = size_of::<R>() / size_of::<f32>();
+    core::array::from_fn(|p| {
+        bytemuck::pod_read_unaligned(bytemuck::cast_slice(&values[p * lanes..(p + 1) * lanes]))
+    })
+}
+
+/// A score whose low bits are the number of its centre.
+#[inline(always)]
+fn tagged<S: Simd>(simd: S, score: S::f32s, mask: S::u32s, number: S::u32s) -> S::f32s {
+    let kept = simd.and_u32s(simd.transmute_u32s_f32s(score), simd.not_u32s(mask));
+    simd.transmute_f32s_u32s(simd.or_u32s(kept, number))
+}
+
+/// Keeps the two least of three.
+#[inline(always)]
+fn insert<S: Simd>(simd: S, least: &mut Least<S>, score: S::f32s) {
+    let loser = simd.max_f32s(least.best, score);
+    least.best = simd.min_f32s(least.best, score);
+    least.second = simd.min_f32s(least.second, loser);
+}
+
+/// Keeps the two least of four, and the label of the least.
+#[inline(always)]
+fn merge<S: Simd>(simd: S, least: &mut Least<S>, other: Least<S>) {
+    let closer = simd.less_than_f32s(other.best, least.best);
+    least.label = simd.select_u32s(closer, other.label, least.label);
+    insert(simd, least, other.best);
+    least.second = simd.min_f32s(least.second, other.second);
+}
+
+/// One bit for each lane of a mask.
+#[inline(always)]
+fn bits<S: Simd>(simd: S, mask: S::m32s) -> u64 {
+    if simd.first_true_m32s(mask) == S::F32_LANES {
+        return 0;
+    }
+    let ones = simd.select_u32s(mask, simd.splat_u32s(1), simd.splat_u32s(0));
+    let lanes: &[u32] = bytemuck::cast_slice(core::slice::from_ref(&ones));
+    lanes.iter().rev().fold(0, |bits, lane| bits << 1 | u64::from(*lane))
+}

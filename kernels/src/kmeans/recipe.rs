@@ -1,0 +1,81 @@
+//! How an assignment is carried out: plain data, estimated here, changed by whoever knows better.
+//! A recipe decides speed only; results do not depend on it.
+
+use super::Shape;
+use super::table::tiles;
+use crate::Isa;
+use crate::cache::CacheSizes;
+use core::fmt;
+
+/// Which kernel finds the nearest centre, and how it is tiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Recipe {
+    /// Which kernel.
+    pub form: Form,
+    /// How much of the problem stands in registers.
+    pub tile: Tile,
+    /// How many members of the team take part at most.
+    pub threads: usize,
+}
+
+/// The kernels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Form {
+    /// Points in the lanes of a register, centres broadcast to all lanes.
+    Lanes,
+}
+
+/// What stands in registers at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Tile {
+    /// Registers of points.
+    pub points: usize,
+    /// Centres.
+    pub centres: usize,
+}
+
+/// Distances (features of a centre, times points) one member should have before a second one is
+/// worth waking: some 20 us of work on one AVX-512 core, a hundred times what a region costs.
+const WORTH_A_MEMBER: usize = 1 << 20;
+
+impl Recipe {
+    /// A recipe from the shape, the instruction set and the caches; `threads` is the most that
+    /// may be used.
+    pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
+        let _ = caches;
+        let work = shape.n.saturating_mul(shape.k).saturating_mul(shape.d.max(4));
+        let threads = threads.min(work.div_ceil(WORTH_A_MEMBER)).max(1);
+        let offered = tiles(Form::Lanes, isa);
+        // Few features: many points for each centre that is broadcast, and few centres, for the
+        // accumulators then start over all the time. Many features: a square tile.
+        let tile = if shape.d <= 8 { offered[0] } else { offered[offered.len() - 1] };
+        Recipe { form: Form::Lanes, tile, threads }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Form::Lanes => "lanes",
+        })
+    }
+}
+
+impl fmt::Display for Tile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.points, self.centres)
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.threads == 1 { "" } else { "s" };
+        write!(f, "{} {}, {} thread{s}", self.form, self.tile, self.threads)
+    }
+}

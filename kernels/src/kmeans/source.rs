@@ -1,0 +1,102 @@
+//! Where a kernel gets its points from: blocks, or rows that are turned into blocks on the way.
+
+use crate::Matrix;
+use crate::points::{BLOCK, Points};
+use core::ops::Range;
+
+/// Points in either layout.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    Blocks(&'a Points),
+    Rows(Matrix<'a, f32>),
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn n(&self) -> usize {
+        match self {
+            Source::Blocks(points) => points.n(),
+            Source::Rows(rows) => rows.rows(),
+        }
+    }
+
+    pub(super) fn d(&self) -> usize {
+        match self {
+            Source::Blocks(points) => points.d(),
+            Source::Rows(rows) => rows.cols(),
+        }
+    }
+
+    /// The points of block `index`.
+    #[inline(always)]
+    pub(super) fn in_block(&self, index: usize) -> Range<usize> {
+        index * BLOCK..self.n().min((index + 1) * BLOCK)
+    }
+
+    /// Writes the points of a block, less `offset`, feature by feature. What lies behind the last
+    /// point is whatever it was.
+    #[inline(always)]
+    pub(super) fn stage(&self, block: usize, offset: &[f32], staged: &mut [f32]) {
+        match self {
+            Source::Blocks(points) => {
+                let columns = points.block(block).chunks_exact(BLOCK);
+                for ((column, o), to) in columns.zip(offset).zip(staged.chunks_exact_mut(BLOCK)) {
+                    to.iter_mut().zip(column).for_each(|(to, x)| *to = x - o);
+                }
+            }
+            Source::Rows(rows) => {
+                let rows = rows.slice_rows(self.in_block(block));
+                match rows.cols() {
+                    2 => turn::<2>(rows, offset, staged),
+                    3 => turn::<3>(rows, offset, staged),
+                    4 => turn::<4>(rows, offset, staged),
+                    _ => turn_any(rows, offset, staged),
+                }
+            }
+        }
+    }
+
+    /// One point, copied to `to` where it does not lie in one piece.
+    #[inline(always)]
+    pub(super) fn point<'b>(&self, index: usize, to: &'b mut [f32]) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        match self {
+            Source::Blocks(points) => {
+                points.copy_point(index, to);
+                to
+            }
+            Source::Rows(rows) => rows.row(index),
+        }
+    }
+}
+
+/// Turns rows into columns, any number of either.
+#[inline(always)]
+fn turn_any(rows: Matrix<'_, f32>, offset: &[f32], staged: &mut [f32]) {
+    for row in 0..rows.rows() {
+        let columns = staged.chunks_exact_mut(BLOCK);
+        for ((x, o), column) in rows.row(row).iter().zip(offset).zip(columns) {
+            column[row] = x - o;
+        }
+    }
+}
+
+/// The same for a whole block of short rows behind each other, where the compiler knows all
+/// strides and moves registers, not values.
+#[inline(always)]
+fn turn<const D: usize>(rows: Matrix<'_, f32>, offset: &[f32], staged: &mut [f32]) {
+    let (true, BLOCK) = (rows.stride() == D, rows.rows()) else {
+        return turn_any(rows, offset, staged);
+    };
+    let points: &[[f32; D]; BLOCK] =
+        rows.data().as_chunks().0.first_chunk().expect("a whole block of rows");
+    let offset: &[f32; D] = offset.first_chunk().expect("as many as features");
+    let columns: &mut [[f32; BLOCK]; D] =
+        staged.as_chunks_mut().0.first_chunk_mut().expect("as many as features");
+    for feature in 0..D {
+        for point in 0..BLOCK {
+            columns[feature][point] = points[point][feature] - offset[feature];
+        }
+    }
+}
