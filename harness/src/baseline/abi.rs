@@ -1,0 +1,145 @@
+//! What the harness and the plain source say to each other; this file is compiled into both.
+//!
+//! The plain source (`harness/baseline/`) is built several times by the build script, outside
+//! cargo, so the two sides meet at the C calling convention: every build exports one [`Table`] of
+//! functions. This file stands apart from the places `CONTRIBUTING.md` lists for unsafe code
+//! because a slice cannot cross that border as a slice: [`Slice`] and [`SliceMut`] carry it over
+//! as pointer and length. They can only be made from a slice and keep its borrow, which is all
+//! that taking them apart again relies on. It knows nothing of instruction sets.
+#![allow(unsafe_code, reason = "slices cross the C calling convention as pointer and length")]
+
+use core::marker::PhantomData;
+
+/// A borrowed slice on its way to another object file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Slice<'a, T> {
+    start: *const T,
+    len: usize,
+    borrow: PhantomData<&'a [T]>,
+}
+
+impl<'a, T> From<&'a [T]> for Slice<'a, T> {
+    fn from(slice: &'a [T]) -> Self {
+        Slice { start: slice.as_ptr(), len: slice.len(), borrow: PhantomData }
+    }
+}
+
+impl<'a, T> Slice<'a, T> {
+    /// The slice it was made from.
+    #[inline(always)]
+    pub fn get(self) -> &'a [T] {
+        // SAFETY: both fields come from a slice borrowed for `'a`.
+        unsafe { core::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+/// A mutably borrowed slice on its way to another object file.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SliceMut<'a, T> {
+    start: *mut T,
+    len: usize,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T> From<&'a mut [T]> for SliceMut<'a, T> {
+    fn from(slice: &'a mut [T]) -> Self {
+        SliceMut { start: slice.as_mut_ptr(), len: slice.len(), borrow: PhantomData }
+    }
+}
+
+impl<'a, T> SliceMut<'a, T> {
+    /// The slice it was made from.
+    #[inline(always)]
+    pub fn get(self) -> &'a mut [T] {
+        // SAFETY: both fields come from a slice mutably borrowed for `'a`; `self` is used up.
+        unsafe { core::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
+/// `out = lhs * rhs`, sums wrapping.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Gemm<'a> {
+    /// m x k, row-major.
+    pub lhs: Slice<'a, u8>,
+    /// k x n, or n x k for the order that wants columns; row-major.
+    pub rhs: Slice<'a, i8>,
+    /// m x n, row-major.
+    pub out: SliceMut<'a, i32>,
+    /// Columns of the result.
+    pub n: usize,
+    /// Depth.
+    pub k: usize,
+}
+
+/// The nearest centre of every point.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Assign<'a> {
+    /// Rows of `dims` features, or blocks of [`BLOCK`] points with the features apart.
+    pub points: Slice<'a, f32>,
+    /// Rows of `dims` features, or features of `centres` centres for the order that wants that.
+    pub centres: Slice<'a, f32>,
+    /// One a point.
+    pub labels: SliceMut<'a, u32>,
+    /// Squared distances, one a point.
+    pub distances: SliceMut<'a, f32>,
+    /// Room for a number a centre, for the order that keeps all of them.
+    pub sums: SliceMut<'a, f32>,
+    /// Features of a point.
+    pub dims: usize,
+}
+
+/// Points in a block of the structure-of-arrays layout.
+pub(super) const BLOCK: usize = 256;
+
+/// One time step of the heat equation.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Sweep<'a, T> {
+    /// The field before, with its rim.
+    pub from: Slice<'a, T>,
+    /// The field after; its rim is not touched.
+    pub to: SliceMut<'a, T>,
+    /// Points along x (adjacent in memory), y and z, rim included; z is 1 in two dimensions.
+    pub extent: [usize; 3],
+    /// Conductivity x time step / spacing^2.
+    pub coefficient: T,
+    /// Points per strip along the dimension that is cut, for the order that cuts one.
+    pub strip: usize,
+}
+
+/// Multiplies matrices.
+pub(super) type GemmFn = extern "C" fn(Gemm<'_>);
+/// Assigns points.
+pub(super) type AssignFn = extern "C" fn(Assign<'_>);
+/// Makes a time step.
+pub(super) type SweepFn<T> = extern "C" fn(Sweep<'_, T>);
+
+/// What one build of the plain source exports. The orders of loops are told in `harness/baseline/`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// i-k-j.
+    pub gemm_rows: GemmFn,
+    /// i-j-k.
+    pub gemm_dots: GemmFn,
+    /// Rows of points, one after the other.
+    pub assign_rows: AssignFn,
+    /// Rows of points, all centres at once.
+    pub assign_rows_lanes: AssignFn,
+    /// Blocks, one centre after the other.
+    pub assign_blocks: AssignFn,
+    /// Blocks, a few points at a time.
+    pub assign_blocks_lanes: AssignFn,
+    /// 5 points, f32: whole rows, and strips of columns.
+    pub heat5_f32: [SweepFn<f32>; 2],
+    /// 5 points, f64.
+    pub heat5_f64: [SweepFn<f64>; 2],
+    /// 7 points, f32: whole planes, and strips of rows.
+    pub heat7_f32: [SweepFn<f32>; 2],
+    /// 7 points, f64.
+    pub heat7_f64: [SweepFn<f64>; 2],
+}
