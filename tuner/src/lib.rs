@@ -3,4 +3,6 @@
 pub mod machine;
 pub mod measure;
 pub mod problem;
+pub mod search;
+pub mod space;
 pub mod wisdom;

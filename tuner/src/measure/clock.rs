@@ -14,6 +14,16 @@ pub trait Clock {
     }
 }
 
+impl<C: Clock + ?Sized> Clock for &C {
+    fn now(&self) -> f64 {
+        (**self).now()
+    }
+
+    fn counters(&self) -> Counters {
+        (**self).counters()
+    }
+}
+
 /// Running totals of what takes a core away from us. `None` where the system does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -40,8 +40,8 @@ impl Estimate {
         let rank = rank(rounds, confidence)?;
         let mut sorted = samples.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
-        let median = (sorted[(rounds - 1) / 2] + sorted[rounds / 2]) / 2.0;
-        Some(Estimate { median, lo: sorted[rank - 1], hi: sorted[rounds - rank], rounds })
+        let (lo, hi) = (sorted[rank - 1], sorted[rounds - rank]);
+        Some(Estimate { median: middle(&sorted)?, lo, hi, rounds })
     }
 
     /// Median and interval of quotients, taken among their logarithms, so that turning every
@@ -51,6 +51,18 @@ impl Estimate {
         let e = Estimate::of(&logs, confidence)?;
         Some(Estimate { median: e.median.exp(), lo: e.lo.exp(), hi: e.hi.exp(), ..e })
     }
+}
+
+/// The middle of `samples`, or the mean of the middle two; `None` for none at all.
+pub fn median(samples: &[f64]) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    middle(&sorted)
+}
+
+fn middle(sorted: &[f64]) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    Some((sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0)
 }
 
 /// The largest k for which the k-th smallest and the k-th largest of `n` samples enclose the

@@ -1,0 +1,256 @@
+//! The search: by a clock that tests turn it must find what was planted, believe nothing that is
+//! not there and reject what is wrong; and every candidate it proposes for the real kernels must
+//! give the default's result.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+use tilewise::stencil::{Extent, Kind};
+use tilewise::{Isa, gemm};
+use tilewise_tuner::machine::Machine;
+use tilewise_tuner::measure::Clock;
+use tilewise_tuner::problem::{Problem, Setting, Shape, shape};
+use tilewise_tuner::search::{Error, Found, Progress, Search, Stage, Stopped};
+use tilewise_tuner::space::{Field, Tunable, Workbench};
+use tilewise_tuner::wisdom::{Source, Verdict, Wisdom};
+
+/// A kernel whose recipes are numbers, with the seconds a call of each takes on a noisy machine.
+struct Fake {
+    seconds: Vec<f64>,
+    /// Recipes that give a wrong result.
+    wrong: Vec<usize>,
+    now: Cell<f64>,
+    random: RefCell<Pcg64>,
+}
+
+impl Fake {
+    fn new(seconds: Vec<f64>, seed: u64) -> Self {
+        let random = RefCell::new(Pcg64::seed_from_u64(seed));
+        Fake { seconds, wrong: Vec::new(), now: Cell::new(0.0), random }
+    }
+
+    fn tune(&self, budget_s: f64) -> Result<Found, Error> {
+        let machine = Machine::read();
+        let search = Search::within(Duration::from_secs_f64(budget_s)).clock(self);
+        search.tune(self, &Setting::best(&machine))
+    }
+}
+
+impl Clock for Fake {
+    fn now(&self) -> f64 {
+        self.now.get()
+    }
+}
+
+impl Problem for Fake {
+    type Recipe = usize;
+    const KERNEL: &'static str = "fake";
+
+    fn shape(&self) -> Shape {
+        shape([("recipes", self.seconds.len().into())])
+    }
+
+    fn dtype(&self) -> &'static str {
+        "f32"
+    }
+
+    fn estimate(&self, _: &Setting<'_>) -> usize {
+        0
+    }
+
+    fn check(&self, _: Isa, _: &usize) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn threads(_: &usize) -> usize {
+        1
+    }
+}
+
+impl Tunable for Fake {
+    fn candidates(&self, _: &Setting<'_>) -> Vec<usize> {
+        (0..self.seconds.len()).collect()
+    }
+
+    fn workbench<'a>(&'a self, _: &Setting<'a>) -> Result<Box<dyn Workbench<usize> + 'a>, String> {
+        Ok(Box::new(self))
+    }
+}
+
+impl Workbench<usize> for &Fake {
+    fn verify(&self, recipe: &usize) -> Result<(), String> {
+        let wrong = self.wrong.contains(recipe);
+        (!wrong).then_some(()).ok_or_else(|| "one is two".to_owned())
+    }
+
+    fn call<'b>(&'b self, recipe: &usize) -> Result<Box<dyn FnMut() + 'b>, String> {
+        let seconds = self.seconds[*recipe];
+        Ok(Box::new(move || {
+            let mut random = self.random.borrow_mut();
+            let load = 1.0 + 0.1 * (self.now.get() * 3.0).sin().abs();
+            let noise = 1.0 - 0.02 * (1.0 - random.random::<f64>()).ln();
+            self.now.set(self.now.get() + seconds * load * noise);
+        }))
+    }
+}
+
+/// Forty recipes between one and two times as slow as the default, and some others.
+fn plain_with(others: &[f64]) -> Vec<f64> {
+    let plain = (0..40).map(|i| 1e-4 * (1.0 + f64::from(i) / 40.0));
+    plain.chain(others.iter().map(|factor| factor * 1e-4)).collect()
+}
+
+#[test]
+fn the_fastest_is_found_and_stored_with_its_evidence() {
+    let fake = Fake::new(plain_with(&[0.97, 0.8, 0.9]), 1);
+    let found = fake.tune(10.0).unwrap();
+    assert_eq!((found.record.recipe.clone(), found.record.threads), (41.into(), 1));
+    let evidence = &found.record.evidence;
+    assert_eq!(evidence.verdict, Verdict::Faster);
+    assert!(evidence.lo <= 1.25 && 1.25 <= evidence.hi && evidence.lo > 1.2, "{evidence:?}");
+    assert_eq!((evidence.tried, evidence.candidates), (43, 43));
+    assert_eq!((found.ranking.len(), found.ranking[0].0.as_str()), (43, "41"));
+    assert_eq!((found.stopped, found.rejected.len()), (Stopped::Exhausted, 0));
+
+    let mut wisdom = Wisdom::default();
+    wisdom.add(found.record);
+    let machine = Machine::read();
+    let chosen = wisdom.choose(&fake, &Setting::best(&machine));
+    assert_eq!((chosen.recipe, chosen.source), (41, Source::Tuned));
+}
+
+#[test]
+fn small_gains_are_found_in_most_searches() {
+    let found = (0..20).filter(|&seed| {
+        let found = Fake::new(plain_with(&[0.97]), seed).tune(10.0).unwrap();
+        found.record.recipe == 40 && found.record.evidence.verdict == Verdict::Faster
+    });
+    assert!(found.count() >= 18);
+}
+
+#[test]
+fn where_all_are_alike_the_default_is_stored() {
+    let faster = (0..100).filter(|&seed| {
+        let found = Fake::new(vec![1e-4; 30], 100 + seed).tune(5.0).unwrap();
+        let evidence = &found.record.evidence;
+        if evidence.verdict == Verdict::NotSeparable {
+            assert_eq!(found.record.recipe, 0);
+            assert!(evidence.lo <= 1.0, "{evidence:?}");
+        }
+        evidence.verdict == Verdict::Faster
+    });
+    // Of a 95 % interval, 2.5 % lie above: of a hundred 2.5, three standard errors more are 8.
+    assert!(faster.count() <= 7);
+}
+
+#[test]
+fn a_default_that_is_best_is_stored_with_the_interval_of_the_next() {
+    let found = Fake::new(plain_with(&[]), 2).tune(5.0).unwrap();
+    let evidence = &found.record.evidence;
+    assert_eq!((&found.record.recipe, evidence.verdict), (&0.into(), Verdict::NotSeparable));
+    assert!(evidence.ratio < 1.0 && evidence.rounds >= 6, "{evidence:?}");
+
+    let alone = Fake::new(vec![1e-4], 3).tune(1.0).unwrap();
+    let evidence = &alone.record.evidence;
+    assert_eq!((evidence.ratio, evidence.rounds, evidence.tried), (1.0, 0, 1));
+}
+
+#[test]
+fn fast_and_wrong_is_rejected() {
+    let mut fake = Fake::new(plain_with(&[0.1, 0.9]), 4);
+    fake.wrong = vec![40];
+    let found = fake.tune(10.0).unwrap();
+    assert_eq!(found.record.recipe, 41);
+    assert_eq!(found.rejected, [("40".to_owned(), "one is two".to_owned())]);
+    fake.wrong = vec![0];
+    let refused = fake.tune(10.0).unwrap_err().to_string();
+    assert_eq!(refused, "the default recipe (0) of fake is wrong: one is two");
+}
+
+#[test]
+fn the_budget_ends_the_search() {
+    // A call takes half a second: three seconds are enough for a few candidates.
+    let fake = Fake::new(vec![0.5; 50], 5);
+    let found = fake.tune(3.0).unwrap();
+    let evidence = &found.record.evidence;
+    assert_eq!(found.stopped, Stopped::Budget);
+    assert!((2..5).contains(&evidence.tried) && evidence.candidates == 50, "{evidence:?}");
+    assert!(fake.now() < 15.0, "one heat and one confirmation: {}", fake.now());
+
+    let fake = Fake::new(vec![1e-4; 2000], 6);
+    assert_eq!(fake.tune(2.0).unwrap().stopped, Stopped::Budget);
+    assert!(fake.now() < 2.2, "{}", fake.now());
+}
+
+#[test]
+fn progress_is_told() {
+    let fake = Fake::new(plain_with(&[0.5]), 7);
+    let machine = Machine::read();
+    let told = RefCell::new(Vec::<Progress>::new());
+    let search = Search::within(Duration::from_secs(5)).clock(&fake);
+    let search = search.progress(|progress| told.borrow_mut().push(progress.clone()));
+    search.tune(&fake, &Setting::best(&machine)).unwrap();
+    let told = told.into_inner();
+    let stages = [Stage::Screening, Stage::Race, Stage::Confirmation];
+    assert!(stages.iter().all(|stage| told.iter().any(|progress| progress.stage == *stage)));
+    let last = told.last().unwrap();
+    assert_eq!((last.tried, last.candidates, last.best.0.as_str()), (41, 41, "40"));
+    assert!(told.is_sorted_by_key(|progress| progress.spent_s));
+}
+
+/// Every candidate on every instruction set: legal, within the threads, distinct, and right.
+fn assert_candidates_are_right<P: Tunable>(problem: &P, machine: &Machine) {
+    for isa in Isa::available() {
+        for threads in [1, 3] {
+            let setting = Setting { machine, isa, threads };
+            let candidates = problem.candidates(&setting);
+            let bench = problem.workbench(&setting).unwrap();
+            for (index, recipe) in candidates.iter().enumerate() {
+                let context = format!("{} on {isa}: {recipe}", P::KERNEL);
+                assert!(!candidates[..index].contains(recipe), "{context} comes twice");
+                assert!(P::threads(recipe) <= threads, "{context}");
+                assert_eq!(problem.check(isa, recipe), Ok(()), "{context}");
+                assert_eq!(bench.verify(recipe), Ok(()), "{context}");
+                bench.call(recipe).unwrap()();
+            }
+            assert!(candidates[0] == problem.estimate(&setting), "the default comes first");
+        }
+    }
+}
+
+#[test]
+fn gemm_candidates_are_right() {
+    let machine = Machine::read();
+    for (m, n, k) in [(37, 83, 301), (1, 70, 33), (65, 1, 5)] {
+        assert_candidates_are_right(&gemm::Shape { m, n, k }, &machine);
+    }
+    let setting = Setting { threads: 2, ..Setting::best(&machine) };
+    let candidates = gemm::Shape { m: 128, n: 768, k: 768 }.candidates(&setting);
+    assert!(candidates.len() >= 24, "dozens, not {}", candidates.len());
+}
+
+#[test]
+fn stencil_candidates_are_right() {
+    let machine = Machine::read();
+    assert_candidates_are_right(&Field::<f32>::new(Kind::Heat5, Extent::plane(67, 29)), &machine);
+    assert_candidates_are_right(
+        &Field::<f64>::new(Kind::Heat7, Extent::space(19, 23, 11)),
+        &machine,
+    );
+    let setting = Setting { threads: 2, ..Setting::best(&machine) };
+    let cube = Field::<f32>::new(Kind::Heat7, Extent::space(512, 512, 512));
+    assert!(cube.candidates(&setting).len() >= 24);
+}
+
+#[test]
+fn what_cannot_be_set_up_is_an_error() {
+    let machine = Machine::read();
+    let tune = |extent| {
+        let flat = Field::<f32>::new(Kind::Heat7, extent);
+        let search = Search::within(Duration::from_millis(1));
+        search.tune(&flat, &Setting::best(&machine)).unwrap_err().to_string()
+    };
+    assert!(tune(Extent::space(16, 16, 1)).contains("cannot set up the stencil"));
+    assert!(tune(Extent::space(usize::MAX, 16, 16)).contains("cannot set up the stencil"));
+}

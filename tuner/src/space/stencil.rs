@@ -1,0 +1,162 @@
+//! Stencils: tile height, rows updated side by side, kind of stores, threads.
+
+use super::{Axis, Tunable, Workbench, around, thread_counts, uniform, up_to};
+use crate::problem::{Problem, Setting, Shape, Size, shape};
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, Stencil, reference};
+use tilewise::vector::Real;
+use tilewise::{Isa, SpinTeam};
+
+/// A stencil over a grid of `T`: a problem for the tuner.
+///
+/// ```
+/// use tilewise::stencil::{Extent, Kind};
+/// use tilewise_tuner::{problem::Problem, space::Field};
+/// let field = Field::<f32>::new(Kind::Heat7, Extent::space(512, 512, 512));
+/// assert_eq!(field.dtype(), "f32");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Field<T> {
+    kind: Kind,
+    extent: Extent,
+    element: PhantomData<T>,
+}
+
+impl<T: Real> Field<T> {
+    /// A stencil of this kind over a grid of this extent.
+    pub fn new(kind: Kind, extent: Extent) -> Self {
+        Field { kind, extent, element: PhantomData }
+    }
+
+    fn stencil(&self) -> Stencil {
+        Stencil { kind: self.kind, coefficient: self.kind.stability_limit() / 2.0 }
+    }
+}
+
+impl<T: Real> Problem for Field<T> {
+    type Recipe = Recipe;
+    const KERNEL: &'static str = "stencil";
+
+    fn shape(&self) -> Shape {
+        let Extent { x, y, z } = self.extent;
+        let kind = Size::Name(self.kind.to_string());
+        shape([("kind", kind), ("x", x.into()), ("y", y.into()), ("z", z.into())])
+    }
+
+    fn dtype(&self) -> &'static str {
+        if size_of::<T>() == size_of::<f32>() { "f32" } else { "f64" }
+    }
+
+    fn estimate(&self, setting: &Setting<'_>) -> Recipe {
+        let Setting { isa, threads, .. } = *setting;
+        Recipe::estimate::<T>(self.kind, self.extent, isa, setting.caches(), threads)
+    }
+
+    fn check(&self, isa: Isa, recipe: &Recipe) -> Result<(), String> {
+        let plan = Plan::<T>::new(self.stencil(), self.extent, isa, *recipe);
+        plan.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn threads(recipe: &Recipe) -> usize {
+        recipe.threads
+    }
+}
+
+impl<T: Real> Tunable for Field<T> {
+    fn candidates(&self, setting: &Setting<'_>) -> Vec<Recipe> {
+        let estimate = self.estimate(setting);
+        let inner = self.extent.y.saturating_sub(2);
+        let near = [estimate.tile_rows / 2, estimate.tile_rows * 2];
+        let mut rows: Vec<usize> = up_to(inner, &[8, 16, 32, 64, 128]);
+        rows.extend(near.into_iter().filter(|rows| (1..inner).contains(rows)));
+        let threads = thread_counts(setting.threads);
+        let streaming =
+            Axis { values: vec![false, true], set: |r: &mut Recipe, v| r.streaming = v };
+        let band = Axis { values: Recipe::BANDS.to_vec(), set: |r: &mut Recipe, v| r.band = v };
+        let rows = Axis { values: rows, set: |r: &mut Recipe, v| r.tile_rows = v };
+        let threads = Axis { values: threads, set: |r: &mut Recipe, v| r.threads = v };
+        let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
+        around(estimate, &[&streaming, &band, &rows, &threads], 4, legal)
+    }
+
+    fn workbench<'a>(
+        &'a self,
+        setting: &Setting<'a>,
+    ) -> Result<Box<dyn Workbench<Recipe> + 'a>, String> {
+        Ok(Box::new(Bench::new(*self, setting).map_err(|error| error.to_string())?))
+    }
+}
+
+/// Steps of a timed call: as many as bring the grid back to the buffer it started in.
+const STEPS: usize = 2;
+
+/// Planes of the grid on which recipes are verified: tiles are cut across a plane, so a slab has
+/// every tile the whole grid has, at a fraction of the time.
+const SLAB: usize = 8;
+
+struct Bench<T> {
+    field: Field<T>,
+    isa: Isa,
+    team: SpinTeam,
+    grid: RefCell<Grid<T>>,
+    slab: Extent,
+    start: Vec<T>,
+    expected: Vec<T>,
+}
+
+/// Values from 1 to 2: no step ever brings one near zero, where a CPU may be slow.
+fn value<T: Real>(index: usize) -> T {
+    T::from_f64(1.0 + f64::from(uniform(index)))
+}
+
+impl<T: Real> Bench<T> {
+    fn new(field: Field<T>, setting: &Setting<'_>) -> Result<Self, Box<dyn std::error::Error>> {
+        let Extent { x, y, z } = field.extent;
+        let slab = Extent { x, y, z: z.min(SLAB) };
+        let points = slab.points().ok_or("more points than can be counted")?;
+        let start: Vec<T> = (0..points).map(value).collect();
+        let mut expected = start.clone();
+        let Stencil { kind, coefficient } = field.stencil();
+        // A plan first: it checks what the reference would index.
+        Plan::<T>::new(field.stencil(), field.extent, setting.isa, field.estimate(setting))?;
+        let grid = Grid::from_fn(field.extent, |[x, y, z]| value(x ^ (y << 10) ^ (z << 20)))?;
+        reference::run(kind, T::from_f64(coefficient), slab, &mut expected, STEPS);
+        Ok(Bench {
+            field,
+            isa: setting.isa,
+            team: SpinTeam::new(setting.threads)?,
+            grid: RefCell::new(grid),
+            slab,
+            start,
+            expected,
+        })
+    }
+
+    fn step_slab(&self, recipe: &Recipe) -> Result<Vec<T>, tilewise::stencil::Error> {
+        let mut grid = Grid::from_slice(self.slab, &self.start)?;
+        let plan = Plan::new(self.field.stencil(), self.slab, self.isa, *recipe)?;
+        plan.run(&mut grid, STEPS, &self.team)?;
+        let mut out = self.start.clone();
+        grid.copy_to_slice(&mut out)?;
+        Ok(out)
+    }
+}
+
+impl<T: Real> Workbench<Recipe> for Bench<T> {
+    fn verify(&self, recipe: &Recipe) -> Result<(), String> {
+        let found = self.step_slab(recipe).map_err(|error| error.to_string())?;
+        let wrong = found.iter().zip(&self.expected).position(|(found, right)| found != right);
+        wrong.map_or(Ok(()), |at| {
+            Err(format!("point {at} is {:?}, not {:?}", found[at], self.expected[at]))
+        })
+    }
+
+    fn call<'b>(&'b self, recipe: &Recipe) -> Result<Box<dyn FnMut() + 'b>, String> {
+        let plan = Plan::new(self.field.stencil(), self.field.extent, self.isa, *recipe)
+            .map_err(|error| error.to_string())?;
+        Ok(Box::new(move || {
+            plan.run(&mut self.grid.borrow_mut(), STEPS, &self.team).expect("the plan's own grid");
+        }))
+    }
+}
