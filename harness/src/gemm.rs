@@ -1,0 +1,215 @@
+//! The INT8 product as a workload: activations u8 times packed weights i8, sums in i32.
+
+use crate::baseline::{self, Baseline};
+use crate::workload::{
+    Amount, Arithmetic, Cache, Candidate, Check, RateUnit, Recipe, Task, Traffic, Work,
+};
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use serde_json::json;
+use std::cell::RefCell;
+use tilewise::gemm::{self, Lhs, PackedWeights, Plan, Scratch, Shape, Store};
+use tilewise::{Isa, Matrix, MatrixMut, Team};
+use tilewise_tuner::wisdom::Chosen;
+
+/// Operands from a seed, and the product they must give.
+#[derive(Debug)]
+pub struct Workload {
+    shape: Shape,
+    lhs: Vec<u8>,
+    weights: PackedWeights,
+    plain: baseline::gemm::Operands,
+    expected: Vec<i32>,
+    out: RefCell<Vec<i32>>,
+}
+
+/// A workload that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A size that is zero or too large.
+    #[error("{name} is {given}; expected 1 to {most}")]
+    Size {
+        /// Which.
+        name: &'static str,
+        /// What was given.
+        given: usize,
+        /// The largest that is possible.
+        most: usize,
+    },
+    /// The sizes together need too much memory.
+    #[error(
+        "a product of {shape} needs more than {most} elements in one matrix; use smaller sizes"
+    )]
+    Oversized {
+        /// The sizes.
+        shape: Shape,
+        /// The most elements.
+        most: usize,
+    },
+    /// The kernel refused.
+    #[error(transparent)]
+    Kernel(#[from] gemm::Error),
+    /// The plain code refused.
+    #[error(transparent)]
+    Baseline(#[from] baseline::Error),
+}
+
+impl Workload {
+    /// The largest of each size.
+    pub const MOST: usize = 1 << 20;
+    /// The most elements of a matrix: four bytes each must stay far below usual memories.
+    pub const MOST_ELEMENTS: usize = 1 << 30;
+
+    /// Random bytes over their whole range, multiplied by the reference.
+    ///
+    /// # Errors
+    /// [`Error::Size`], [`Error::Oversized`], [`Error::Kernel`].
+    pub fn new(shape: Shape, seed: u64) -> Result<Workload, Error> {
+        let Shape { m, n, k } = shape;
+        for (name, given) in [("m", m), ("k", k), ("n", n)] {
+            if !(1..=Self::MOST).contains(&given) {
+                return Err(Error::Size { name, given, most: Self::MOST });
+            }
+        }
+        if [m * k, k * n, m * n].into_iter().max() > Some(Self::MOST_ELEMENTS) {
+            return Err(Error::Oversized { shape, most: Self::MOST_ELEMENTS });
+        }
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let (mut lhs, mut bytes) = (vec![0u8; m * k], vec![0u8; k * n]);
+        random.fill_bytes(&mut lhs);
+        random.fill_bytes(&mut bytes);
+        let rhs: Vec<i8> = bytes.into_iter().map(|byte| byte as i8).collect();
+        let view = |data| Matrix::new(data, m, k).expect("m x k bytes were made");
+        let weights = Matrix::new(&rhs, k, n).expect("k x n bytes were made");
+        let mut expected = vec![0; m * n];
+        reference(view(&lhs), weights, &mut expected);
+        Ok(Workload {
+            shape,
+            weights: PackedWeights::pack(weights)?,
+            plain: baseline::gemm::Operands::new(view(&lhs), weights)?,
+            lhs,
+            expected,
+            out: RefCell::new(vec![0; m * n]),
+        })
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// What is done.
+    pub fn task(&self, cache: Cache) -> Task {
+        let Shape { m, n, k } = self.shape;
+        let work = 2.0 * m as f64 * n as f64 * k as f64;
+        let bytes = (m * k + k * n) as f64 + 4.0 * (m * n) as f64;
+        Task {
+            kernel: "gemm".into(),
+            title: format!("{m} x {k} x {n}"),
+            shape: json!({ "m": m, "k": k, "n": n }),
+            dtype: "u8 x i8 -> i32".into(),
+            amount: Amount {
+                formula: "2 m k n".into(),
+                work,
+                unit: RateUnit::Operations,
+                operations: 1.0,
+                bytes: bytes / work,
+                working_set: bytes,
+                traffic: Traffic::Read,
+                arithmetic: Arithmetic::Int8,
+            },
+            cache,
+            timed: "row-major u8 in, row-major i32 out; weights laid out beforehand on all sides"
+                .into(),
+        }
+    }
+
+    /// The plain source in every loop order.
+    pub fn plain(&self, build: Baseline) -> Vec<Candidate<'_>> {
+        let candidate = |order: &baseline::gemm::Order| {
+            Candidate::plain(build, order, Plain { workload: self, build, order: *order })
+        };
+        baseline::gemm::Order::ALL.iter().map(candidate).collect()
+    }
+
+    /// The kernel, following a recipe.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the kernel refuses it.
+    pub fn kernel<'a>(
+        &'a self,
+        name: &str,
+        isa: Isa,
+        chosen: &Chosen<gemm::Recipe>,
+        team: &'a dyn Team,
+    ) -> Result<Candidate<'a>, Error> {
+        let plan = Plan::new(self.shape, isa, chosen.recipe)?;
+        let threads = chosen.recipe.split.parts().min(team.size());
+        let work = Ours { workload: self, scratch: plan.scratch(threads)?, plan, team };
+        Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
+    }
+
+    fn check(&self) -> Check {
+        Check::compare("three loops", &self.out.borrow(), &self.expected, 0.0)
+    }
+}
+
+/// Three loops, the rows shared among the cores: it would else take longer than all the timing.
+fn reference(lhs: Matrix<'_, u8>, weights: Matrix<'_, i8>, out: &mut [i32]) {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let (rows, n) = (lhs.rows().div_ceil(cores), weights.cols());
+    std::thread::scope(|scope| {
+        for (part, out) in out.chunks_mut(rows * n).enumerate() {
+            let rows = part * rows..part * rows + out.len() / n;
+            let lhs = Lhs::u8(lhs.slice_rows(rows), 0);
+            scope.spawn(move || gemm::reference::multiply(lhs, weights, &[], out));
+        }
+    });
+}
+
+struct Plain<'a> {
+    workload: &'a Workload,
+    build: Baseline,
+    order: baseline::gemm::Order,
+}
+
+impl Work for Plain<'_> {
+    fn run(&mut self) {
+        let mut out = self.workload.out.borrow_mut();
+        self.build
+            .gemm(self.order, &self.workload.plain, &mut out)
+            .expect("the output has the product's size");
+    }
+
+    fn check(&mut self) -> Check {
+        self.workload.out.borrow_mut().fill(i32::MIN);
+        self.run();
+        self.workload.check()
+    }
+}
+
+struct Ours<'a> {
+    workload: &'a Workload,
+    plan: Plan,
+    scratch: Scratch,
+    team: &'a dyn Team,
+}
+
+impl Work for Ours<'_> {
+    fn run(&mut self) {
+        let Workload { shape: Shape { m, n, k }, lhs, weights, out, .. } = self.workload;
+        let lhs = Lhs::u8(Matrix::new(lhs, *m, *k).expect("m x k bytes were made"), 0);
+        let mut out = out.borrow_mut();
+        let out = MatrixMut::new(&mut out, *m, *n).expect("m x n sums were made");
+        self.plan
+            .run(lhs, weights, &Store, out, &mut self.scratch, self.team)
+            .expect("operands were made for this plan");
+    }
+
+    fn check(&mut self) -> Check {
+        self.workload.out.borrow_mut().fill(i32::MIN);
+        self.run();
+        self.workload.check()
+    }
+}

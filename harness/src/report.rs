@@ -1,0 +1,20 @@
+//! The report: what was measured, under which rules, and three ways to read it.
+//!
+//! [`model`] is the record (`report.json`), [`rules`] says what may not be printed, [`html`] and
+//! [`markdown`] draw it, [`files`] puts it on disk whole or not at all. Nothing here measures.
+
+pub mod files;
+pub mod html;
+pub mod markdown;
+pub mod model;
+pub mod rules;
+
+mod number;
+mod plot;
+mod svg;
+mod view;
+
+#[cfg(test)]
+mod sample;
+
+pub use model::Report;

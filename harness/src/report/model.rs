@@ -1,0 +1,339 @@
+//! The record of one report run, as it is written to `report.json`.
+//!
+//! Plain data. Every ratio stands beside both absolute times; everything printed elsewhere comes
+//! from here, and everything here that was derived can be derived again from the raw sessions.
+
+use crate::workload::{Arithmetic, Check, Kind, Recipe, Task, Traffic};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tilewise_tuner::measure::{Estimate, Ratio, Session};
+
+/// Version of the record's layout; a reader should refuse one it does not know.
+pub const SCHEMA: u32 = 1;
+
+/// One run of `tilewise report`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// How much was measured.
+    pub mode: Mode,
+    /// The command that measures the same again.
+    pub command: String,
+    /// When it began, in UTC.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// What all inputs were made from.
+    pub seed: u64,
+    /// The machine and the build.
+    pub environment: Environment,
+    /// Speed limits of this machine, measured before and after everything else.
+    pub roofs: Vec<Roof>,
+    /// What was measured, in the order it was planned.
+    pub cells: Vec<Cell>,
+    /// What was planned and not measured, and why.
+    pub skipped: Vec<Skipped>,
+    /// The picture K-Means quantised.
+    pub picture: Option<PictureRecord>,
+    /// Broken rules; a report with any has failed.
+    pub failures: Vec<String>,
+    /// What a reader should know before believing small differences.
+    pub cautions: Vec<String>,
+    /// Where the raw samples are.
+    pub samples: Samples,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Fewer and smaller shapes, within a minute on two cores.
+    Quick,
+    /// Everything, within ten minutes.
+    Full,
+}
+
+/// Where the numbers come from, read from the machine and embedded at build time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The CPU as it names itself.
+    pub cpu: String,
+    /// A short name for the kind of machine; never its host name.
+    pub slug: String,
+    /// Instruction sets this CPU has code for, slowest first.
+    pub isas: Vec<String>,
+    /// Threads this process may use.
+    pub threads_allowed: usize,
+    /// Everything the machine said of itself, or why it did not.
+    pub machine: Value,
+    /// Compiler, flags, source commit.
+    pub build: Value,
+    /// Time the hypervisor gave to others during the run, as a share of all core time.
+    pub steal_share: Option<f64>,
+}
+
+/// A speed limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Roof {
+    /// Its name, for example `int8-avx512-vnni` or `dram-copy-stream`.
+    pub id: String,
+    /// What it limits.
+    pub kind: RoofKind,
+    /// What was done to measure it.
+    pub title: String,
+    /// `GOP/s`, `GFLOP/s` or `GB/s`.
+    pub unit: String,
+    /// Threads that ran.
+    pub threads: usize,
+    /// Before the first cell.
+    pub before: Estimate,
+    /// After the last.
+    pub after: Option<Estimate>,
+}
+
+/// What a roof limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "limits", rename_all = "kebab-case")]
+pub enum RoofKind {
+    /// Multiply-adds of a kind, on an instruction set.
+    Compute {
+        /// Of what.
+        arithmetic: Arithmetic,
+        /// The instruction set's name.
+        isa: String,
+    },
+    /// Bytes moved.
+    Bandwidth {
+        /// From and to where.
+        level: Level,
+        /// How.
+        traffic: Traffic,
+    },
+}
+
+/// A level of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// First-level cache.
+    L1,
+    /// Second-level cache.
+    L2,
+    /// Last-level cache, on a virtual machine shared with others.
+    L3,
+    /// Main memory.
+    Dram,
+}
+
+/// One kernel on one shape: everything measured in one interleaved session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Unique within the report, for example `gemm-1024x1024x1024`.
+    pub id: String,
+    /// Where that shape comes from.
+    pub origin: String,
+    /// What was done.
+    #[serde(flatten)]
+    pub task: Task,
+    /// Everything that was timed.
+    pub arms: Vec<Arm>,
+    /// From plain source to the fastest, one change a rung.
+    pub rungs: Vec<Rung>,
+    /// First rung against last, as a pair of its own.
+    pub total: Option<Total>,
+    /// Against the fastest plain source.
+    pub headline: Option<Headline>,
+    /// Other pairs worth seeing.
+    pub comparisons: Vec<Comparison>,
+    /// Names of arms that differ in their threads only.
+    pub scaling: Vec<String>,
+    /// An arm against itself.
+    pub control: Option<Ratio>,
+    /// Rounds the session had.
+    pub rounds: usize,
+    /// Rounds in which the machine was visibly taken away.
+    pub marked: usize,
+    /// Results of the computation itself, such as iterations and inertia.
+    pub results: Value,
+}
+
+/// Something that was timed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// Its name in the session.
+    pub name: String,
+    /// What it is, in a few words.
+    pub title: String,
+    /// How it was written.
+    pub kind: Kind,
+    /// The instruction set it ran on.
+    pub isa: String,
+    /// Threads it ran on.
+    pub threads: usize,
+    /// Tile sizes and the like; plain code has none.
+    pub recipe: Option<Recipe>,
+    /// Whether its result was right, on the same inputs in the same run.
+    pub check: Check,
+    /// Seconds a call; nothing is printed for a wrong result.
+    pub time: Option<Estimate>,
+    /// Work a second.
+    pub rate: Option<Estimate>,
+    /// The limit it stands under.
+    pub bound: Option<Bound>,
+}
+
+/// How near an arm came to its roof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Which roof: [`Roof::id`].
+    pub roof: String,
+    /// What the roof allows, in the cell's unit.
+    pub limit: Estimate,
+    /// Rate over limit.
+    pub share: Estimate,
+    /// Whether the whole interval of the rate lies above that of the limit, which cannot be.
+    pub exceeded: bool,
+}
+
+/// One step of the ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rung {
+    /// What was changed.
+    pub label: String,
+    /// The arm that has it; none where the rung was not measured.
+    pub arm: Option<String>,
+    /// How many times as fast as the rung before.
+    pub factor: Option<Ratio>,
+    /// Why there is no factor.
+    pub note: Option<String>,
+}
+
+/// First rung against last, once as a pair and once as the product of the rungs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Total {
+    /// Name of the slow arm.
+    pub from: String,
+    /// Name of the fast arm.
+    pub to: String,
+    /// Seconds of the slow arm in this pair.
+    pub from_time: Estimate,
+    /// Seconds of the fast arm in this pair.
+    pub to_time: Estimate,
+    /// Measured in a session of these two alone.
+    pub measured: Ratio,
+    /// The rungs' factors multiplied.
+    pub product: f64,
+    /// Whether the two differ by no more than the interval and the noise floor.
+    pub agrees: bool,
+}
+
+/// The number to quote, and what it is against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Headline {
+    /// The fastest plain arm.
+    pub baseline: String,
+    /// The fastest of ours on all threads.
+    pub arm: String,
+    /// All threads against it.
+    pub factor: Ratio,
+    /// The fastest of ours on one thread.
+    pub single_arm: String,
+    /// One thread against it.
+    pub single: Ratio,
+}
+
+/// Two arms side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What differs.
+    pub label: String,
+    /// The arm that is 1.
+    pub from: String,
+    /// The other.
+    pub to: String,
+    /// How many times as fast the other is.
+    pub factor: Ratio,
+}
+
+/// A planned cell without a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The cell.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The picture that was quantised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PictureRecord {
+    /// `generated`, or the file's name without its folders.
+    pub source: String,
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Different colours before.
+    pub colours: usize,
+    /// Colours after.
+    pub centres: usize,
+    /// Root of the mean squared error of a channel, in steps of 255.
+    pub rms_error: f64,
+}
+
+/// Raw samples: here, or in a file beside this one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Samples {
+    /// Small enough to stand here.
+    Inline(Vec<RawSession>),
+    /// Gzipped JSON: the same list.
+    File(String),
+}
+
+/// One interleaved session with every sample it took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RawSession {
+    /// The cell's id; with `/total` for the pair of first and last rung, or a roof's name.
+    pub id: String,
+    /// The samples.
+    pub session: Session,
+}
+
+impl Report {
+    /// Cells of one kernel; those that lost against plain source come first.
+    pub fn cells_of<'a>(&'a self, kernel: &'a str) -> Vec<&'a Cell> {
+        let mut cells: Vec<_> =
+            self.cells.iter().filter(|cell| cell.task.kernel == kernel).collect();
+        cells.sort_by_key(|cell| !cell.lost());
+        cells
+    }
+}
+
+impl Cell {
+    /// The arm of that name.
+    pub fn arm(&self, name: &str) -> Option<&Arm> {
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+
+    /// Whether ours failed its check, lost against plain source, or a rung made it slower.
+    pub fn lost(&self) -> bool {
+        let won = self.headline.as_ref().is_some_and(|h| h.factor.lo > 1.0 && h.single.lo > 1.0);
+        let fell = self.rungs.iter().any(|rung| rung.factor.is_some_and(|f| f.hi < 1.0));
+        !won || fell || self.arms.iter().any(|arm| !arm.check.passed())
+    }
+}
+
+impl Roof {
+    /// Before and after as one: the wider interval around their mean.
+    pub fn rate(&self) -> Estimate {
+        let Some(after) = self.after else { return self.before };
+        Estimate {
+            median: (self.before.median + after.median) / 2.0,
+            lo: self.before.lo.min(after.lo),
+            hi: self.before.hi.max(after.hi),
+            rounds: self.before.rounds + after.rounds,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Numbers as people read them: units that fit, and no more digits than were measured.
+
+use tilewise_tuner::measure::{Estimate, Ratio};
+
+/// Seconds in the unit that leaves one to three digits before the point.
+pub(super) fn seconds(value: f64) -> String {
+    let (scale, unit) = time_unit(value);
+    format!("{} {unit}", digits(value * scale))
+}
+
+/// `36.2 ms [36.0, 36.5]`, both in the same unit.
+pub(super) fn time(estimate: &Estimate) -> String {
+    let (scale, unit) = time_unit(estimate.median);
+    format!("{} {unit} {}", digits(estimate.median * scale), span(estimate, scale))
+}
+
+/// `850 [846, 853]`, in whatever unit the column has.
+pub(super) fn plain(estimate: &Estimate) -> String {
+    format!("{} {}", digits(estimate.median), span(estimate, 1.0))
+}
+
+/// `4.12x [4.08, 4.17]`.
+pub(super) fn ratio(ratio: &Ratio) -> String {
+    format!("{} [{}, {}]", factor(ratio.median), digits(ratio.lo), digits(ratio.hi))
+}
+
+/// `4.12×`.
+pub(super) fn factor(value: f64) -> String {
+    format!("{}×", digits(value))
+}
+
+/// `85.1 % [84.9, 85.3]`.
+pub(super) fn share(estimate: &Estimate) -> String {
+    format!("{} % {}", digits(estimate.median * 100.0), span(estimate, 100.0))
+}
+
+/// A share without its interval, for captions that have it elsewhere.
+pub(super) fn percent(value: f64) -> String {
+    format!("{} %", digits(value * 100.0))
+}
+
+fn span(estimate: &Estimate, scale: f64) -> String {
+    format!("[{}, {}]", digits(estimate.lo * scale), digits(estimate.hi * scale))
+}
+
+fn time_unit(value: f64) -> (f64, &'static str) {
+    [(1.0, "s"), (1e3, "ms"), (1e6, "µs")]
+        .into_iter()
+        .find(|(scale, _)| value * scale >= 0.9995)
+        .unwrap_or((1e9, "ns"))
+}
+
+/// Three significant digits, more only where there are more before the point.
+pub(super) fn digits(value: f64) -> String {
+    let magnitude = value.abs();
+    if !value.is_finite() {
+        return "unknown".into();
+    }
+    // The borders are where rounding adds a digit.
+    let decimals = match magnitude {
+        m if m >= 99.95 => 0,
+        m if m >= 9.995 => 1,
+        m if m >= 0.9995 => 2,
+        m if m >= 0.09995 => 3,
+        0.0 => 0,
+        _ => 4,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_and_a_fitting_unit() {
+        assert_eq!(seconds(0.0362), "36.2 ms");
+        assert_eq!(seconds(0.9999), "1.00 s");
+        assert_eq!(seconds(2.5e-7), "250 ns");
+        assert_eq!(digits(1234.5), "1234");
+        assert_eq!(digits(99.96), "100");
+        assert_eq!(digits(0.0), "0");
+        assert_eq!(digits(0.5), "0.500");
+        let estimate = Estimate { median: 0.0102, lo: 0.0099, hi: 0.0104, rounds: 6 };
+        assert_eq!(time(&estimate), "10.2 ms [9.90, 10.4]");
+    }
+}

@@ -1,0 +1,9 @@
+//! The plots of the report, each from the same cells as the tables beside it.
+
+mod ladder;
+mod roofline;
+mod scaling;
+
+pub(super) use ladder::ladder;
+pub(super) use roofline::roofline;
+pub(super) use scaling::scaling;

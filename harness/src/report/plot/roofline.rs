@@ -1,0 +1,134 @@
+//! The roofline: how fast against how often each byte is used, under the limits measured here.
+//!
+//! Bytes are the compulsory ones (each input read once, each output written once), so a point can
+//! only lie too far right, never too far left.
+
+use super::super::model::{Cell, Level, Report, Roof, RoofKind};
+use super::super::number;
+use super::super::svg::{Anchor, Log, Svg, tick_label};
+use crate::workload::Arithmetic;
+use tilewise_tuner::measure::Estimate;
+
+const WIDTH: f64 = 500.0;
+const HEIGHT: f64 = 340.0;
+const X: (f64, f64) = (56.0, 484.0);
+const Y: (f64, f64) = (292.0, 34.0);
+
+/// A kernel's best result on a number of threads, in operations.
+struct Point<'a> {
+    cell: &'a Cell,
+    intensity: f64,
+    rate: Estimate,
+}
+
+/// Draws all cells under one compute roof, on one number of threads.
+pub(in super::super) fn roofline(
+    report: &Report,
+    kind: Arithmetic,
+    threads: usize,
+) -> Option<String> {
+    let points = points(report, kind, threads);
+    let on = |roof: &&Roof| roof.threads == threads;
+    let compute: Vec<_> = report.roofs.iter().filter(on).filter(|r| computes(r, kind)).collect();
+    let bandwidth: Vec<_> = report.roofs.iter().filter(on).filter(|r| moves(r)).collect();
+    if points.is_empty() || compute.is_empty() {
+        return None;
+    }
+    let highest = compute.iter().map(|roof| roof.rate().median).fold(0.0, f64::max);
+    let intensities = points.iter().map(|point| point.intensity);
+    let ridges = bandwidth.iter().map(|roof| highest / roof.rate().median);
+    let x = Log::covering(intensities.chain(ridges).chain([0.25]), X);
+    let rates = points.iter().map(|point| point.rate.lo);
+    let y = Log::covering(rates.chain(compute.iter().map(|r| r.rate().median)), Y);
+    let mut svg = Svg::new(WIDTH, HEIGHT);
+    axes(&mut svg, (&x, &y), (kind, threads));
+    bandwidth.iter().for_each(|roof| slope(&mut svg, (&x, &y), roof, highest));
+    compute.iter().for_each(|roof| ceiling(&mut svg, (&x, &y), roof, &bandwidth));
+    for point in &points {
+        let at = (x.at(point.intensity), y.at(point.rate.median));
+        svg.whisker_up(at.0, (y.at(point.rate.lo), y.at(point.rate.hi)), 3.0);
+        let tip = format!("{}: {}", point.cell.task.title, number::plain(&point.rate));
+        svg.dot(&format!("point {}", point.cell.task.kernel), at, 4.5, &tip);
+    }
+    Some(svg.finish(&format!("Roofline, {threads} threads")))
+}
+
+fn computes(roof: &Roof, kind: Arithmetic) -> bool {
+    matches!(roof.kind, RoofKind::Compute { arithmetic, .. } if arithmetic == kind)
+}
+
+/// Bandwidths drawn: reads of every level, and streamed copies of memory.
+fn moves(roof: &Roof) -> bool {
+    use crate::workload::Traffic;
+    let RoofKind::Bandwidth { level, traffic } = roof.kind else { return false };
+    traffic == Traffic::Read || (level == Level::Dram && traffic == Traffic::Stream)
+}
+
+fn points(report: &Report, kind: Arithmetic, threads: usize) -> Vec<Point<'_>> {
+    let of = |cell: &'_ Cell| -> Option<Estimate> {
+        let ours = cell.arms.iter().filter(|arm| !arm.kind.is_plain() && arm.threads == threads);
+        let rates = ours.filter_map(|arm| arm.rate);
+        rates.max_by(|a, b| a.median.total_cmp(&b.median))
+    };
+    let cells = report.cells.iter().filter(|cell| cell.task.amount.arithmetic == kind);
+    cells
+        .filter_map(|cell| {
+            let (rate, operations) = (of(cell)?, cell.task.amount.operations);
+            let rate = Estimate {
+                median: rate.median * operations,
+                lo: rate.lo * operations,
+                hi: rate.hi * operations,
+                rounds: rate.rounds,
+            };
+            Some(Point { cell, intensity: operations / cell.task.amount.bytes, rate })
+        })
+        .collect()
+}
+
+fn axes(svg: &mut Svg, (x, y): (&Log, &Log), (kind, threads): (Arithmetic, usize)) {
+    for tick in x.ticks() {
+        svg.line("grid", (x.at(tick), Y.0), (x.at(tick), Y.1));
+        svg.text("tick", (x.at(tick), Y.0 + 15.0), Anchor::Middle, &tick_label(tick));
+    }
+    for tick in y.ticks() {
+        svg.line("grid", (X.0, y.at(tick)), (X.1, y.at(tick)));
+        svg.text("tick", (X.0 - 6.0, y.at(tick) + 4.0), Anchor::End, &tick_label(tick));
+    }
+    let (type_name, unit) = match kind {
+        Arithmetic::Int8 => ("int8", "GOP/s"),
+        Arithmetic::F32 => ("f32", "GFLOP/s"),
+        Arithmetic::F64 => ("f64", "GFLOP/s"),
+    };
+    let plural = if threads == 1 { "thread" } else { "threads" };
+    let title = format!("{type_name}, {threads} {plural}: {unit} against operations per byte");
+    svg.text("head", (X.0, 18.0), Anchor::Start, &title);
+    let caption = "operations per compulsory byte (both axes logarithmic)";
+    svg.text("tick", ((X.0 + X.1) / 2.0, HEIGHT - 8.0), Anchor::Middle, caption);
+}
+
+/// A bandwidth: rate rises with use per byte until the highest compute roof.
+fn slope(svg: &mut Svg, (x, y): (&Log, &Log), roof: &Roof, highest: f64) {
+    let speed = roof.rate().median;
+    let ((left, right), (lowest, _)) = (x.ends(), y.ends());
+    let from = left.max(lowest / speed);
+    let to = right.min(highest / speed);
+    if from >= to {
+        return;
+    }
+    let place = |intensity: f64| (x.at(intensity), y.at(intensity * speed));
+    svg.line("slope", place(from), place(to));
+    let (label_x, label_y) = place(from);
+    let text = format!("{} {}", roof.id, number::digits(speed));
+    svg.text("roof-label", (label_x + 4.0, label_y - 5.0), Anchor::Start, &text);
+}
+
+/// A compute roof: flat, from where the fastest memory can feed it.
+fn ceiling(svg: &mut Svg, (x, y): (&Log, &Log), roof: &Roof, bandwidth: &[&Roof]) {
+    let rate = roof.rate().median;
+    let fastest = bandwidth.iter().map(|roof| roof.rate().median).fold(0.0, f64::max);
+    let (left, right) = x.ends();
+    let from = if fastest > 0.0 { (rate / fastest).max(left) } else { left };
+    svg.line("ceiling", (x.at(from), y.at(rate)), (x.at(right), y.at(rate)));
+    let text = format!("{} {}", roof.id, number::digits(rate));
+    svg.text("roof-label", (X.1, y.at(rate) - 4.0), Anchor::End, &text);
+}

@@ -1,0 +1,273 @@
+//! What a reader sees, as text: the one place where the record's numbers become strings.
+//!
+//! The page and the Markdown file are templates over this.
+
+use super::model::{Arm, Cell, Headline, Mode, Report, Roof, Skipped};
+use super::number;
+use serde::Serialize;
+use tilewise_tuner::measure::Ratio;
+
+mod facts;
+mod table;
+
+pub(super) use facts::flatten;
+use table::Table;
+
+/// Everything on the page but the drawings.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    started: &'a str,
+    duration: String,
+    mode: &'static str,
+    command: &'a str,
+    seed: u64,
+    cpu: &'a str,
+    isas: String,
+    threads: usize,
+    commit: String,
+    failures: &'a [String],
+    cautions: &'a [String],
+    cards: Vec<Card>,
+    losses: Vec<String>,
+    kernels: Vec<KernelView<'a>>,
+    roofs: Table,
+    skipped: &'a [Skipped],
+    picture: Option<String>,
+    facts: Vec<(String, String)>,
+    samples: String,
+}
+
+/// A kernel's result in one sentence.
+#[derive(Serialize)]
+struct Card {
+    kernel: &'static str,
+    number: String,
+    unit: String,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct KernelView<'a> {
+    id: &'a str,
+    title: &'static str,
+    single: Table,
+    all: Table,
+    cells: Vec<CellView<'a>>,
+}
+
+#[derive(Serialize)]
+struct CellView<'a> {
+    id: &'a str,
+    title: &'a str,
+    origin: &'a str,
+    dtype: &'a str,
+    timed: &'a str,
+    cache: &'static str,
+    work: String,
+    rungs: Table,
+    total: Option<String>,
+    comparisons: Vec<String>,
+    session: String,
+    results: Vec<(String, String)>,
+}
+
+/// Names of the kernels in the order they are shown.
+pub(super) fn kernels(report: &Report) -> impl Iterator<Item = &'static str> {
+    let there = |kernel: &&str| report.cells.iter().any(|cell| cell.task.kernel == *kernel);
+    ["gemm", "kmeans", "stencil"].into_iter().filter(there)
+}
+
+pub(super) fn kernel_title(kernel: &str) -> &'static str {
+    match kernel {
+        "gemm" => "INT8 matrix product",
+        "kmeans" => "K-Means",
+        _ => "Heat stencils",
+    }
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(report: &'a Report) -> View<'a> {
+        let environment = &report.environment;
+        let mut facts = flatten("", &environment.machine);
+        facts.extend(flatten("build", &environment.build));
+        View {
+            started: &report.started,
+            duration: number::seconds(report.seconds),
+            mode: match report.mode {
+                Mode::Quick => "quick",
+                Mode::Full => "full",
+            },
+            command: &report.command,
+            seed: report.seed,
+            cpu: &environment.cpu,
+            isas: environment.isas.join(", "),
+            threads: environment.threads_allowed,
+            commit: facts::commit(&environment.build),
+            failures: &report.failures,
+            cautions: &report.cautions,
+            cards: kernels(report).map(|kernel| card(report, kernel)).collect(),
+            losses: report.cells.iter().flat_map(losses).collect(),
+            kernels: kernels(report).map(|kernel| KernelView::of(report, kernel)).collect(),
+            roofs: table::roofs(&report.roofs),
+            skipped: &report.skipped,
+            picture: report.picture.as_ref().map(|picture| {
+                format!(
+                    "{}, {} x {}: {} colours before, {} after; error {} of 255 (root mean square)",
+                    picture.source,
+                    picture.width,
+                    picture.height,
+                    picture.colours,
+                    picture.centres,
+                    number::digits(picture.rms_error)
+                )
+            }),
+            facts,
+            samples: match &report.samples {
+                super::model::Samples::Inline(_) => "report.json".into(),
+                super::model::Samples::File(name) => name.clone(),
+            },
+        }
+    }
+}
+
+impl<'a> KernelView<'a> {
+    fn of(report: &'a Report, kernel: &'static str) -> KernelView<'a> {
+        let cells = report.cells_of(kernel);
+        KernelView {
+            id: kernel,
+            title: kernel_title(kernel),
+            single: table::results(&cells, |headline| (&headline.single_arm, &headline.single)),
+            all: table::results(&cells, |headline| (&headline.arm, &headline.factor)),
+            cells: cells.into_iter().map(CellView::of).collect(),
+        }
+    }
+}
+
+impl<'a> CellView<'a> {
+    fn of(cell: &'a Cell) -> CellView<'a> {
+        let floor = cell.control.map(|control| format!("; A/A {}", number::ratio(&control)));
+        CellView {
+            id: &cell.id,
+            title: &cell.task.title,
+            origin: &cell.origin,
+            dtype: &cell.task.dtype,
+            timed: &cell.task.timed,
+            cache: match cell.task.cache {
+                crate::workload::Cache::Hot => "hot",
+                crate::workload::Cache::Cold => "cold",
+            },
+            work: format!("{} = {:e}", cell.task.amount.formula, cell.task.amount.work),
+            rungs: table::rungs(cell),
+            total: cell.total.as_ref().map(|total| {
+                format!(
+                    "{} against {}, as a pair of its own: {} ({} against {}); the rungs multiply \
+                     to {}",
+                    title(cell, &total.to),
+                    title(cell, &total.from),
+                    number::ratio(&total.measured),
+                    number::time(&total.to_time),
+                    number::time(&total.from_time),
+                    number::factor(total.product)
+                )
+            }),
+            comparisons: cell
+                .comparisons
+                .iter()
+                .filter_map(|pair| comparison(cell, pair))
+                .collect(),
+            session: format!(
+                "{} rounds, {} marked as disturbed{}",
+                cell.rounds,
+                cell.marked,
+                floor.unwrap_or_default()
+            ),
+            results: flatten("", &cell.results),
+        }
+    }
+}
+
+/// Title of the arm with that name.
+fn title<'c>(cell: &'c Cell, name: &'c str) -> &'c str {
+    cell.arm(name).map_or(name, |arm| &arm.title)
+}
+
+/// A ratio with both absolute times.
+fn against(ratio: &Ratio, arm: &Arm, base: &Arm) -> Option<String> {
+    let (time, base_time) = (arm.time.as_ref()?, base.time.as_ref()?);
+    let (time, base_time) = (number::time(time), number::time(base_time));
+    let verdict = ratio.verdict;
+    Some(format!("{} ({verdict}): {time} against {base_time}", number::ratio(ratio)))
+}
+
+fn comparison(cell: &Cell, pair: &super::model::Comparison) -> Option<String> {
+    let (to, from) = (cell.arm(&pair.to)?, cell.arm(&pair.from)?);
+    Some(format!("{}: {}", pair.label, against(&pair.factor, to, from)?))
+}
+
+/// Results that went against us: they are shown before the others.
+fn losses(cell: &Cell) -> Vec<String> {
+    let mut lines = Vec::new();
+    for arm in cell.arms.iter().filter(|arm| !arm.check.passed()) {
+        lines.push(format!("{}: {} is wrong, so it has no time", cell.task.title, arm.title));
+    }
+    if let Some(headline) = &cell.headline {
+        let sides = [(&headline.arm, &headline.factor), (&headline.single_arm, &headline.single)];
+        for (name, ratio) in sides.into_iter().filter(|(_, ratio)| ratio.lo <= 1.0) {
+            let base = title(cell, &headline.baseline);
+            let (arm, ratio) = (title(cell, name), number::ratio(ratio));
+            lines.push(format!("{}: {arm} against {base} is {ratio}", cell.task.title));
+        }
+    }
+    let slower = |rung: &&super::model::Rung| rung.factor.is_some_and(|factor| factor.hi < 1.0);
+    for rung in cell.rungs.iter().filter(slower) {
+        let factor = rung.factor.map(|factor| number::ratio(&factor)).unwrap_or_default();
+        lines.push(format!(
+            "{}: the rung \"{}\" made it slower, {factor}",
+            cell.task.title, rung.label
+        ));
+    }
+    lines
+}
+
+/// One cell is quoted with its interval, several with the span of their factors and no average.
+fn card(report: &Report, kernel: &'static str) -> Card {
+    let cells = report.cells_of(kernel);
+    let mut pairs: Vec<(&Cell, &Headline)> =
+        cells.iter().filter_map(|cell| Some((*cell, cell.headline.as_ref()?))).collect();
+    pairs.sort_by(|a, b| a.1.factor.median.total_cmp(&b.1.factor.median));
+    let title = kernel_title(kernel);
+    let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else {
+        let detail = "no result: see the failures above".into();
+        return Card { kernel: title, number: "none".into(), unit: String::new(), detail };
+    };
+    let number = match pairs.len() {
+        1 => number::factor(first.1.factor.median),
+        _ => format!(
+            "{}–{}",
+            number::digits(first.1.factor.median),
+            number::factor(last.1.factor.median)
+        ),
+    };
+    let faster = pairs.iter().filter(|(_, headline)| headline.factor.lo > 1.0).count();
+    let threads = report.environment.threads_allowed;
+    let line = |(cell, headline): &(&Cell, &Headline)| {
+        let pair = (cell.arm(&headline.arm), cell.arm(&headline.baseline));
+        let times = pair.0.zip(pair.1).and_then(|(arm, base)| against(&headline.factor, arm, base));
+        format!("{}: {}", cell.task.title, times.unwrap_or_default())
+    };
+    let detail = match pairs.len() {
+        1 => line(first),
+        _ => format!("least: {}; most: {}", line(first), line(last)),
+    };
+    let unit = format!(
+        "on {threads} threads, against the fastest plain code on one; faster in {faster} of {}",
+        cells.len()
+    );
+    Card { kernel: title, number, unit, detail }
+}
+
+/// Roofs for the table, both measurements apart.
+fn roof_rates(roof: &Roof) -> (String, String) {
+    let after = roof.after.as_ref().map_or_else(|| "not measured".into(), number::plain);
+    (number::plain(&roof.before), after)
+}

@@ -1,0 +1,106 @@
+//! Tables as rows of text, drawn alike in HTML and Markdown.
+
+use super::super::model::{Cell, Headline, Roof};
+use super::super::number;
+use super::{roof_rates, title};
+use crate::workload::Recipe;
+use serde::Serialize;
+use tilewise_tuner::measure::Ratio;
+
+/// A heading and rows of equal length.
+#[derive(Serialize)]
+pub(super) struct Table {
+    head: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+/// One row a cell: ours against the fastest plain arm, both absolute times beside the ratio.
+pub(super) fn results<'c>(
+    cells: &[&'c Cell],
+    side: impl Fn(&'c Headline) -> (&'c String, &'c Ratio),
+) -> Table {
+    let head = vec![
+        "shape",
+        "fastest plain",
+        "its time",
+        "tilewise",
+        "rate",
+        "factor",
+        "verdict",
+        "share of roof",
+        "recipe",
+    ];
+    let rows = cells.iter().map(|cell| {
+        let missing = || vec![cell.task.title.clone(), "no result".into()];
+        let mut row = result(cell, &side).unwrap_or_else(missing);
+        row.resize(head.len(), String::new());
+        row
+    });
+    Table { rows: rows.collect(), head }
+}
+
+fn result<'c>(
+    cell: &'c Cell,
+    side: &impl Fn(&'c Headline) -> (&'c String, &'c Ratio),
+) -> Option<Vec<String>> {
+    let headline = cell.headline.as_ref()?;
+    let (name, ratio) = side(headline);
+    let (arm, base) = (cell.arm(name)?, cell.arm(&headline.baseline)?);
+    Some(vec![
+        cell.task.title.clone(),
+        base.title.clone(),
+        number::time(base.time.as_ref()?),
+        number::time(arm.time.as_ref()?),
+        format!("{} {}", number::plain(arm.rate.as_ref()?), cell.task.amount.unit),
+        number::ratio(ratio),
+        ratio.verdict.to_string(),
+        arm.bound.as_ref().map_or_else(
+            || "not bounded".into(),
+            |bound| format!("{} of {}", number::share(&bound.share), bound.roof),
+        ),
+        recipe(arm.recipe.as_ref()),
+    ])
+}
+
+/// One row a rung.
+pub(super) fn rungs(cell: &Cell) -> Table {
+    let head = vec!["rung", "what runs", "time", "rate", "factor", "verdict", "recipe", "check"];
+    let rows = cell.rungs.iter().map(|rung| {
+        let mut row = vec![rung.label.clone()];
+        if let Some(arm) = rung.arm.as_deref().and_then(|name| cell.arm(name)) {
+            let factor = rung.factor.as_ref();
+            row.extend([
+                format!("{}, {}, {} thr.", title(cell, &arm.name), arm.isa, arm.threads),
+                arm.time.as_ref().map_or_else(|| "none".into(), number::time),
+                arm.rate.as_ref().map_or_else(|| "none".into(), number::plain),
+                factor.map_or_else(|| rung.note.clone().unwrap_or_default(), number::ratio),
+                factor.map(|factor| factor.verdict.to_string()).unwrap_or_default(),
+                recipe(arm.recipe.as_ref()),
+                format!("{}: {}", if arm.check.passed() { "right" } else { "WRONG" }, {
+                    let check = &arm.check;
+                    format!("{} values, digest {}", check.compared, check.output_digest)
+                }),
+            ]);
+        } else {
+            row.push(rung.note.clone().unwrap_or_default());
+        }
+        row.resize(head.len(), String::new());
+        row
+    });
+    Table { rows: rows.collect(), head }
+}
+
+/// One row a roof.
+pub(super) fn roofs(roofs: &[Roof]) -> Table {
+    let head = vec!["roof", "what was done", "threads", "before", "after", "unit"];
+    let rows = roofs.iter().map(|roof| {
+        let (before, after) = roof_rates(roof);
+        let (id, title) = (roof.id.clone(), roof.title.clone());
+        vec![id, title, roof.threads.to_string(), before, after, roof.unit.clone()]
+    });
+    Table { rows: rows.collect(), head }
+}
+
+fn recipe(recipe: Option<&Recipe>) -> String {
+    recipe.map(|recipe| format!("{} ({})", recipe.text, recipe.source)).unwrap_or_default()
+}

@@ -1,0 +1,261 @@
+//! Heat stencils as a workload: explicit steps on a field whose start comes from a seed.
+
+use crate::baseline::{self, Baseline};
+use crate::workload::{
+    Amount, Arithmetic, Cache, Candidate, Check, Number, RateUnit, Recipe, Task, Traffic, Work,
+};
+use serde_json::json;
+use std::cell::RefCell;
+use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Stencil};
+use tilewise::{Isa, Team};
+use tilewise_tuner::space;
+use tilewise_tuner::wisdom::Chosen;
+
+/// A number a field can have: what the kernels, the plain source and the checks all take.
+pub trait Field: baseline::stencil::Float + Number + 'static {
+    /// Which roof it stands under.
+    const ARITHMETIC: Arithmetic;
+}
+
+impl Field for f32 {
+    const ARITHMETIC: Arithmetic = Arithmetic::F32;
+}
+
+impl Field for f64 {
+    const ARITHMETIC: Arithmetic = Arithmetic::F64;
+}
+
+/// A field, the plain code's and ours, and what it must be after a call.
+#[derive(Debug)]
+pub struct Workload<T> {
+    stencil: Stencil,
+    extent: Extent,
+    steps: usize,
+    seed: u64,
+    expected: Vec<T>,
+    grid: RefCell<Grid<T>>,
+    plain: RefCell<[Vec<T>; 2]>,
+}
+
+/// A workload that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No steps, or so many that a call would never end.
+    #[error("steps are {given}; expected 1 to {most}")]
+    Steps {
+        /// What was given.
+        given: usize,
+        /// The most.
+        most: usize,
+    },
+    /// The kernel refused.
+    #[error(transparent)]
+    Kernel(#[from] stencil::Error),
+}
+
+impl<T: Field> Workload<T> {
+    /// The most steps of a call.
+    pub const MOST_STEPS: usize = 1_000_000;
+
+    /// A field of random values in 0..1 over a smooth hill, stepped by the reference.
+    ///
+    /// # Errors
+    /// [`Error::Steps`]; [`Error::Kernel`] for an extent the kernel refuses.
+    pub fn new(kind: Kind, extent: Extent, steps: usize, seed: u64) -> Result<Self, Error> {
+        if !(1..=Self::MOST_STEPS).contains(&steps) {
+            return Err(Error::Steps { given: steps, most: Self::MOST_STEPS });
+        }
+        // Half the stable limit: the field smooths and stays among normal numbers.
+        let stencil = Stencil { kind, coefficient: kind.stability_limit() / 2.0 };
+        let grid = Grid::from_fn(extent, |at| start(seed, extent, at))?;
+        let recipe = stencil::Recipe::estimate::<T>(
+            kind,
+            extent,
+            Isa::Scalar,
+            &tilewise::cache::CacheSizes::ASSUMED,
+            1,
+        );
+        // Asked now, so that an extent which does not suit the stencil is refused before hours
+        // of reference.
+        Plan::<T>::new(stencil, extent, Isa::Scalar, recipe)?;
+        let mut workload = Workload {
+            stencil,
+            extent,
+            steps,
+            seed,
+            expected: Vec::new(),
+            grid: RefCell::new(grid),
+            plain: RefCell::new([Vec::new(), Vec::new()]),
+        };
+        workload.expected = workload.start();
+        let coefficient = T::from_f64(stencil.coefficient);
+        stencil::reference::run(kind, coefficient, extent, &mut workload.expected, steps);
+        Ok(workload)
+    }
+
+    /// Makes room for the plain code's fields, which the kernel alone does not need.
+    pub fn with_plain(self) -> Self {
+        *self.plain.borrow_mut() = [self.start(), self.start()];
+        self
+    }
+
+    /// Bytes a workload of this extent takes, with the plain code's fields.
+    pub fn bytes(extent: Extent) -> usize {
+        // Ours and the plain code's two fields each, the expected one, the reference's second.
+        extent.points().unwrap_or(usize::MAX).saturating_mul(6 * size_of::<T>())
+    }
+
+    /// What the tuner knows it as.
+    pub fn problem(&self) -> space::Field<T> {
+        space::Field::new(self.stencil.kind, self.extent)
+    }
+
+    /// What is done.
+    pub fn task(&self) -> Task {
+        let Workload { stencil: Stencil { kind, .. }, extent, steps, .. } = self;
+        let Extent { x, y, z } = *extent;
+        let plane = kind.dimensions() == 2;
+        let size = if plane { format!("{x} x {y}") } else { format!("{x} x {y} x {z}") };
+        let inner = extent.inner_points() as f64;
+        let per_update = 2.0 * size_of::<T>() as f64;
+        Task {
+            kernel: "stencil".into(),
+            title: format!("{kind} {size} {}", T::NAME),
+            shape: json!({ "kind": kind.to_string(), "x": x, "y": y, "z": z, "steps": steps }),
+            dtype: T::NAME.into(),
+            amount: Amount {
+                formula: "points inside the rim x steps".into(),
+                work: inner * *steps as f64,
+                unit: RateUnit::Updates,
+                // Additions of the neighbours, then two products, a difference and a sum.
+                operations: if plane { 7.0 } else { 9.0 },
+                bytes: per_update,
+                working_set: inner * per_update,
+                traffic: Traffic::Copy,
+                arithmetic: T::ARITHMETIC,
+            },
+            cache: Cache::Hot,
+            timed: format!("{steps} step(s) from one padded field to the other, rim fixed"),
+        }
+    }
+
+    /// The plain source in every loop order.
+    pub fn plain(&self, build: Baseline) -> Vec<Candidate<'_>> {
+        let candidate = |order: &baseline::stencil::Order| {
+            Candidate::plain(build, order, Plain { workload: self, build, order: *order })
+        };
+        baseline::stencil::Order::ALL.iter().map(candidate).collect()
+    }
+
+    /// The kernel, following a recipe.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the kernel refuses it.
+    pub fn kernel<'a>(
+        &'a self,
+        name: &str,
+        isa: Isa,
+        chosen: &Chosen<stencil::Recipe>,
+        team: &'a dyn Team,
+    ) -> Result<Candidate<'a>, Error> {
+        let plan = Plan::new(self.stencil, self.extent, isa, chosen.recipe)?;
+        let threads = chosen.recipe.threads.min(team.size());
+        Ok(Candidate::kernel(
+            name,
+            isa,
+            threads,
+            Recipe::describe(chosen),
+            Ours { workload: self, plan, team },
+        ))
+    }
+
+    /// One plane of the field as it is after a call, for a picture of it.
+    pub fn plane(&self, z: usize) -> Vec<f64> {
+        let grid = self.grid.borrow();
+        (0..self.extent.y).flat_map(|y| grid.row(y, z).to_vec()).map(Number::real).collect()
+    }
+
+    fn start(&self) -> Vec<T> {
+        let Extent { x, y, z } = self.extent;
+        let mut points = Vec::with_capacity(x * y * z);
+        for k in 0..z {
+            for j in 0..y {
+                points.extend((0..x).map(|i| start::<T>(self.seed, self.extent, [i, j, k])));
+            }
+        }
+        points
+    }
+}
+
+/// The start value of a point: a hill in the middle, roughened by the seed.
+fn start<T: Field>(seed: u64, extent: Extent, [x, y, z]: [usize; 3]) -> T {
+    let index = (z * extent.y + y) * extent.x + x;
+    // One round of splitmix64: neighbours are unrelated.
+    let mut bits = (index as u64 ^ seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let rough = (bits >> 40) as f64 / (1u64 << 24) as f64;
+    let middle = |at: usize, points: usize| {
+        let share = (at as f64 + 0.5) / points as f64 - 0.5;
+        1.0 - 4.0 * share * share
+    };
+    let hill = middle(x, extent.x) * middle(y, extent.y) * middle(z, extent.z);
+    T::from_f64(0.75 * hill + 0.25 * rough)
+}
+
+struct Plain<'a, T> {
+    workload: &'a Workload<T>,
+    build: Baseline,
+    order: baseline::stencil::Order,
+}
+
+impl<T: Field> Work for Plain<'_, T> {
+    fn run(&mut self) {
+        let Workload { stencil, extent, steps, plain, .. } = self.workload;
+        let mut fields = plain.borrow_mut();
+        for _ in 0..*steps {
+            let [from, to] = &mut *fields;
+            let step = baseline::stencil::Fields { from, to, extent: *extent };
+            self.build.step(*stencil, self.order, step).expect("fields were made for this extent");
+            fields.swap(0, 1);
+        }
+    }
+
+    fn check(&mut self) -> Check {
+        let start = self.workload.start();
+        let mut fields = self.workload.plain.borrow_mut();
+        fields[0].copy_from_slice(&start);
+        fields[1].copy_from_slice(&start);
+        drop((fields, start));
+        self.run();
+        let fields = self.workload.plain.borrow();
+        Check::compare("plain loop", &fields[0], &self.workload.expected, 0.0)
+    }
+}
+
+struct Ours<'a, T> {
+    workload: &'a Workload<T>,
+    plan: Plan<T>,
+    team: &'a dyn Team,
+}
+
+impl<T: Field> Work for Ours<'_, T> {
+    fn run(&mut self) {
+        let mut grid = self.workload.grid.borrow_mut();
+        self.plan
+            .run(&mut grid, self.workload.steps, self.team)
+            .expect("the grid was made for this plan");
+    }
+
+    fn check(&mut self) -> Check {
+        let Workload { grid, expected, .. } = self.workload;
+        let start = self.workload.start();
+        grid.borrow_mut().copy_from_slice(&start).expect("it has the grid's extent");
+        drop(start);
+        self.run();
+        let grid = grid.borrow();
+        let mut points = vec![T::from_f64(0.0); expected.len()];
+        grid.copy_to_slice(&mut points).expect("the expected field has its extent");
+        Check::compare("plain loop", &points, expected, 0.0)
+    }
+}

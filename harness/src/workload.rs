@@ -1,0 +1,264 @@
+//! What the workloads have in common: something that runs, and a check that it was right.
+//!
+//! A workload (`gemm`, `kmeans`, `stencil`) makes its inputs from a seed once, and from them the
+//! [`Candidate`]s: every way to do the work that a command or a report may time. All of them see
+//! the same inputs and are held against the same reference. The [`Task`] says what that work is,
+//! once for all of them.
+
+mod check;
+
+pub use check::{Check, Number, digest};
+pub use tilewise_tuner::wisdom::{Source, Verdict};
+
+use crate::baseline::{Baseline, Vectorisation};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::time::Instant;
+use tilewise::Isa;
+use tilewise_tuner::wisdom::Chosen;
+
+/// What is done, in words and numbers: the same for every candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// `gemm`, `kmeans` or `stencil`.
+    pub kernel: String,
+    /// The shape as people say it.
+    pub title: String,
+    /// The shape as numbers.
+    pub shape: Value,
+    /// Inputs, accumulator and output.
+    pub dtype: String,
+    /// How much work a call does, by the problem's formula.
+    pub amount: Amount,
+    /// Hot or cold.
+    pub cache: Cache,
+    /// What is inside the clock, and in which layout.
+    pub timed: String,
+}
+
+/// How work is counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Amount {
+    /// The formula.
+    pub formula: String,
+    /// Its value for a call.
+    pub work: f64,
+    /// The unit a second of it is given in.
+    pub unit: RateUnit,
+    /// Arithmetic operations in one unit of work, for the roofline.
+    pub operations: f64,
+    /// Bytes that must move for one unit of work: each input read once, each output written once.
+    pub bytes: f64,
+    /// Bytes a call touches: they decide which level of memory it lives in.
+    pub working_set: f64,
+    /// How memory is used.
+    pub traffic: Traffic,
+    /// Which arithmetic it is made of.
+    pub arithmetic: Arithmetic,
+}
+
+/// How a workload uses memory, and so which bandwidth bounds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Traffic {
+    /// Mostly reads.
+    Read,
+    /// A value written for each one read.
+    Copy,
+    /// The same, with stores that go past the caches.
+    Stream,
+}
+
+/// The arithmetic a roof limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arithmetic {
+    /// Byte multiply-adds.
+    Int8,
+    /// Single-precision multiply-adds.
+    F32,
+    /// Double-precision multiply-adds.
+    F64,
+}
+
+/// One way to do a workload's work.
+pub struct Candidate<'a> {
+    /// A short name, unique within its workload.
+    pub name: String,
+    /// What it is, in a few words.
+    pub title: String,
+    /// How it was written.
+    pub kind: Kind,
+    /// The instruction set it runs on.
+    pub isa: String,
+    /// Threads it runs on.
+    pub threads: usize,
+    /// Tile sizes and the like; plain code has none.
+    pub recipe: Option<Recipe>,
+    /// The work itself.
+    pub work: Box<dyn Work + 'a>,
+}
+
+impl<'a> Candidate<'a> {
+    /// A build of the plain source, in one of its loop orders.
+    pub fn plain(build: Baseline, order: &dyn fmt::Display, work: impl Work + 'a) -> Self {
+        let (name, kind) = match build.vectorisation() {
+            Vectorisation::Off => ("plain", Kind::PlainScalar),
+            _ => ("auto", Kind::PlainVectorised),
+        };
+        Candidate {
+            name: name.into(),
+            title: format!("{build}, {order}"),
+            kind,
+            isa: build.level().to_string(),
+            threads: 1,
+            recipe: None,
+            work: Box::new(work),
+        }
+    }
+
+    /// A kernel of ours, following a recipe.
+    pub fn kernel(
+        name: &str,
+        isa: Isa,
+        threads: usize,
+        recipe: Recipe,
+        work: impl Work + 'a,
+    ) -> Self {
+        Candidate {
+            name: name.into(),
+            title: name.into(),
+            kind: Kind::HandWritten,
+            isa: isa.name().into(),
+            threads,
+            recipe: Some(recipe),
+            work: Box::new(work),
+        }
+    }
+
+    /// The same under a longer title.
+    pub fn titled(mut self, title: &str) -> Self {
+        self.title = title.into();
+        self
+    }
+}
+
+impl fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Which tile sizes and the like a candidate uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// As people read it.
+    pub text: String,
+    /// As the kernel's own data.
+    pub value: Value,
+    /// Who chose it.
+    pub source: Source,
+    /// What the search said of it, if it is tuned.
+    pub verdict: Option<Verdict>,
+}
+
+impl Recipe {
+    /// A description of a recipe and of where it is from.
+    pub fn describe<R: fmt::Display + Serialize>(chosen: &Chosen<R>) -> Recipe {
+        Recipe {
+            text: chosen.recipe.to_string(),
+            value: serde_json::to_value(&chosen.recipe).expect("a recipe is plain data"),
+            source: chosen.source,
+            verdict: chosen.verdict,
+        }
+    }
+}
+
+/// Work that can be timed and then judged.
+pub trait Work {
+    /// Does it once. Nothing is remembered from one call to the next that would make it cheaper.
+    fn run(&mut self);
+
+    /// Does it once from the workload's inputs and holds the result against the reference.
+    fn check(&mut self) -> Check;
+}
+
+/// Seconds of a call, roughly: what chooses who takes part in a session, never what is printed.
+///
+/// Runs once to warm up (a call of 50 ms is warm enough by itself) and then until 20 ms or three
+/// calls are over; the least counts.
+pub fn try_out(work: &mut dyn Work) -> f64 {
+    let mut call = || {
+        let start = Instant::now();
+        work.run();
+        start.elapsed().as_secs_f64()
+    };
+    let first = call();
+    if first > 50e-3 {
+        return first;
+    }
+    let (mut least, mut spent) = (f64::MAX, 0.0);
+    for _ in 0..3 {
+        let seconds = call();
+        least = least.min(seconds);
+        spent += seconds;
+        if spent > 20e-3 {
+            break;
+        }
+    }
+    least
+}
+
+/// How a candidate was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Plain loops, compiled with vectorisation off.
+    PlainScalar,
+    /// The same loops, vectorised by the compiler for this CPU.
+    PlainVectorised,
+    /// Intrinsics, by hand.
+    HandWritten,
+}
+
+impl Kind {
+    /// Whether it is a baseline.
+    pub fn is_plain(self) -> bool {
+        self != Kind::HandWritten
+    }
+}
+
+/// Whether inputs are in the caches when the clock starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cache {
+    /// Called again and again on the same data.
+    Hot,
+    /// Inputs flushed before every call.
+    Cold,
+}
+
+/// The unit a rate is given in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RateUnit {
+    /// Billions of integer operations, a multiply and an add being two.
+    #[serde(rename = "GOP/s")]
+    Operations,
+    /// Billions of point-centre distances.
+    #[serde(rename = "Gdist/s")]
+    Distances,
+    /// Billions of lattice updates.
+    #[serde(rename = "GLUP/s")]
+    Updates,
+}
+
+impl fmt::Display for RateUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            RateUnit::Operations => "GOP/s",
+            RateUnit::Distances => "Gdist/s",
+            RateUnit::Updates => "GLUP/s",
+        })
+    }
+}
