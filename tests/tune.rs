@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tilewise::stencil::{Extent, Kind};
-use tilewise::{Isa, gemm};
+use tilewise::{Isa, gemm, kmeans};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::measure::Clock;
 use tilewise_tuner::problem::{Problem, Setting, Shape, shape};
@@ -231,6 +231,14 @@ fn gemm_candidates_are_right() {
 }
 
 #[test]
+fn kmeans_candidates_are_right() {
+    let machine = Machine::read();
+    for (n, d, k) in [(1013, 3, 64), (1, 1, 1), (300, 37, 7)] {
+        assert_candidates_are_right(&kmeans::Shape { n, d, k }, &machine);
+    }
+}
+
+#[test]
 fn stencil_candidates_are_right() {
     let machine = Machine::read();
     assert_candidates_are_right(&Field::<f32>::new(Kind::Heat5, Extent::plane(67, 29)), &machine);
@@ -253,4 +261,7 @@ fn what_cannot_be_set_up_is_an_error() {
     };
     assert!(tune(Extent::space(16, 16, 1)).contains("cannot set up the stencil"));
     assert!(tune(Extent::space(usize::MAX, 16, 16)).contains("cannot set up the stencil"));
+    let none = kmeans::Shape { n: 10, d: 2, k: 0 };
+    let refused = Search::within(Duration::ZERO).tune(&none, &Setting::best(&machine)).unwrap_err();
+    assert!(refused.to_string().contains("cannot set up the kmeans"), "{refused}");
 }

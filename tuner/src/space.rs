@@ -5,6 +5,7 @@
 //! Only knobs that cannot change a result are here: recipes, by the kernels' contract.
 
 mod gemm;
+mod kmeans;
 mod stencil;
 
 pub use stencil::Field;
@@ -40,6 +41,9 @@ pub trait Workbench<R> {
     /// Why it cannot be run.
     fn call<'b>(&'b self, recipe: &R) -> Result<Box<dyn FnMut() + 'b>, String>;
 }
+
+/// What can go wrong in making a workbench: only its message matters.
+type AnyError = Box<dyn std::error::Error>;
 
 /// One thing to decide, and the values worth trying.
 struct Axis<R, V> {

@@ -1,6 +1,6 @@
 //! INT8 products: register tile, blocks, and how threads share the rows and columns.
 
-use super::{Axis, Tunable, Workbench, around, noise, thread_counts, up_to};
+use super::{AnyError, Axis, Tunable, Workbench, around, noise, thread_counts, up_to};
 use crate::problem::{self, Problem, Setting, shape};
 use std::cell::RefCell;
 use tilewise::gemm::{Lhs, PackedWeights, Plan, Recipe, Shape, Split, Store, reference, tiles};
@@ -74,8 +74,6 @@ struct Bench {
     expected: Vec<i32>,
     out: RefCell<Vec<i32>>,
 }
-
-type AnyError = Box<dyn std::error::Error>;
 
 impl Bench {
     fn new(shape: Shape, setting: &Setting<'_>) -> Result<Self, AnyError> {

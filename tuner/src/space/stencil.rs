@@ -1,6 +1,6 @@
 //! Stencils: tile height, rows updated side by side, kind of stores, threads.
 
-use super::{Axis, Tunable, Workbench, around, thread_counts, uniform, up_to};
+use super::{AnyError, Axis, Tunable, Workbench, around, thread_counts, uniform, up_to};
 use crate::problem::{Problem, Setting, Shape, Size, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -111,7 +111,7 @@ fn value<T: Real>(index: usize) -> T {
 }
 
 impl<T: Real> Bench<T> {
-    fn new(field: Field<T>, setting: &Setting<'_>) -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(field: Field<T>, setting: &Setting<'_>) -> Result<Self, AnyError> {
         let Extent { x, y, z } = field.extent;
         let slab = Extent { x, y, z: z.min(SLAB) };
         let points = slab.points().ok_or("more points than can be counted")?;

@@ -1,0 +1,131 @@
+//! K-Means: which kernel finds the nearest centre, its register tile, threads.
+//!
+//! What is timed is the labelling of row-major points, the part of a fit that takes the time.
+
+use super::{AnyError, Axis, Tunable, Workbench, around, noise, thread_counts, uniform};
+use crate::problem::{self, Problem, Setting, shape};
+use std::cell::RefCell;
+use tilewise::kmeans::{Form, Plan, Recipe, Shape, Tile, reference, tiles};
+use tilewise::{Isa, Matrix, SpinTeam};
+
+impl Problem for Shape {
+    type Recipe = Recipe;
+    const KERNEL: &'static str = "kmeans";
+
+    fn shape(&self) -> problem::Shape {
+        shape([("n", self.n.into()), ("d", self.d.into()), ("k", self.k.into())])
+    }
+
+    fn dtype(&self) -> &'static str {
+        "f32"
+    }
+
+    fn estimate(&self, setting: &Setting<'_>) -> Recipe {
+        Recipe::estimate(*self, setting.isa, setting.caches(), setting.threads)
+    }
+
+    fn check(&self, isa: Isa, recipe: &Recipe) -> Result<(), String> {
+        Plan::new(*self, isa, *recipe).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn threads(recipe: &Recipe) -> usize {
+        recipe.threads
+    }
+}
+
+/// The kernels there are to choose from.
+const FORMS: [Form; 1] = [Form::Lanes];
+
+impl Tunable for Shape {
+    fn candidates(&self, setting: &Setting<'_>) -> Vec<Recipe> {
+        let of = |form| tiles(form, setting.isa).iter().map(move |&tile| (form, tile));
+        let kernel = Axis {
+            values: FORMS.into_iter().flat_map(of).collect(),
+            set: |r: &mut Recipe, (form, tile): (Form, Tile)| (r.form, r.tile) = (form, tile),
+        };
+        let threads =
+            Axis { values: thread_counts(setting.threads), set: |r: &mut Recipe, v| r.threads = v };
+        let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
+        around(self.estimate(setting), &[&kernel, &threads], 2, legal)
+    }
+
+    fn workbench<'a>(
+        &'a self,
+        setting: &Setting<'a>,
+    ) -> Result<Box<dyn Workbench<Recipe> + 'a>, String> {
+        Ok(Box::new(Bench::new(*self, setting).map_err(|error| error.to_string())?))
+    }
+}
+
+struct Bench {
+    shape: Shape,
+    isa: Isa,
+    team: SpinTeam,
+    points: Vec<f32>,
+    centres: Vec<f32>,
+    expected: Vec<u32>,
+    labels: RefCell<Vec<u32>>,
+}
+
+/// Points whose labels are checked against the reference, spread over all of them.
+const CHECKED: usize = 1000;
+
+impl Bench {
+    fn new(shape: Shape, setting: &Setting<'_>) -> Result<Self, AnyError> {
+        let Shape { n, d, k } = shape;
+        let mut bench = Bench {
+            shape,
+            isa: setting.isa,
+            team: SpinTeam::new(setting.threads)?,
+            // Like pixels: whole numbers, so that there are near-ties and they cost what they cost.
+            points: (0..n * d).map(|i| f32::from(noise(i) as u8)).collect(),
+            centres: (0..k * d).map(|i| 255.0 * uniform(n * d + i)).collect(),
+            expected: Vec::new(),
+            labels: RefCell::new(vec![0; n]),
+        };
+        bench.call(&shape.estimate(setting))?();
+        bench.expected = bench.labels.borrow().clone();
+        let (points, centres) = (bench.points()?, bench.centres()?);
+        for row in (0..n).step_by((n / CHECKED).max(1)) {
+            if reference::nearest(points.row(row), centres).0 != bench.expected[row] {
+                return Err(format!("the default recipe's label of point {row} is wrong").into());
+            }
+        }
+        Ok(bench)
+    }
+
+    fn points(&self) -> Result<Matrix<'_, f32>, tilewise::matrix::LayoutError> {
+        Matrix::new(&self.points, self.shape.n, self.shape.d)
+    }
+
+    fn centres(&self) -> Result<Matrix<'_, f32>, tilewise::matrix::LayoutError> {
+        Matrix::new(&self.centres, self.shape.k, self.shape.d)
+    }
+}
+
+impl Workbench<Recipe> for Bench {
+    fn verify(&self, recipe: &Recipe) -> Result<(), String> {
+        // No label may be right because the recipe before has left it so.
+        self.labels.borrow_mut().fill(u32::MAX);
+        self.call(recipe)?();
+        let labels = self.labels.borrow();
+        let wrong = labels.iter().zip(&self.expected).position(|(found, right)| found != right);
+        wrong.map_or(Ok(()), |point| {
+            let (found, right) = (labels[point], self.expected[point]);
+            Err(format!("point {point} is labelled {found}, not {right}"))
+        })
+    }
+
+    fn call<'b>(&'b self, recipe: &Recipe) -> Result<Box<dyn FnMut() + 'b>, String> {
+        let message = |error: tilewise::kmeans::Error| error.to_string();
+        let plan = Plan::new(self.shape, self.isa, *recipe).map_err(message)?;
+        let mut scratch = plan.scratch(recipe.threads).map_err(message)?;
+        let points = self.points().map_err(|error| error.to_string())?;
+        let centres = self.centres().map_err(|error| error.to_string())?;
+        Ok(Box::new(move || {
+            let labels = &mut self.labels.borrow_mut();
+            plan.assign_rows(points, centres, labels, None, &mut scratch, &self.team)
+                .expect("operands made for this plan");
+        }))
+    }
+}
