@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tilewise::cache::CacheSizes;
-use tilewise::kmeans::{self, Error, Plan, Recipe, Shape, reference, tiles};
+use tilewise::kmeans::{self, Error, KMeans, Plan, Recipe, Shape, reference, tiles};
 use tilewise::points::Points;
 use tilewise::{Isa, Matrix, Solo};
 use tilewise_tests::{each_isa, guarded, teams};
@@ -165,6 +165,112 @@ proptest! {
     }
 }
 
+/// The first `k` points, which may well be equal, as a start.
+fn first_points(problem: &Problem) -> Vec<f32> {
+    (0..problem.shape.k).flat_map(|row| problem.rows().row(row)).copied().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn fits_are_the_same_to_the_bit_on_every_path(problem in problems(), start in any::<u64>()) {
+        let Shape { n, d, k } = problem.shape;
+        prop_assume!(k <= n);
+        let points = Points::from_rows(problem.rows()).unwrap();
+        let kmeans = KMeans::new(k).seed(start).max_iter(5);
+        let right = kmeans.fit(&points).unwrap();
+        prop_assert_eq!(&right.predict(problem.rows()).unwrap()[..], right.labels());
+        let centres = right.centres();
+        prop_assert!((0..k).all(|row| centres.row(row).iter().all(|c| c.is_finite())));
+        let inertia = reference::inertia(problem.rows(), right.labels(), centres);
+        prop_assert_eq!(right.inertia(), inertia);
+        for isa in Isa::available() {
+            for recipe in recipes(problem.shape, isa) {
+                let plan = Plan::new(Shape { n, d, k }, isa, recipe).unwrap();
+                let (name, team) = teams()[(start as usize + recipe.threads) % teams().len()];
+                let fit = kmeans.fit_with(&points, &plan, team).unwrap();
+                prop_assert_eq!(&fit, &right, "{} {} {}", isa, recipe, name);
+            }
+        }
+    }
+
+    #[test]
+    fn fits_from_given_centres_follow_the_reference(problem in problems(), most in 1..20usize) {
+        let Shape { d, k, n } = problem.shape;
+        prop_assume!(k <= n);
+        let points = Points::from_rows(problem.rows()).unwrap();
+        // Centres of their own, far from some data, and points, of which several may be equal:
+        // both leave clusters empty.
+        for start in [first_points(&problem), problem.centres.clone()] {
+            let (labels, centres, iterations) = reference::lloyd(problem.rows(), start.clone(), most);
+            let start = Matrix::new(&start, k, d).unwrap();
+            let kmeans = KMeans::new(k).centres(start).tol(0.0).max_iter(most);
+            let fit = kmeans.fit(&points).unwrap();
+            prop_assert_eq!(fit.labels(), labels);
+            prop_assert_eq!(fit.iterations(), iterations);
+            for row in 0..k {
+                prop_assert_eq!(fit.centres().row(row), &centres[row * d..][..d]);
+            }
+        }
+    }
+
+    #[test]
+    fn inertia_never_rises(problem in problems(), seed in any::<u64>()) {
+        let Shape { n, k, .. } = problem.shape;
+        prop_assume!(k <= n);
+        let points = Points::from_rows(problem.rows()).unwrap();
+        let mut last = f64::INFINITY;
+        for most in 1..6 {
+            let fit = KMeans::new(k).seed(seed).tol(0.0).max_iter(most).fit(&points).unwrap();
+            // Centres are rounded to f32, which moves each feature of each point by that much.
+            let size = problem.points.iter().fold(0.0, |size, x| f64::max(size, f64::from(x.abs())));
+            let slack = n as f64 * problem.shape.d as f64 * (size * f64::from(f32::EPSILON)).powi(2);
+            prop_assert!(fit.inertia() <= last * (1.0 + 1e-12) + slack, "{} after {last}", fit.inertia());
+            last = fit.inertia();
+        }
+    }
+}
+
+#[test]
+fn many_leaves_are_summed_as_the_reference_does() {
+    // More points than a leaf has, so that the tree of leaves is more than its root.
+    for (n, d, k) in [(9000, 3, 5), (20_000, 2, 17), (5000, 12, 3)] {
+        let problem = Problem::new(Kind::Offset, Shape { n, d, k }, 0, 3);
+        assert!(kmeans::leaf_points(n, k) < n && kmeans::runs(d) > 0);
+        let start = first_points(&problem);
+        let (labels, centres, _) = reference::lloyd(problem.rows(), start.clone(), 3);
+        let points = Points::from_rows(problem.rows()).unwrap();
+        let kmeans =
+            KMeans::new(k).centres(Matrix::new(&start, k, d).unwrap()).tol(0.0).max_iter(3);
+        let plan = plan(problem.shape);
+        for (name, team) in teams() {
+            let fit = kmeans.fit_with(&points, &plan, *team).unwrap();
+            assert_eq!(fit.labels(), labels, "{name}");
+            assert_eq!(
+                (0..k).flat_map(|row| fit.centres().row(row).to_vec()).collect::<Vec<_>>(),
+                centres
+            );
+        }
+    }
+}
+
+#[test]
+fn clusters_left_empty_take_the_farthest_points() {
+    // Three of four centres start where nobody is.
+    let rows = [0.0, 1.0, 2.0, 10.0, 11.0, 20.0f32];
+    let points = Points::from_rows(Matrix::new(&rows, 6, 1).unwrap()).unwrap();
+    let start = [0.0, 500.0, 600.0, 700.0];
+    let start = Matrix::new(&start, 4, 1).unwrap();
+    let fit = KMeans::new(4).centres(start).tol(0.0).fit(&points).unwrap();
+    // The farthest are 20, 11 and 10, in this order.
+    assert_eq!(fit.labels(), [0, 0, 0, 3, 2, 1]);
+    // Three equal points, more clusters than places: nothing to move, nothing undefined.
+    let points = Points::from_rows(Matrix::new(&[4.0; 3], 3, 1).unwrap()).unwrap();
+    let fit = KMeans::new(3).fit(&points).unwrap();
+    assert_eq!((fit.labels(), fit.inertia()), (&[0, 0, 0][..], 0.0));
+}
+
 #[test]
 fn nothing_is_read_or_written_past_the_end() {
     each_isa(|isa| {
@@ -225,5 +331,21 @@ fn wrong_calls_are_refused_by_name() {
     let rows = Matrix::new(&values, 1, 2).unwrap();
     let error = plan.assign_rows(rows, centres, &mut [0], None, &mut scratch, &Solo).unwrap_err();
     assert_eq!(error.to_string(), "centres: row 2, column 1 is inf; every value must be finite");
-    let _ = kmeans::leaf_points(1, 1);
+}
+
+#[test]
+fn wrong_fits_are_refused_by_name() {
+    let values: Vec<f32> = (0..12).map(|value| value as f32).collect();
+    let points = Points::from_rows(Matrix::new(&values, 6, 2).unwrap()).unwrap();
+    let refused = |kmeans: KMeans| kmeans.fit(&points).unwrap_err().to_string();
+    assert!(refused(KMeans::new(0)).contains("k = 0"));
+    assert!(
+        refused(KMeans::new(7)).contains("k = 7 clusters were asked for, but there are only 6")
+    );
+    assert!(refused(KMeans::new(2).max_iter(0)).contains("max_iter = 0"));
+    assert!(refused(KMeans::new(2).tol(f64::NAN)).contains("tol = NaN"));
+    let wide = Matrix::new(&values, 2, 3).unwrap();
+    assert!(refused(KMeans::new(2).centres(wide)).contains("features of the centres: 3 given, 2"));
+    let fit = KMeans::new(2).fit(&points).unwrap();
+    assert!(fit.predict(wide).unwrap_err().to_string().contains("3 given, 2 expected"));
 }

@@ -4,8 +4,9 @@
 use super::assign::{Desk, Label};
 use super::centres::Ready;
 use super::source::Source;
-use super::{Error, Recipe, table};
+use super::{Error, Recipe, seed, table};
 use crate::Isa;
+use crate::points::Points;
 use crate::vector::{Visitor, Vocabulary, dispatch};
 use alloc::sync::Arc;
 use core::fmt::Debug;
@@ -26,6 +27,20 @@ pub(super) trait Engine: Debug + Send + Sync {
         labels: &mut [u32],
         desk: &mut Desk<'_>,
     ) -> Option<usize>;
+
+    /// Lowers the closest distances of the points of `blocks` to those from `centre`.
+    fn lower(&self, points: &Points, blocks: Range<usize>, centre: &[f32], closest: &mut [f64]);
+
+    /// The sums over each of `blocks` of the distances to the nearest centre, had `candidate`
+    /// become one.
+    fn potentials(
+        &self,
+        points: &Points,
+        blocks: Range<usize>,
+        candidate: &[f32],
+        closest: &[f64],
+        out: &mut [f64],
+    );
 }
 
 /// The loops for `isa` that `recipe` asks for.
@@ -67,5 +82,26 @@ impl<T: Vocabulary> Engine for On<T> {
         desk: &mut Desk<'_>,
     ) -> Option<usize> {
         (self.label)(self.token, source, ready, blocks, labels, desk)
+    }
+
+    fn lower(&self, points: &Points, blocks: Range<usize>, centre: &[f32], closest: &mut [f64]) {
+        self.token.run(
+            #[inline(always)]
+            || seed::lower(points, blocks, centre, closest),
+        );
+    }
+
+    fn potentials(
+        &self,
+        points: &Points,
+        blocks: Range<usize>,
+        candidate: &[f32],
+        closest: &[f64],
+        out: &mut [f64],
+    ) {
+        self.token.run(
+            #[inline(always)]
+            || seed::potentials(points, blocks, candidate, closest, out),
+        );
     }
 }

@@ -58,6 +58,9 @@ pub enum Error {
     /// A tolerance that is no distance.
     #[error("tol = {0}; it must be finite and not negative")]
     Tolerance(f64),
+    /// No iterations.
+    #[error("max_iter = 0; allow at least 1 iteration")]
+    NoIterations,
     /// A recipe with a tile there is no kernel for.
     #[error("recipe: no {form} kernel with a tile of {tile} on {isa}; see kmeans::tiles")]
     Tile {

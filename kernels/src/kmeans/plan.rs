@@ -1,7 +1,7 @@
 //! A checked recipe, ready to label points.
 
 use super::assign::{Desk, distance};
-use super::centres::Storage;
+use super::centres::{Ready, Storage};
 use super::engine::{Engine, engine};
 use super::source::Source;
 use super::{Error, Recipe};
@@ -89,6 +89,10 @@ impl Plan {
         self.recipe
     }
 
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
     /// Working storage for up to `threads` members; more than the recipe uses are not provided
     /// for.
     ///
@@ -158,8 +162,7 @@ impl Job<'_> {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check(labels, distances.as_deref(), scratch)?;
-        let ready = scratch.centres.prepare(self.centres, self.plan.recipe.tile.centres)?;
-        let desks = scratch.desks.shared();
+        let (ready, desks) = scratch.prepare(self.plan, self.centres)?;
         let labels = Disjoint::new(labels);
         let distances = distances.map(Disjoint::new);
         let bad = AtomicUsize::new(usize::MAX);
@@ -226,6 +229,18 @@ impl Job<'_> {
         };
         let bad = (bad < rows.rows()).then(|| NotFinite::in_row(bad, rows.row(bad))).flatten();
         bad.map_or(Ok(()), |bad| Err(Error::Points(bad)))
+    }
+}
+
+impl Scratch {
+    /// Makes centres ready for a plan, and lays out the desks for a team.
+    pub(super) fn prepare(
+        &mut self,
+        plan: &Plan,
+        centres: Matrix<'_, f32>,
+    ) -> Result<(Ready<'_>, SharedDesks<'_>), Error> {
+        let ready = self.centres.prepare(centres, plan.recipe.tile.centres)?;
+        Ok((ready, self.desks.shared()))
     }
 }
 

@@ -5,7 +5,7 @@
 //! distance is reported rounded to `f32`, an inertia as the `f64` sum described at
 //! [`inertia`].
 
-use super::update::leaf_points;
+use super::update::{leaf_points, runs};
 use crate::Matrix;
 use alloc::{vec, vec::Vec};
 
@@ -38,24 +38,90 @@ pub fn assign(points: Matrix<'_, f32>, centres: Matrix<'_, f32>) -> (Vec<u32>, V
     (0..points.rows()).map(nearest).map(|(label, distance)| (label, distance as f32)).unzip()
 }
 
-/// Sums and counts of the points of each label: leaves of [`leaf_points`] points, each summed
-/// in order, the leaves then added in pairs, pairs of pairs, and so on.
+/// Sums and counts of the points of each label: leaves of [`leaf_points`] points, each summed in
+/// [`runs`] interleaved runs, which are added in pairs; the leaves then added in pairs, pairs of
+/// pairs, and so on.
 pub fn sums(points: Matrix<'_, f32>, labels: &[u32], k: usize) -> (Vec<f64>, Vec<u64>) {
     let (n, d) = (points.rows(), points.cols());
     let mut counts = vec![0; k];
     let mut leaves = Vec::new();
     for start in (0..n).step_by(leaf_points(n, k)) {
-        let mut leaf = vec![0.0; k * d];
+        let mut leaf = vec![vec![0.0; k * d]; runs(d)];
         for row in start..n.min(start + leaf_points(n, k)) {
             let label = labels[row] as usize;
             counts[label] += 1;
-            for (sum, x) in leaf[label * d..][..d].iter_mut().zip(points.row(row)) {
+            let run = (row - start) % runs(d);
+            for (sum, x) in leaf[run][label * d..][..d].iter_mut().zip(points.row(row)) {
                 *sum += f64::from(*x);
             }
         }
-        leaves.push(leaf);
+        leaves.push(tree(leaf, |left, right| add_all(left, right)));
     }
-    (tree(leaves, |left, right| left.iter_mut().zip(right).for_each(|(l, r)| *l += r)), counts)
+    (tree(leaves, |left, right| add_all(left, right)), counts)
+}
+
+/// Lloyd's iteration from `centres` until no label changes or no centre moves, or `most` times:
+/// the labels, the centres, and how many iterations it took.
+///
+/// Centres without points take the points farthest from their centres, the first among equals,
+/// which leave the sums of their old labels; nothing moves if every point sits on its centre. A
+/// centre that is still without points goes where the heaviest one goes.
+pub fn lloyd(
+    points: Matrix<'_, f32>,
+    mut centres: Vec<f32>,
+    most: usize,
+) -> (Vec<u32>, Vec<f32>, usize) {
+    let d = points.cols();
+    let k = centres.len() / d;
+    let mut previous = Vec::new();
+    for iteration in 1..=most {
+        let view = Matrix::new(&centres, k, d).expect("k rows of d features");
+        let (labels, _) = assign(points, view);
+        let (mut sums, mut counts) = sums(points, &labels, k);
+        relocate(points, &labels, view, &mut sums, &mut counts);
+        let before = centres.clone();
+        let heaviest = (0..k).rev().max_by_key(|label| counts[*label]).unwrap_or(0);
+        for label in 0..k {
+            let from = if counts[label] > 0 { label } else { heaviest };
+            for feature in 0..d {
+                centres[label * d + feature] =
+                    (sums[from * d + feature] / counts[from] as f64) as f32;
+            }
+        }
+        if labels == previous || centres == before {
+            return (labels, centres, iteration);
+        }
+        previous = labels;
+    }
+    let view = Matrix::new(&centres, k, d).expect("k rows of d features");
+    (assign(points, view).0, centres, most)
+}
+
+fn relocate(
+    points: Matrix<'_, f32>,
+    labels: &[u32],
+    centres: Matrix<'_, f32>,
+    sums: &mut [f64],
+    counts: &mut [u64],
+) {
+    let d = points.cols();
+    let distance =
+        |row: usize| squared_distance(points.row(row), centres.row(labels[row] as usize));
+    let mut far: Vec<usize> = (0..points.rows()).collect();
+    far.sort_by(|a, b| distance(*b).total_cmp(&distance(*a)));
+    let empty: Vec<usize> = (0..counts.len()).filter(|label| counts[*label] == 0).collect();
+    if distance(far[0]) == 0.0 {
+        return;
+    }
+    for (label, row) in empty.into_iter().zip(far) {
+        let donor = labels[row] as usize;
+        for (feature, x) in points.row(row).iter().enumerate() {
+            sums[donor * d + feature] -= f64::from(*x);
+            sums[label * d + feature] = f64::from(*x);
+        }
+        counts[donor] -= 1;
+        counts[label] = 1;
+    }
 }
 
 /// The sum of the squared distances of the points to the centres of their labels, over the same
@@ -71,6 +137,10 @@ pub fn inertia(points: Matrix<'_, f32>, labels: &[u32], centres: Matrix<'_, f32>
         sum
     });
     tree(leaves.collect(), |left, right| *left += right)
+}
+
+fn add_all(left: &mut [f64], right: &[f64]) {
+    left.iter_mut().zip(right).for_each(|(l, r)| *l += r);
 }
 
 /// Adds leaves at distance 1, then 2, then 4, into the left one.

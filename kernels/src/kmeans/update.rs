@@ -1,10 +1,20 @@
 //! Sums of the points of each label, in an order that neither threads nor recipes change.
 //!
-//! Points are cut into leaves of [`leaf_points`] points. A leaf is summed in the order of its
-//! points, in `f64`; leaves are added in a binary tree, neighbours first. Which member sums which
-//! leaf decides nothing.
+//! Points are cut into leaves of [`leaf_points`] points. A leaf is summed in `f64` in
+//! [`runs`] interleaved runs, point `i` in run `i % runs`; runs are added in pairs, and leaves in
+//! a binary tree, neighbours first. Which member sums which leaf decides nothing.
+//!
+//! With few features a sum is waited for: neighbours often share a label, and one addition through
+//! memory takes a dozen cycles. Four runs have four on their way at once. With many features the
+//! features of one point do the same, and four times the storage would leave the cache.
 
-use crate::points::BLOCK;
+use super::Error;
+use crate::Team;
+use crate::buffer::Buffer;
+use crate::matrix::Disjoint;
+use crate::points::{BLOCK, Points};
+use alloc::{vec, vec::Vec};
+use core::ops::Range;
 
 /// Most leaves: bounds the storage for sums, and leaves work for as many members.
 const LEAVES: usize = 64;
@@ -12,10 +22,186 @@ const LEAVES: usize = 64;
 /// Least points of a leaf: some microseconds of work.
 const LEAST: usize = 2048;
 
+/// Most features with which sums are kept in more than one run.
+const FEW: usize = 8;
+
 /// How many points of `n` are summed in one go for `k` labels; a multiple of [`BLOCK`].
 ///
 /// At least four for each label, so that adding leaves together, which costs `k` points each,
 /// stays small beside summing them.
 pub fn leaf_points(n: usize, k: usize) -> usize {
     n.div_ceil(LEAVES).max(LEAST).max(k.saturating_mul(4)).next_multiple_of(BLOCK)
+}
+
+/// In how many interleaved runs a leaf of points of `d` features is summed.
+pub fn runs(d: usize) -> usize {
+    if d <= FEW { 4 } else { 1 }
+}
+
+/// Sums by label: for each label its `d` sums, then how many points they are.
+#[derive(Clone, Debug)]
+pub(super) struct Sums {
+    d: usize,
+    /// Elements of a leaf: `k * (d + 1)`.
+    len: usize,
+    leaf_points: usize,
+    leaves: Buffer<f64>,
+    /// The runs of every member.
+    runs: Buffer<f64>,
+}
+
+/// The sums while a team works on them.
+pub(super) struct SharedSums<'a> {
+    d: usize,
+    len: usize,
+    leaves: Disjoint<'a, f64>,
+    runs: Disjoint<'a, f64>,
+}
+
+impl Sums {
+    /// For `n` points of `d` features, `k` labels, and a team of `members`.
+    pub(super) fn new(n: usize, d: usize, k: usize, members: usize) -> Result<Self, Error> {
+        let (len, leaf_points) = (k.saturating_mul(d + 1), leaf_points(n, k));
+        let leaves = n.div_ceil(leaf_points).max(1);
+        Ok(Sums {
+            d,
+            len,
+            leaf_points,
+            leaves: Buffer::zeroed(len.saturating_mul(leaves))?,
+            runs: Buffer::zeroed(len.saturating_mul(runs(d)).saturating_mul(members))?,
+        })
+    }
+
+    /// How many leaves there are.
+    pub(super) fn leaves(&self) -> usize {
+        self.leaves.len().checked_div(self.len).unwrap_or(0)
+    }
+
+    /// How many blocks of points a leaf has.
+    pub(super) fn leaf_blocks(&self) -> usize {
+        self.leaf_points / BLOCK
+    }
+
+    pub(super) fn shared(&mut self) -> SharedSums<'_> {
+        SharedSums {
+            d: self.d,
+            len: self.len,
+            leaves: Disjoint::new(&mut self.leaves),
+            runs: Disjoint::new(&mut self.runs),
+        }
+    }
+
+    /// Adds all leaves into the first, and gives it.
+    pub(super) fn total(&mut self, team: &dyn Team) -> &mut [f64] {
+        let (len, leaves) = (self.len, self.leaves());
+        let all = Disjoint::new(&mut self.leaves);
+        team.run(&|member| {
+            let share = member.share(len);
+            let mut apart = 1;
+            while apart < leaves {
+                for left in (0..leaves - apart).step_by(2 * apart) {
+                    let of = |leaf: usize| leaf * len + share.start..leaf * len + share.end;
+                    #[allow(unsafe_code, reason = "disjoint output views")]
+                    // SAFETY: two leaves, and of each the part that is this member's alone.
+                    let (to, from) = unsafe { (all.part(of(left)), all.part(of(left + apart))) };
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+                }
+                apart *= 2;
+            }
+        });
+        &mut self.leaves[..len]
+    }
+}
+
+impl SharedSums<'_> {
+    /// Sums leaf `leaf`, which is the points of `blocks`, on the desk of member `member`.
+    pub(super) fn sum(
+        &self,
+        (member, leaf): (usize, usize),
+        points: &Points,
+        blocks: Range<usize>,
+        labels: &[u32],
+    ) {
+        let len = self.len * runs(self.d);
+        #[allow(unsafe_code, reason = "disjoint output views")]
+        // SAFETY: every member has runs of its own, and every leaf is one member's.
+        let (runs, out) = unsafe {
+            (
+                self.runs.part(member * len..(member + 1) * len),
+                self.leaves.part(leaf * self.len..(leaf + 1) * self.len),
+            )
+        };
+        runs.fill(0.0);
+        for (block, labels) in blocks.zip(labels.chunks(BLOCK)) {
+            let columns = points.block(block);
+            match self.d {
+                1 => add::<4>(1, columns, labels, runs),
+                2 => add::<4>(2, columns, labels, runs),
+                3 => add::<4>(3, columns, labels, runs),
+                4 => add::<4>(4, columns, labels, runs),
+                d if d <= FEW => add::<4>(d, columns, labels, runs),
+                d => add::<1>(d, columns, labels, runs),
+            }
+        }
+        fold(runs, out);
+    }
+}
+
+/// What `sum` adds to `width` zeros for every leaf of points and its blocks, added in the tree.
+pub(super) fn over_leaves(
+    points: &Points,
+    k: usize,
+    width: usize,
+    team: &dyn Team,
+    sum: &(dyn Fn(&mut [f64], Range<usize>) + Sync),
+) -> Vec<f64> {
+    let each = leaf_points(points.n(), k) / BLOCK;
+    let leaves = points.blocks().div_ceil(each).max(1);
+    let mut sums = vec![0.0; leaves * width];
+    let shared = Disjoint::new(&mut sums);
+    team.run(&|member| {
+        for leaf in member.share(leaves) {
+            #[allow(unsafe_code, reason = "disjoint output views")]
+            // SAFETY: every leaf is one member's.
+            let out = unsafe { shared.part(leaf * width..(leaf + 1) * width) };
+            sum(out, leaf * each..points.blocks().min((leaf + 1) * each));
+        }
+    });
+    let mut apart = 1;
+    while apart < leaves {
+        for left in (0..leaves - apart).step_by(2 * apart) {
+            for at in left * width..(left + 1) * width {
+                sums[at] += sums[at + apart * width];
+            }
+        }
+        apart *= 2;
+    }
+    sums.truncate(width);
+    sums
+}
+
+/// Adds the points of a block to the sums of their labels in `R` runs.
+#[inline(always)]
+fn add<const R: usize>(d: usize, columns: &[f32], labels: &[u32], runs: &mut [f64]) {
+    let len = runs.len() / R;
+    let columns = &columns[..d * BLOCK];
+    for (lane, label) in labels.iter().enumerate().take(BLOCK) {
+        let sums = &mut runs[lane % R * len + *label as usize * (d + 1)..][..d + 1];
+        for feature in 0..d {
+            sums[feature] += f64::from(columns[feature * BLOCK + lane]);
+        }
+        sums[d] += 1.0;
+    }
+}
+
+/// Adds one run, or four in pairs.
+fn fold(runs: &[f64], out: &mut [f64]) {
+    let len = out.len();
+    if runs.len() == len {
+        return out.copy_from_slice(runs);
+    }
+    for (index, out) in out.iter_mut().enumerate() {
+        let run = |run: usize| runs[run * len + index];
+        *out = (run(0) + run(1)) + (run(2) + run(3));
+    }
 }
