@@ -7,14 +7,16 @@ use crate::matrix::Disjoint;
 use crate::product::Bytes;
 use crate::vector::{ByteDot, GROUP, PANEL};
 
-/// Turns sums into output elements, up to 16 columns of a row at a time.
+/// Turns sums into output elements, one row of a panel of 16 columns at a time.
 ///
-/// Implement it for an output of your own, with `#[inline(always)]` on [`Output::write`], which
-/// then is compiled for the instruction set in use. Whatever operations it does, in whatever
-/// order it writes them, are done in that order on every instruction set.
+/// Implement it for an output of your own, with `#[inline(always)]` on [`Output::columns`] and
+/// [`Output::convert`], which then are compiled for the instruction set in use. They do the same
+/// operations in the same order on every one of them, so write none that may be fused on some.
 pub trait Output: Sync {
     /// What is written.
     type Element: Copy + Send + Sync;
+    /// What a panel of columns needs, read once for all rows of a tile.
+    type Columns;
 
     /// Whether this output goes with `columns` columns.
     ///
@@ -22,9 +24,16 @@ pub trait Output: Sync {
     /// [`Error::Length`] when not.
     fn check(&self, columns: usize) -> Result<(), Error>;
 
-    /// Writes `out`, which starts at `row` and `column` of the product and is at most 16 long,
-    /// from as many of `sums`.
-    fn write(&self, row: usize, column: usize, sums: &[i32; PANEL], out: &mut [Self::Element]);
+    /// Reads what the columns from `first` on need; past the last column it does not matter.
+    fn columns(&self, first: usize) -> Self::Columns;
+
+    /// Converts the sums of those columns in one row.
+    fn convert(
+        &self,
+        columns: &Self::Columns,
+        row: usize,
+        sums: [i32; PANEL],
+    ) -> [Self::Element; PANEL];
 }
 
 /// Writes the sums themselves.
@@ -33,14 +42,18 @@ pub struct Store;
 
 impl Output for Store {
     type Element = i32;
+    type Columns = ();
 
     fn check(&self, _columns: usize) -> Result<(), Error> {
         Ok(())
     }
 
     #[inline(always)]
-    fn write(&self, _row: usize, _column: usize, sums: &[i32; PANEL], out: &mut [i32]) {
-        fill(out, |c| sums[c]);
+    fn columns(&self, _first: usize) {}
+
+    #[inline(always)]
+    fn convert(&self, (): &(), _row: usize, sums: [i32; PANEL]) -> [i32; PANEL] {
+        sums
     }
 }
 
@@ -69,6 +82,8 @@ pub struct Dequantise<'a> {
 
 impl Output for Dequantise<'_> {
     type Element = f32;
+    /// Factors and, if any, bias.
+    type Columns = ([f32; PANEL], Option<[f32; PANEL]>);
 
     fn check(&self, columns: usize) -> Result<(), Error> {
         let scales = match self.scales {
@@ -84,25 +99,36 @@ impl Output for Dequantise<'_> {
     }
 
     #[inline(always)]
-    fn write(&self, _row: usize, column: usize, sums: &[i32; PANEL], out: &mut [f32]) {
-        let lhs_scale = self.lhs_scale;
-        match self.scales {
-            Scales::Tensor(scale) => fill(out, |c| sums[c] as f32 * (lhs_scale * scale)),
-            Scales::Columns(scales) => {
-                let scales = window(scales, column);
-                fill(out, |c| sums[c] as f32 * (lhs_scale * scales[c]));
+    fn columns(&self, first: usize) -> Self::Columns {
+        let scales = match self.scales {
+            Scales::Tensor(scale) => [scale; PANEL],
+            Scales::Columns(scales) => window(scales, first),
+        };
+        let factors = scales.map(|scale| self.lhs_scale * scale);
+        (factors, self.bias.map(|bias| window(bias, first)))
+    }
+
+    #[inline(always)]
+    fn convert(
+        &self,
+        (factors, bias): &Self::Columns,
+        _row: usize,
+        sums: [i32; PANEL],
+    ) -> [f32; PANEL] {
+        let mut values = [0.0; PANEL];
+        for c in 0..PANEL {
+            values[c] = sums[c] as f32 * factors[c];
+        }
+        if let Some(bias) = bias {
+            for c in 0..PANEL {
+                values[c] += bias[c];
             }
         }
-        if let Some(bias) = self.bias {
-            let bias = window(bias, column);
-            for (value, bias) in out.iter_mut().zip(bias) {
-                *value += bias;
-            }
-        }
+        values
     }
 }
 
-/// Sixteen values from `start`, as far as there are so many.
+/// Sixteen values from `start`, zeros where there are no more.
 #[inline(always)]
 fn window(values: &[f32], start: usize) -> [f32; PANEL] {
     let rest = &values[start..];
@@ -112,20 +138,6 @@ fn window(values: &[f32], start: usize) -> [f32; PANEL] {
     let mut window = [0.0; PANEL];
     window[..rest.len()].copy_from_slice(rest);
     window
-}
-
-/// Writes `out[c] = value(c)`; a full panel compiles to whole registers.
-#[inline(always)]
-fn fill<E>(out: &mut [E], value: impl Fn(usize) -> E) {
-    if let Ok(full) = <&mut [E; PANEL]>::try_from(&mut *out) {
-        for c in 0..PANEL {
-            full[c] = value(c);
-        }
-    } else {
-        for (c, out) in out.iter_mut().enumerate() {
-            *out = value(c);
-        }
-    }
 }
 
 /// Takes out the zero points and writes one member's part.
@@ -154,37 +166,39 @@ impl<T: ByteDot, O: Output> Epilogue<Bytes<T>> for Write<'_, O> {
 
     #[inline(always)]
     fn finish(&mut self, tile: Finished<'_, i32>) {
-        for (r, sums) in tile.sums.chunks_exact_mut(tile.panels).enumerate() {
-            for (p, sums) in sums.iter_mut().enumerate() {
-                let (row, panel) = (tile.row + r, tile.panel + p);
-                self.remove_zero_points(row, panel, sums);
-                let column = panel * PANEL;
-                let width = PANEL.min(self.weights.n() - column);
-                let output = self.output;
-                output.write(row, column, sums, self.target(row, column, width));
+        for p in 0..tile.panels {
+            let panel = tile.panel + p;
+            let column = panel * PANEL;
+            let width = PANEL.min(self.weights.n() - column);
+            let columns = self.output.columns(column);
+            let zero = self.lhs.raw_zero_point();
+            let offset = self.weights.sums()[panel].map(|sum| zero.wrapping_mul(sum));
+            let zeros = self.weights.zero_points().map(|zeros| zeros[panel]);
+            for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
+                let row = tile.row + r;
+                let mut sums = sums[p];
+                for c in 0..PANEL {
+                    sums[c] = sums[c].wrapping_sub(offset[c]);
+                }
+                if let Some(zeros) = zeros {
+                    let row_sum = self.row_sums[row - self.first_row];
+                    for c in 0..PANEL {
+                        sums[c] = sums[c].wrapping_sub(zeros[c].wrapping_mul(row_sum));
+                    }
+                }
+                let values = self.output.convert(&columns, row, sums);
+                let target = self.target(row, column, width);
+                if let Ok(full) = <&mut [_; PANEL]>::try_from(&mut *target) {
+                    *full = values;
+                } else {
+                    target.copy_from_slice(&values[..width]);
+                }
             }
         }
     }
 }
 
 impl<O: Output> Write<'_, O> {
-    #[inline(always)]
-    fn remove_zero_points(&self, row: usize, panel: usize, sums: &mut [i32; PANEL]) {
-        let zero = self.lhs.raw_zero_point();
-        if zero != 0 {
-            let columns = &self.weights.sums()[panel];
-            for c in 0..PANEL {
-                sums[c] = sums[c].wrapping_sub(zero.wrapping_mul(columns[c]));
-            }
-        }
-        if let Some(zeros) = self.weights.zero_points() {
-            let row_sum = self.row_sums[row - self.first_row];
-            for c in 0..PANEL {
-                sums[c] = sums[c].wrapping_sub(zeros[panel][c].wrapping_mul(row_sum));
-            }
-        }
-    }
-
     #[inline(always)]
     #[allow(unsafe_code, reason = "disjoint output views")]
     fn target(&mut self, row: usize, column: usize, width: usize) -> &mut [O::Element] {

@@ -39,11 +39,6 @@ pub(super) fn multiply<P: Product, const MR: usize, const NP: usize>(
     resume: bool,
     sums: &mut [[P::Sum; PANEL]],
 ) {
-    let steps = rows[0].len();
-    // Lengths are proven here, once: below, every index is known to be in range.
-    let rows: [&[P::Group]; MR] = array::from_fn(|r| &rows[r][..steps]);
-    let panels: [&[P::Step]; NP] = array::from_fn(|p| &panels[p][..steps]);
-    let (sums, _) = sums[..MR * NP].as_chunks_mut::<NP>();
     product.token().run(
         #[inline(always)]
         || accumulate::<P, MR, NP>(product, rows, panels, resume, sums),
@@ -53,11 +48,17 @@ pub(super) fn multiply<P: Product, const MR: usize, const NP: usize>(
 #[inline(always)]
 fn accumulate<P: Product, const MR: usize, const NP: usize>(
     product: P,
-    rows: [&[P::Group]; MR],
-    panels: [&[P::Step]; NP],
+    rows: &[&[P::Group]],
+    panels: &[&[P::Step]],
     resume: bool,
-    sums: &mut [[[P::Sum; PANEL]; NP]],
+    sums: &mut [[P::Sum; PANEL]],
 ) {
+    // Lengths are proven here, once: below, every index is known to be in range. Outside the
+    // token's trampoline it would be forgotten on the way in, and cost 3 % of 1024^3.
+    let steps = rows[0].len();
+    let rows: [&[P::Group]; MR] = array::from_fn(|r| &rows[r][..steps]);
+    let panels: [&[P::Step]; NP] = array::from_fn(|p| &panels[p][..steps]);
+    let sums: &mut [[[P::Sum; PANEL]; NP]; MR] = as_tile(sums);
     let mut acc = [[product.zero(); NP]; MR];
     if resume {
         for r in 0..MR {
@@ -66,7 +67,7 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
             }
         }
     }
-    for step in 0..rows[0].len() {
+    for step in 0..steps {
         let rhs: [P::Rhs; NP] = array::from_fn(|p| product.load(&panels[p][step]));
         for r in 0..MR {
             let lhs = product.broadcast(rows[r][step]);
@@ -80,4 +81,13 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
             product.store(acc[r][p], &mut sums[r][p]);
         }
     }
+}
+
+/// The first sums, as rows of panels.
+#[inline(always)]
+fn as_tile<S, const MR: usize, const NP: usize>(
+    sums: &mut [[S; PANEL]],
+) -> &mut [[[S; PANEL]; NP]; MR] {
+    let (rows, _) = sums.as_chunks_mut();
+    rows.first_chunk_mut().expect("room for the sums of a tile")
 }
