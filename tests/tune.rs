@@ -261,7 +261,18 @@ fn what_cannot_be_set_up_is_an_error() {
     };
     assert!(tune(Extent::space(16, 16, 1)).contains("cannot set up the stencil"));
     assert!(tune(Extent::space(usize::MAX, 16, 16)).contains("cannot set up the stencil"));
-    let none = kmeans::Shape { n: 10, d: 2, k: 0 };
-    let refused = Search::within(Duration::ZERO).tune(&none, &Setting::best(&machine)).unwrap_err();
-    assert!(refused.to_string().contains("cannot set up the kmeans"), "{refused}");
+    for (n, d, k) in [(10, 2, 0), (usize::MAX / 16, 3, 4), (usize::MAX, usize::MAX, 4)] {
+        let shape = kmeans::Shape { n, d, k };
+        let search = Search::within(Duration::ZERO);
+        let refused = search.tune(&shape, &Setting::best(&machine)).unwrap_err().to_string();
+        assert!(refused.contains("cannot set up the kmeans"), "{refused}");
+    }
+    for (m, n, k) in
+        [(usize::MAX / 16, 1, 1), (usize::MAX, 2, usize::MAX), (1, usize::MAX >> 24, 1 << 10)]
+    {
+        let shape = gemm::Shape { m, n, k };
+        let search = Search::within(Duration::ZERO);
+        let refused = search.tune(&shape, &Setting::best(&machine)).unwrap_err().to_string();
+        assert!(refused.contains("cannot set up the gemm"), "{refused}");
+    }
 }

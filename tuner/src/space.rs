@@ -111,6 +111,17 @@ fn up_to(most: usize, sizes: &[usize]) -> Vec<usize> {
     sizes.iter().copied().filter(|&size| size < most).chain([most]).collect()
 }
 
+/// `len` values made by `value`; an error, not an abort, where there is no room for them.
+fn filled<T>(len: Option<usize>, value: impl FnMut(usize) -> T) -> Result<Vec<T>, AnyError> {
+    let len = len.ok_or("more elements than can be counted")?;
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| tilewise::buffer::OutOfMemory { bytes: len.saturating_mul(size_of::<T>()) })?;
+    values.extend((0..len).map(value));
+    Ok(values)
+}
+
 /// The `index`-th number of a fixed random sequence (SplitMix64 of Steele, Lea and Flood, 2014):
 /// inputs with no pattern a kernel or a branch predictor could like.
 fn noise(index: usize) -> u64 {

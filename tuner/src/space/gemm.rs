@@ -1,6 +1,6 @@
 //! INT8 products: register tile, blocks, and how threads share the rows and columns.
 
-use super::{AnyError, Axis, Tunable, Workbench, around, noise, thread_counts, up_to};
+use super::{AnyError, Axis, Tunable, Workbench, around, filled, noise, thread_counts, up_to};
 use crate::problem::{self, Problem, Setting, shape};
 use std::cell::RefCell;
 use tilewise::gemm::{Lhs, PackedWeights, Plan, Recipe, Shape, Split, Store, reference, tiles};
@@ -78,8 +78,8 @@ struct Bench {
 impl Bench {
     fn new(shape: Shape, setting: &Setting<'_>) -> Result<Self, AnyError> {
         let Shape { m, n, k } = shape;
-        let lhs: Vec<u8> = (0..m * k).map(|i| noise(i) as u8).collect();
-        let plain: Vec<i8> = (0..k * n).map(|i| (noise(i) >> 8) as i8).collect();
+        let lhs = filled(m.checked_mul(k), |i| noise(i) as u8)?;
+        let plain = filled(k.checked_mul(n), |i| (noise(i) >> 8) as i8)?;
         let plain = Matrix::new(&plain, k, n)?;
         let mut bench = Bench {
             shape,
@@ -88,7 +88,7 @@ impl Bench {
             lhs,
             weights: PackedWeights::pack(plain)?,
             expected: Vec::new(),
-            out: RefCell::new(vec![0; m * n]),
+            out: RefCell::new(filled(m.checked_mul(n), |_| 0)?),
         };
         bench.run_once(&shape.estimate(setting))?;
         bench.expected = bench.out.borrow().clone();

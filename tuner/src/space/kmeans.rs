@@ -2,7 +2,7 @@
 //!
 //! What is timed is the labelling of row-major points, the part of a fit that takes the time.
 
-use super::{AnyError, Axis, Tunable, Workbench, around, noise, thread_counts, uniform};
+use super::{AnyError, Axis, Tunable, Workbench, around, filled, noise, thread_counts, uniform};
 use crate::problem::{self, Problem, Setting, shape};
 use std::cell::RefCell;
 use tilewise::kmeans::{Form, Plan, Recipe, Shape, Tile, reference, tiles};
@@ -78,10 +78,10 @@ impl Bench {
             isa: setting.isa,
             team: SpinTeam::new(setting.threads)?,
             // Like pixels: whole numbers, so that there are near-ties and they cost what they cost.
-            points: (0..n * d).map(|i| f32::from(noise(i) as u8)).collect(),
-            centres: (0..k * d).map(|i| 255.0 * uniform(n * d + i)).collect(),
+            points: filled(n.checked_mul(d), |i| f32::from(noise(i) as u8))?,
+            centres: filled(k.checked_mul(d), |i| 255.0 * uniform(usize::MAX / 2 + i))?,
             expected: Vec::new(),
-            labels: RefCell::new(vec![0; n]),
+            labels: RefCell::new(filled(Some(n), |_| 0)?),
         };
         bench.call(&shape.estimate(setting))?();
         bench.expected = bench.labels.borrow().clone();

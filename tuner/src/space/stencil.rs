@@ -1,6 +1,6 @@
 //! Stencils: tile height, rows updated side by side, kind of stores, threads.
 
-use super::{AnyError, Axis, Tunable, Workbench, around, thread_counts, uniform, up_to};
+use super::{AnyError, Axis, Tunable, Workbench, around, filled, thread_counts, uniform, up_to};
 use crate::problem::{Problem, Setting, Shape, Size, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -114,8 +114,7 @@ impl<T: Real> Bench<T> {
     fn new(field: Field<T>, setting: &Setting<'_>) -> Result<Self, AnyError> {
         let Extent { x, y, z } = field.extent;
         let slab = Extent { x, y, z: z.min(SLAB) };
-        let points = slab.points().ok_or("more points than can be counted")?;
-        let start: Vec<T> = (0..points).map(value).collect();
+        let start: Vec<T> = filled(slab.points(), value)?;
         let mut expected = start.clone();
         let Stencil { kind, coefficient } = field.stencil();
         // A plan first: it checks what the reference would index.
