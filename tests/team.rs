@@ -77,7 +77,7 @@ fn a_panic_reaches_the_caller_and_the_team_survives() {
             }));
             assert!(outcome.is_err(), "{name}: member {culprit} panicked unnoticed");
             let count = AtomicUsize::new(0);
-            team.run(&|_| drop(count.fetch_add(1, Ordering::Relaxed)));
+            team.run(&|_| _ = count.fetch_add(1, Ordering::Relaxed));
             assert_eq!(count.into_inner(), team.size(), "{name} after a panic");
         }
     });
@@ -122,7 +122,7 @@ fn a_parked_team_wakes() {
     for pause in [0, 1, 20] {
         std::thread::sleep(std::time::Duration::from_millis(pause));
         let count = AtomicUsize::new(0);
-        team.run(&|_| drop(count.fetch_add(1, Ordering::Relaxed)));
+        team.run(&|_| _ = count.fetch_add(1, Ordering::Relaxed));
         assert_eq!(count.into_inner(), 3);
     }
 }
