@@ -10,5 +10,6 @@ pub mod picture;
 pub mod provenance;
 #[cfg(feature = "cli")]
 pub mod report;
+pub mod roofs;
 pub mod stencil;
 pub mod workload;
