@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use tilewise::cache::CacheSizes;
-use tilewise::stencil::{Error, Extent, Grid, Kind, Plan, Recipe, Stencil, reference};
+use tilewise::stencil::{Error, Extent, Grid, Kind, Plan, Recipe, SideBySide, Stencil, reference};
 use tilewise::vector::Real;
 use tilewise::{Isa, RayonTeam, Solo, SpinTeam, Team};
 
@@ -57,30 +57,29 @@ struct Case {
     seed: u64,
 }
 
-fn recipe(tile_rows: usize, band: usize, streaming: bool, threads: usize) -> Recipe {
+fn recipe(tile_rows: usize, side_by_side: SideBySide, streaming: bool, threads: usize) -> Recipe {
     let caches = CacheSizes::ASSUMED;
     let extent = Extent::plane(3, 3);
     let mut recipe = Recipe::estimate::<f32>(Kind::Heat5, extent, Isa::Scalar, &caches, threads);
     recipe.tile_rows = tile_rows;
-    recipe.band = band;
+    recipe.side_by_side = side_by_side;
     recipe.streaming = streaming;
     recipe.threads = threads;
     recipe
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let recipes = (1usize..12, prop::sample::select(&Recipe::BANDS[..]), any::<bool>(), 1usize..6)
-        .prop_map(|(rows, band, streaming, threads)| recipe(rows, band, streaming, threads));
-    let kinds = prop::sample::select(&Kind::ALL[..]);
     // One-wide, prime and register-sized rows, and either side of each.
     let row = prop_oneof![1usize..7, Just(13), 14usize..20, 29usize..36, Just(97), 125usize..132];
-    ((kinds, (row, 1usize..11, 1usize..9)), recipes, 0usize..5, any::<u64>()).prop_map(
-        |((kind, (x, y, z)), recipe, steps, seed)| Case {
-            kind,
-            inner: [x, y, z],
-            recipe,
-            steps,
-            seed,
+    let recipes = (1usize..12, any::<prop::sample::Index>(), any::<bool>(), 1usize..6);
+    let kinds = prop::sample::select(&Kind::ALL[..]);
+    let sizes = (kinds, (row, 1usize..11, 1usize..9));
+    (sizes, recipes, 0usize..20_000, 0usize..5, any::<u64>()).prop_map(
+        |((kind, (x, y, z)), (rows, choice, streaming, threads), prefetch, steps, seed)| {
+            let side_by_side = *choice.get(SideBySide::choices(kind));
+            let mut recipe = recipe(rows, side_by_side, streaming, threads);
+            recipe.prefetch = prefetch;
+            Case { kind, inner: [x, y, z], recipe, steps, seed }
         },
     )
 }
@@ -184,7 +183,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     assert!(matches!(grid(Extent::space(1 << 19, 1 << 19, 1 << 8)), Err(Error::OutOfMemory(_))));
 
     let plan = |stencil, extent, recipe| Plan::<f64>::new(stencil, extent, Isa::Scalar, recipe);
-    let (space, fine) = (Extent::space(5, 5, 5), recipe(1, 1, false, 1));
+    let (space, fine) = (Extent::space(5, 5, 5), recipe(1, SideBySide::One, false, 1));
     let planned = |stencil, extent, recipe| refusal(plan(stencil, extent, recipe).map(drop));
     assert!(planned(Stencil::heat5(0.1), space, fine).contains("one plane"));
     assert!(planned(Stencil::heat7(0.1), Extent::plane(5, 5), fine).contains("1 points along z"));
@@ -195,9 +194,11 @@ fn what_cannot_be_run_is_refused_by_name() {
         ));
     }
     let heat = Stencil::heat7(1.0 / 6.0);
-    assert!(planned(heat, space, recipe(0, 1, false, 1)).contains("tile_rows is 0"));
-    assert!(planned(heat, space, recipe(1, 3, false, 1)).contains("band is 3"));
-    assert!(planned(heat, space, recipe(1, 1, false, 0)).contains("threads is 0"));
+    assert!(planned(heat, space, recipe(0, SideBySide::One, false, 1)).contains("tile_rows is 0"));
+    assert!(planned(heat, space, recipe(1, SideBySide::One, false, 0)).contains("threads is 0"));
+
+    let planes = recipe(1, SideBySide::TwoPlanes, false, 1);
+    assert!(planned(Stencil::heat5(0.1), Extent::plane(5, 5), planes).contains("two-planes"));
 
     let mut other = Grid::zeroed(Extent::space(5, 5, 6)).unwrap();
     let plan = plan(heat, space, fine).unwrap();

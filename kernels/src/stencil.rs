@@ -32,7 +32,7 @@ mod taps;
 
 pub use error::Error;
 pub use grid::{Extent, Grid};
-pub use recipe::Recipe;
+pub use recipe::{Recipe, SideBySide};
 pub use taps::{Kind, UnknownKind};
 
 use crate::cache::CacheSizes;
@@ -112,7 +112,8 @@ impl<T: Real> Plan<T> {
     ///
     /// # Errors
     /// [`Error::TooSmall`], [`Error::NotFlat`] and [`Error::TooLarge`] for the extent,
-    /// [`Error::Unstable`] for the coefficient, [`Error::Recipe`], [`Error::MissingIsa`].
+    /// [`Error::Unstable`] for the coefficient, [`Error::RecipeZero`] and [`Error::SideBySide`]
+    /// for the recipe, [`Error::MissingIsa`].
     pub fn new(stencil: Stencil, extent: Extent, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
         let Stencil { kind, coefficient } = stencil;
         let layout = Layout::new::<T>(extent)?;
@@ -127,7 +128,7 @@ impl<T: Real> Plan<T> {
         if !(0.0..=limit).contains(&coefficient) {
             return Err(Error::Unstable { kind, coefficient, limit });
         }
-        recipe.check()?;
+        recipe.check(kind)?;
         let sweep = table::find(kind, isa, &recipe)?;
         Ok(Plan { stencil, isa, recipe, layout, sweep })
     }
@@ -202,6 +203,7 @@ impl<T: Real> Plan<T> {
             coefficient: T::from_f64(self.stencil.coefficient),
             tile_rows: self.recipe.tile_rows,
             streaming: self.recipe.streaming,
+            prefetch: self.recipe.prefetch / size_of::<T>(),
             rows,
             source,
         };

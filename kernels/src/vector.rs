@@ -104,6 +104,10 @@ pub trait FloatExtra: pulp::Simd {
 
     /// Makes streamed writes of this thread visible before any later write of it.
     fn stream_fence(self);
+
+    /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
+    /// address will do.
+    fn prefetch<T>(self, address: *const T);
 }
 
 /// A token with both vocabularies: what an algorithm is generic over.

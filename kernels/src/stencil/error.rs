@@ -1,6 +1,6 @@
 //! What can be wrong with a grid, a stencil or a recipe.
 
-use super::{Extent, Kind};
+use super::{Extent, Kind, SideBySide};
 use crate::buffer::OutOfMemory;
 use crate::isa::MissingIsa;
 
@@ -67,15 +67,19 @@ pub enum Error {
         /// The largest stable one.
         limit: f64,
     },
-    /// A recipe with a field out of range.
-    #[error("recipe field {field} is {value}; expected {expected}")]
-    Recipe {
+    /// A recipe with a zero where there must be something.
+    #[error("recipe field {field} is 0; expected at least 1")]
+    RecipeZero {
         /// The field.
         field: &'static str,
-        /// What it held.
-        value: usize,
-        /// What it may hold.
-        expected: &'static str,
+    },
+    /// A recipe for another kind of stencil.
+    #[error("recipe field side_by_side is {given}, which {kind} does not have; expected one of {:?}", SideBySide::choices(*kind))]
+    SideBySide {
+        /// The stencil.
+        kind: Kind,
+        /// What the field held.
+        given: SideBySide,
     },
     /// An instruction set this CPU does not have.
     #[error(transparent)]

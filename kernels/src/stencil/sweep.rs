@@ -1,7 +1,7 @@
 //! One step over one member's rows: tiles, bands of rows, registers.
 //!
 //! ```text
-//! tile: `tile_rows` rows, marched through the planes     band: `BAND` rows side by side
+//! tile: `tile_rows` rows, marched through the planes     band: rows side by side, in y or in z
 //!
 //!   z ->  +----+----+----+                                 y+2   .  c  .     c: loaded once and
 //!   y     |    |    |    |  tile 0: z = 1, 2, 3 ...        y+1   l  C  r        used by up to
@@ -26,6 +26,8 @@ pub(super) struct Part<'a, T> {
     pub(super) coefficient: T,
     pub(super) tile_rows: usize,
     pub(super) streaming: bool,
+    /// In numbers.
+    pub(super) prefetch: usize,
     /// Which rows inside the rim, numbered through all planes; at least one.
     pub(super) rows: Range<usize>,
     /// The whole field.
@@ -38,15 +40,25 @@ pub(super) trait Sweep<T>: core::fmt::Debug + Send + Sync {
     fn step(&self, part: &Part<'_, T>, target: &mut [T]);
 }
 
-/// The sweep in `DIMENSIONS` dimensions with `BAND` rows side by side, which look at
-/// `WITHIN = BAND + 2` rows of their plane.
+/// The sweep in `DIMENSIONS` dimensions that updates `COUNT` rows side by side, in z or else in
+/// y, and looks at `WITHIN = COUNT + 2` rows that way.
 #[derive(Debug)]
-pub(super) struct Kernel<V, const DIMENSIONS: usize, const BAND: usize, const WITHIN: usize>(
-    pub(super) V,
-);
+pub(super) struct Kernel<
+    V,
+    const DIMENSIONS: usize,
+    const IN_Z: bool,
+    const COUNT: usize,
+    const WITHIN: usize,
+>(pub(super) V);
 
-impl<T: Real, V: Vocabulary, const DIMENSIONS: usize, const BAND: usize, const WITHIN: usize>
-    Sweep<T> for Kernel<V, DIMENSIONS, BAND, WITHIN>
+impl<
+    T: Real,
+    V: Vocabulary,
+    const DIMENSIONS: usize,
+    const IN_Z: bool,
+    const COUNT: usize,
+    const WITHIN: usize,
+> Sweep<T> for Kernel<V, DIMENSIONS, IN_Z, COUNT, WITHIN>
 {
     fn step(&self, part: &Part<'_, T>, target: &mut [T]) {
         let simd = self.0.floats();
@@ -59,14 +71,14 @@ impl<T: Real, V: Vocabulary, const DIMENSIONS: usize, const BAND: usize, const W
                         simd,
                         target,
                         #[inline(always)]
-                        |to| march.tiles::<BAND, WITHIN, true>(to),
+                        |to| march.tiles::<IN_Z, COUNT, WITHIN, true>(to),
                     )
                 } else {
                     store(
                         simd,
                         target,
                         #[inline(always)]
-                        |to| march.tiles::<BAND, WITHIN, false>(to),
+                        |to| march.tiles::<IN_Z, COUNT, WITHIN, false>(to),
                     )
                 }
             },
@@ -85,6 +97,16 @@ struct March<'a, S: FloatExtra, T: Real, const DIMENSIONS: usize> {
     base: usize,
 }
 
+/// The rows a band looks at, each of them whole registers long.
+struct Band<'a, T, const COUNT: usize, const WITHIN: usize> {
+    /// Its own and one to either side, the way they stand side by side.
+    within: [&'a [T]; WITHIN],
+    /// One row back the other way.
+    before: [&'a [T]; COUNT],
+    /// One row on the other way.
+    after: [&'a [T]; COUNT],
+}
+
 impl<'a, S: FloatExtra, T: Real, const DIMENSIONS: usize> March<'a, S, T, DIMENSIONS> {
     #[inline(always)]
     fn new(simd: S, part: &'a Part<'a, T>) -> Self {
@@ -100,60 +122,75 @@ impl<'a, S: FloatExtra, T: Real, const DIMENSIONS: usize> March<'a, S, T, DIMENS
 
     /// All tiles of the part, each through all planes.
     #[inline(always)]
-    fn tiles<const BAND: usize, const WITHIN: usize, const PAST_CACHES: bool>(
+    fn tiles<const IN_Z: bool, const COUNT: usize, const WITHIN: usize, const PAST_CACHES: bool>(
         &self,
         mut to: Region<'_, S, T, PAST_CACHES>,
     ) {
         let Part { layout, tile_rows, rows, .. } = self.part;
-        let ((first_y, first_z), (last_y, last_z)) =
-            (layout.inner_row(rows.start), layout.inner_row(rows.end - 1));
-        let end = layout.extent.y - 1;
-        for tile in (1..end).step_by(*tile_rows) {
-            for z in first_z..=last_z {
+        let (first, last) = (layout.inner_row(rows.start).1, layout.inner_row(rows.end - 1).1);
+        let (in_y, in_z) = if IN_Z { (1, COUNT) } else { (COUNT, 1) };
+        for tile in (1..layout.extent.y - 1).step_by(*tile_rows) {
+            let mut z = first;
+            while z <= last {
+                let mut rows = self.rows_of(tile, z);
                 // The first and the last plane may be shared with another member.
-                let mut y = tile.max(if z == first_z { first_y } else { 1 });
-                let end = (tile + tile_rows).min(if z == last_z { last_y + 1 } else { end });
-                while y + BAND <= end {
-                    self.band::<BAND, WITHIN, PAST_CACHES>(y, z, &mut to);
-                    y += BAND;
+                let together = z + in_z <= last + 1
+                    && (1..in_z).all(|more| self.rows_of(tile, z + more) == rows);
+                while together && rows.len() >= in_y {
+                    self.band::<IN_Z, COUNT, WITHIN, PAST_CACHES>(rows.start, z, &mut to);
+                    rows.start += in_y;
                 }
-                while y < end {
-                    self.band::<1, 3, PAST_CACHES>(y, z, &mut to);
-                    y += 1;
+                // What is left over.
+                for y in rows {
+                    self.band::<false, 1, 3, PAST_CACHES>(y, z, &mut to);
                 }
+                z += if together { in_z } else { 1 };
             }
         }
     }
 
-    /// `BAND` rows from row `y` of plane `z` on.
+    /// The rows of plane `z` that belong to the tile that begins at row `tile`, and to this part.
     #[inline(always)]
-    fn band<const BAND: usize, const WITHIN: usize, const PAST_CACHES: bool>(
+    fn rows_of(&self, tile: usize, z: usize) -> Range<usize> {
+        let Part { layout, tile_rows, rows, .. } = self.part;
+        let ((first_y, first_z), (last_y, last_z)) =
+            (layout.inner_row(rows.start), layout.inner_row(rows.end - 1));
+        let start = if z == first_z { first_y } else { 1 };
+        let end = if z == last_z { last_y + 1 } else { layout.extent.y - 1 };
+        let start = start.max(tile);
+        start..end.min(tile + tile_rows).max(start)
+    }
+
+    /// `COUNT` rows from row `y` of plane `z` on.
+    #[inline(always)]
+    fn band<const IN_Z: bool, const COUNT: usize, const WITHIN: usize, const PAST_CACHES: bool>(
         &self,
         y: usize,
         z: usize,
         to: &mut Region<'_, S, T, PAST_CACHES>,
     ) {
         let Layout { pitch, plane, .. } = self.part.layout;
+        let (along, across) = if IN_Z { (plane, pitch) } else { (pitch, plane) };
         let start = self.part.layout.row(y, z);
-        let mut band = Band::<T, BAND, WITHIN> {
+        let mut band = Band::<T, COUNT, WITHIN> {
             within: [&[]; WITHIN],
-            below: [&[]; BAND],
-            above: [&[]; BAND],
+            before: [&[]; COUNT],
+            after: [&[]; COUNT],
         };
         for index in 0..WITHIN {
-            band.within[index] = self.row(start + index * pitch - pitch);
+            band.within[index] = self.row(start + index * along - along);
         }
         if DIMENSIONS == 3 {
-            for index in 0..BAND {
-                band.below[index] = self.row(start + index * pitch - plane);
-                band.above[index] = self.row(start + index * pitch + plane);
+            for index in 0..COUNT {
+                band.before[index] = self.row(start + index * along - across);
+                band.after[index] = self.row(start + index * along + across);
             }
         }
-        let mut rows = to.rows::<BAND>(start - self.base, pitch, self.registers);
-        self.end(&band, 0, &mut rows);
+        let mut rows = to.rows::<COUNT>(start - self.base, along, self.registers);
+        self.end::<IN_Z, COUNT, WITHIN, PAST_CACHES>(&band, 0, &mut rows);
         if self.registers > 1 {
-            self.middle(&band, &mut rows);
-            self.end(&band, self.registers - 1, &mut rows);
+            self.middle::<IN_Z, COUNT, WITHIN, PAST_CACHES>(&band, &mut rows);
+            self.end::<IN_Z, COUNT, WITHIN, PAST_CACHES>(&band, self.registers - 1, &mut rows);
         }
     }
 
@@ -165,61 +202,71 @@ impl<'a, S: FloatExtra, T: Real, const DIMENSIONS: usize> March<'a, S, T, DIMENS
 
     /// Every register of a band but the first and the last.
     #[inline(always)]
-    fn middle<const BAND: usize, const WITHIN: usize, const PAST_CACHES: bool>(
+    fn middle<
+        const IN_Z: bool,
+        const COUNT: usize,
+        const WITHIN: usize,
+        const PAST_CACHES: bool,
+    >(
         &self,
-        band: &Band<'_, T, BAND, WITHIN>,
-        rows: &mut Rows<'_, S, T, BAND, PAST_CACHES>,
+        band: &Band<'_, T, COUNT, WITHIN>,
+        rows: &mut Rows<'_, S, T, COUNT, PAST_CACHES>,
     ) {
-        let (lanes, count) = (T::lanes::<S>(), self.registers - 2);
+        let (simd, lanes, count) = (self.simd, T::lanes::<S>(), self.registers - 2);
         // All of them `count` long, which is what lets the loop below do without bounds checks.
         let mut within = [&[] as &[T::Register<S>]; WITHIN];
-        let mut sides = [[&[] as &[T::Register<S>]; 2]; BAND];
-        let mut planes = [[&[] as &[T::Register<S>]; 2]; BAND];
+        let mut sides = [[&[] as &[T::Register<S>]; 2]; COUNT];
+        let mut across = [[&[] as &[T::Register<S>]; 2]; COUNT];
+        let mut ahead = [core::ptr::null::<T>(); COUNT];
         for row in 0..WITHIN {
             within[row] = registers_from::<S, T>(band.within[row], lanes, count);
         }
-        for row in 0..BAND {
+        for row in 0..COUNT {
             let centre = band.within[row + 1];
             sides[row] = [
                 registers_from::<S, T>(centre, lanes - 1, count),
                 registers_from::<S, T>(centre, lanes + 1, count),
             ];
             if DIMENSIONS == 3 {
-                planes[row] = [
-                    registers_from::<S, T>(band.below[row], lanes, count),
-                    registers_from::<S, T>(band.above[row], lanes, count),
+                across[row] = [
+                    registers_from::<S, T>(band.before[row], lanes, count),
+                    registers_from::<S, T>(band.after[row], lanes, count),
                 ];
             }
+            // The rows no band has looked at yet.
+            let new = if DIMENSIONS == 2 || IN_Z { band.within[row + 2] } else { band.after[row] };
+            ahead[row] = new.as_ptr().wrapping_add(self.part.prefetch);
         }
         for at in 0..count {
             let mut centre = [within[0][at]; WITHIN];
             for row in 1..WITHIN {
                 centre[row] = within[row][at];
             }
-            for row in 0..BAND {
-                let mut pairs = [[centre[row], centre[row + 2]]; DIMENSIONS];
-                pairs[0] = [sides[row][0][at], sides[row][1][at]];
+            for row in 0..COUNT {
+                simd.prefetch(ahead[row].wrapping_add(lanes * at));
+                let mut pairs = [[sides[row][0][at], sides[row][1][at]]; DIMENSIONS];
+                pairs[if IN_Z { 2 } else { 1 }] = [centre[row], centre[row + 2]];
                 if DIMENSIONS == 3 {
-                    pairs[2] = [planes[row][0][at], planes[row][1][at]];
+                    pairs[if IN_Z { 1 } else { 2 }] = [across[row][0][at], across[row][1][at]];
                 }
-                rows.put(row, at + 1, self.weights.update(self.simd, centre[row + 1], pairs));
+                rows.put(row, at + 1, self.weights.update(simd, centre[row + 1], pairs));
             }
         }
     }
 
     /// The first or the last register of a band's rows: lanes of the rim stay as they are.
     #[inline(always)]
-    fn end<const BAND: usize, const WITHIN: usize, const PAST_CACHES: bool>(
+    fn end<const IN_Z: bool, const COUNT: usize, const WITHIN: usize, const PAST_CACHES: bool>(
         &self,
-        band: &Band<'_, T, BAND, WITHIN>,
+        band: &Band<'_, T, COUNT, WITHIN>,
         at: usize,
-        rows: &mut Rows<'_, S, T, BAND, PAST_CACHES>,
+        rows: &mut Rows<'_, S, T, COUNT, PAST_CACHES>,
     ) {
         let (simd, lanes) = (self.simd, T::lanes::<S>());
         let first = at * lanes;
         let rim = self.part.layout.extent.x - 1;
         let inside = T::lanes_between(simd, usize::from(at == 0), (rim - first).min(lanes));
-        for row in 0..BAND {
+        for row in 0..COUNT {
             let numbers = band.within[row + 1];
             let centre = load::<S, T>(numbers, first);
             // The lane that wraps round is one of the rim or the padding.
@@ -232,26 +279,16 @@ impl<'a, S: FloatExtra, T: Real, const DIMENSIONS: usize> March<'a, S, T, DIMENS
                 false => load::<S, T>(numbers, first + 1),
             };
             let mut pairs = [[left, right]; DIMENSIONS];
-            pairs[1] =
+            pairs[if IN_Z { 2 } else { 1 }] =
                 [load::<S, T>(band.within[row], first), load::<S, T>(band.within[row + 2], first)];
             if DIMENSIONS == 3 {
-                pairs[2] =
-                    [load::<S, T>(band.below[row], first), load::<S, T>(band.above[row], first)];
+                pairs[if IN_Z { 1 } else { 2 }] =
+                    [load::<S, T>(band.before[row], first), load::<S, T>(band.after[row], first)];
             }
             let new = self.weights.update(simd, centre, pairs);
             rows.put(row, at, T::select(simd, inside, new, centre));
         }
     }
-}
-
-/// The rows a band looks at, each of them whole registers long.
-struct Band<'a, T, const BAND: usize, const WITHIN: usize> {
-    /// Its own and one to either side, in the same plane.
-    within: [&'a [T]; WITHIN],
-    /// In the plane before.
-    below: [&'a [T]; BAND],
-    /// In the plane after.
-    above: [&'a [T]; BAND],
 }
 
 /// `count` registers from number `start` on.

@@ -122,4 +122,10 @@ impl FloatExtra for V3 {
         // SAFETY: the token proves SSE.
         unsafe { _mm_sfence() }
     }
+
+    #[inline(always)]
+    fn prefetch<T>(self, address: *const T) {
+        // SAFETY: the token proves SSE; a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
 }

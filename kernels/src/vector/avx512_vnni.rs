@@ -75,4 +75,10 @@ impl FloatExtra for V4 {
         // SAFETY: the token proves SSE.
         unsafe { _mm_sfence() }
     }
+
+    #[inline(always)]
+    fn prefetch<T>(self, address: *const T) {
+        // SAFETY: the token proves SSE; a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
 }

@@ -63,4 +63,7 @@ impl FloatExtra for pulp::aarch64::Neon {
 
     #[inline(always)]
     fn stream_fence(self) {}
+
+    #[inline(always)]
+    fn prefetch<T>(self, _address: *const T) {}
 }

@@ -61,4 +61,7 @@ impl FloatExtra for pulp::Scalar {
 
     #[inline(always)]
     fn stream_fence(self) {}
+
+    #[inline(always)]
+    fn prefetch<T>(self, _address: *const T) {}
 }

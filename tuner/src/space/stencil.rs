@@ -1,10 +1,10 @@
-//! Stencils: tile height, rows updated side by side, kind of stores, threads.
+//! Stencils: tile height, rows updated side by side, prefetch, kind of stores, threads.
 
 use super::{AnyError, Axis, Tunable, Workbench, around, filled, thread_counts, uniform, up_to};
 use crate::problem::{Problem, Setting, Shape, Size, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, Stencil, reference};
+use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, SideBySide, Stencil, reference};
 use tilewise::vector::Real;
 use tilewise::{Isa, SpinTeam};
 
@@ -73,11 +73,14 @@ impl<T: Real> Tunable for Field<T> {
         let threads = thread_counts(setting.threads);
         let streaming =
             Axis { values: vec![false, true], set: |r: &mut Recipe, v| r.streaming = v };
-        let band = Axis { values: Recipe::BANDS.to_vec(), set: |r: &mut Recipe, v| r.band = v };
+        let choices = SideBySide::choices(self.kind).to_vec();
+        let side = Axis { values: choices, set: |r: &mut Recipe, v| r.side_by_side = v };
+        let bytes = vec![0, 4 << 10, 16 << 10];
+        let prefetch = Axis { values: bytes, set: |r: &mut Recipe, v| r.prefetch = v };
         let rows = Axis { values: rows, set: |r: &mut Recipe, v| r.tile_rows = v };
         let threads = Axis { values: threads, set: |r: &mut Recipe, v| r.threads = v };
         let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
-        around(estimate, &[&streaming, &band, &rows, &threads], 4, legal)
+        around(estimate, &[&streaming, &side, &prefetch, &rows, &threads], 3, legal)
     }
 
     fn workbench<'a>(
