@@ -8,6 +8,7 @@ use super::abi::{Sweep, SweepFn, Table};
 use super::{Baseline, Error};
 use serde::Serialize;
 use std::fmt;
+use std::sync::LazyLock;
 use tilewise::cache::CacheSizes;
 use tilewise::stencil::{Extent, Kind, Stencil};
 use tilewise::vector::Real;
@@ -129,10 +130,14 @@ impl Baseline {
     }
 }
 
+/// Asked once: the CPU takes tens of microseconds to answer under a hypervisor, and a strip is
+/// chosen inside the clock.
+static CACHES: LazyLock<CacheSizes> = LazyLock::new(CacheSizes::detect);
+
 /// How wide a strip may be for three of its rows (or planes) and the one written to fill half of
 /// the second-level cache.
 fn strip(extent: Extent, bytes: usize) -> usize {
     let Extent { x, y, z } = extent;
-    let room = CacheSizes::detect().l2 / 2 / (4 * bytes);
+    let room = CACHES.l2 / 2 / (4 * bytes);
     if z == 1 { room.clamp(1, x.max(1)) } else { (room / x.max(1)).clamp(1, y.max(1)) }
 }

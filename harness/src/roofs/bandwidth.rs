@@ -108,6 +108,8 @@ impl Visitor for Move<'_> {
                 // The compiler must believe that somebody reads and changes the memory between
                 // two passes.
                 let numbers = black_box(&mut **share);
+                // Where the halves begin does not matter: offsets of a line to a megabyte change
+                // no pattern by more than main memory's own spread.
                 let (from, to) = numbers.split_at_mut(numbers.len() / 2);
                 match self.pattern {
                     Pattern::Read => read(token, numbers),
