@@ -15,22 +15,33 @@
 //!
 //! # The bound
 //!
-//! Let `u = 2^-24`, `X = |x'|`, and `C` the largest `|c'|`. How far can `s + |x'|^2` be from the
-//! distance by the definition, for any centre?
+//! Let `u = 2^-24`, and for one point and one centre `X = |x'|`, `C = |c'|` and
+//! `D = |x' - c'|^2`. The scores of the two least centres are about `D - X^2`. By how much is
+//! `s + X^2` off the distance by the definition?
 //!
-//! * moving by `o` rounds each coordinate once: `|(x' - c') - (x - c)| <= u (X + C)`, so squares
-//!   differ by at most `2u (X + C)^2`, to first order;
-//! * the norm, summed in `f64`, is rounded to `f32`: `u C^2`;
-//! * `d` products and sums, each rounded at most twice: `2d u (C^2 + 2 X C)`;
-//! * the number in the low bits: at most `2^(b-23) |s| <= 2^(b-23) (C^2 + 2 X C)`;
-//! * the definition itself rounds in `f64`, `(d + 3) 2^-53 (X + C)^2`: less than `u (X + C)^2`.
+//! * The norm, summed in `f64`, is rounded to `f32`: `u C^2`.
+//! * Products and sums, a rounding each (where they are fused there are fewer):
+//!   `(d + 1) u (C^2 + 2 X C)`, for no partial sum is larger than `C^2 + 2 X C`, and the products
+//!   together are no more than `2 X C`.
+//! * Moving by `o` rounds each coordinate once: `|(x' - c') - (x - c)| <= u (X + C)`, so squares
+//!   differ by at most `2u sqrt(D) (X + C)`, to first order.
+//! * The definition itself rounds in `f64`, which is less than `u D`.
+//! * The number in the low bits: `2^(b-23) |s|`.
 //!
-//! Together at most `e = E (X + C)^2` with `E = (2d + 8) u + 2^(b-23)`, which leaves `4u` to
-//! spare. If the two least scores are more than `2e <= 4E (X^2 + C^2)` apart, their order is that
-//! of the definition. What is of second order, and the rounding of the test itself (at most
-//! `(2d + 8) u` of it), is paid for by a sixteenth on top, which holds for `d <= 2^17`; with more
-//! features nothing is trusted. Scores below the normal range are covered by an absolute term,
-//! overflow by [`Ready::floor`] being infinite and by [`Ready::GUARD`].
+//! With `C <= X + sqrt(D)` and `4 X sqrt(D) <= X^2 + 4 D`, all but the last are together at most
+//! `(d + 5) u (4 X^2 + 5 D)`: no centre matters but the one in question, however far others are.
+//! In terms of the scores, with `E = (d + 5) u`:
+//!
+//! ```text
+//! |s + X^2 - definition| <= (2^(b-23) + 5E) |s| + 9E X^2
+//! ```
+//!
+//! The bound grows more slowly than `s`, so what holds for the second least score holds for all
+//! others: if the two least are farther apart than the sum of their bounds, the least is the
+//! nearest by the definition. What is of second order, and the rounding of the test itself, is
+//! paid for by a sixteenth on top, which holds for `d <= 2^17`; with more features nothing is
+//! trusted. Scores below the normal range are covered by an absolute term, overflow by
+//! [`Trust::floor`] being infinite and by [`Trust::GUARD`].
 
 use super::Error;
 use crate::Matrix;
@@ -61,15 +72,22 @@ pub(super) struct Ready<'a> {
     pub(super) d: usize,
     /// What is taken from every point and centre before the fast pass.
     pub(super) offset: &'a [f32],
-    /// Panels of as many centres as a tile has: `-2 c'` feature by feature, then the norms.
+    /// Panels of as many centres as a tile has: `-2 c'` feature by feature, then the norms, then
+    /// the bits that number the centres of a run.
     pub(super) fast: &'a [f32],
     /// Panels of [`EXACT`] centres as they are, feature by feature.
     pub(super) exact: &'a [f32],
-    /// How many of the low bits of a score are the number of its centre.
-    pub(super) bits: u32,
-    /// What a unit of `X^2` adds to the least gap to be trusted, divided by [`Ready::GUARD`].
-    pub(super) slope: f32,
-    /// The least gap to be trusted for `X = 0`.
+    /// The low bits of a score, which are the number of its centre.
+    pub(super) mask: u32,
+    pub(super) trust: Trust,
+}
+
+/// The gap between the two least scores from which their order is certain is
+/// `scores * (|best| + |second|) + square * (GUARD * X^2) + floor`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trust {
+    pub(super) scores: f32,
+    pub(super) square: f32,
     pub(super) floor: f32,
 }
 
@@ -78,7 +96,7 @@ impl Storage {
     pub(super) fn new(k: usize, d: usize, width: usize) -> Result<Self, Error> {
         Ok(Storage {
             offset: Buffer::zeroed(d)?,
-            fast: Buffer::zeroed(k.next_multiple_of(width).saturating_mul(d + 1))?,
+            fast: Buffer::zeroed(k.next_multiple_of(width).saturating_mul(d + 2))?,
             exact: Buffer::zeroed(k.next_multiple_of(EXACT).saturating_mul(d))?,
         })
     }
@@ -96,30 +114,34 @@ impl Storage {
         mean(centres, &mut self.offset);
         let largest = fill_fast(centres, &self.offset, width, &mut self.fast);
         fill_exact(centres, &mut self.exact);
-        let bits = k.next_multiple_of(width).min(RUN).next_power_of_two().trailing_zeros();
-        let (slope, floor) = trust(d, bits, largest);
+        let numbers = k.next_multiple_of(width).min(RUN).next_power_of_two();
+        let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, largest));
         let Storage { offset, fast, exact } = self;
-        Ok(Ready { k, d, offset, fast, exact, bits, slope, floor })
+        Ok(Ready { k, d, offset, fast, exact, mask, trust })
     }
 }
 
-impl Ready<'_> {
-    /// `X^2` is multiplied by this before it meets the slope, so that it overflows, and nothing is
-    /// trusted, before any score can: `X^2, C^2 < 2^120` keep `|s|` below `2^122`.
+impl Trust {
+    /// `X^2` is multiplied by this before it meets its factor, so that it overflows, and nothing
+    /// is trusted, before any score can: `X^2, C^2 < 2^120` keep `|s|` below `2^122`.
     pub(super) const GUARD: f32 = 256.0;
-}
 
-/// The slope and the floor of the gap to be trusted; see the bound above.
-fn trust(d: usize, bits: u32, largest: f64) -> (f32, f32) {
-    const U: f64 = 1.0 / (1u64 << 24) as f64;
-    // Far above what subnormal rounding of any number of features up to the limit can do.
-    const TINY: f64 = 1e-37;
-    if d > PROVEN || largest >= (1u128 << 120) as f64 {
-        return (f32::INFINITY, f32::INFINITY);
+    /// For scores whose low bits hold one of `numbers`; `largest` is the largest `C^2`.
+    fn new(d: usize, numbers: usize, largest: f64) -> Self {
+        const U: f64 = 1.0 / (1u64 << 24) as f64;
+        // Far above what rounding below the normal range can do with any number of features.
+        const TINY: f32 = 1e-37;
+        if d > PROVEN || largest >= (1u128 << 120) as f64 {
+            return Trust { scores: f32::INFINITY, square: f32::INFINITY, floor: f32::INFINITY };
+        }
+        let (number, each) = (numbers as f64 * 2.0 * U, (d + 5) as f64 * U);
+        let more = 1.0 + 1.0 / 16.0;
+        Trust {
+            scores: ((number + 5.0 * each) * more) as f32,
+            square: (18.0 * each * more / f64::from(Self::GUARD)) as f32,
+            floor: TINY,
+        }
     }
-    let relative = (2 * d + 8) as f64 * U + (1u64 << bits) as f64 * 2.0 * U;
-    let gap = 4.0 * relative * (1.0 + 1.0 / 16.0);
-    ((gap / f64::from(Ready::GUARD)) as f32, (gap * largest + TINY) as f32)
 }
 
 /// The mean of the centres.
@@ -134,11 +156,13 @@ fn mean(centres: Matrix<'_, f32>, offset: &mut [f32]) {
 /// the last panel are farther than any other.
 fn fill_fast(centres: Matrix<'_, f32>, offset: &[f32], width: usize, fast: &mut [f32]) -> f64 {
     let (d, mut largest) = (offset.len(), 0.0);
-    for (panel, values) in fast.chunks_exact_mut((d + 1) * width).enumerate() {
+    for (panel, values) in fast.chunks_exact_mut((d + 2) * width).enumerate() {
         for lane in 0..width {
             let centre = panel * width + lane;
+            let number = panel % (RUN / width) * width + lane;
+            values[(d + 1) * width + lane] = f32::from_bits(number as u32);
             if centre >= centres.rows() {
-                values[lane..].iter_mut().step_by(width).for_each(|value| *value = 0.0);
+                values[lane..d * width].iter_mut().step_by(width).for_each(|value| *value = 0.0);
                 values[d * width + lane] = f32::MAX;
                 continue;
             }

@@ -9,16 +9,18 @@ const LOOK: usize = 16;
 ///
 /// Eight centres stand in the lanes; each adds up its own squares feature by feature, in the
 /// order of the definition, so the sums are those of the reference to the bit. Sums never fall,
-/// so a panel all of whose sums have passed the best is out.
+/// so a panel all of whose sums have passed the best is out, most often before its end.
 #[inline(always)]
 pub(super) fn nearest(point: &[f32], ready: &Ready<'_>, hint: u32) -> u32 {
     let mut best = (hint as usize).min(ready.k - 1);
-    let panel = best / EXACT;
-    let mut least = sums(point, exact_panel(ready, panel), f64::INFINITY)[best % EXACT];
-    for panel in 0..ready.k.div_ceil(EXACT) {
-        let sums = sums(point, exact_panel(ready, panel), least);
+    let near = sums(point, panel(ready, best / EXACT), f64::INFINITY);
+    let mut least = near.map_or(f64::INFINITY, |sums| sums[best % EXACT]);
+    for index in 0..ready.k.div_ceil(EXACT) {
+        let Some(sums) = sums(point, panel(ready, index), least) else {
+            continue;
+        };
         for (lane, sum) in sums.into_iter().enumerate() {
-            let centre = panel * EXACT + lane;
+            let centre = index * EXACT + lane;
             if sum < least || (sum == least && centre < best) {
                 (best, least) = (centre, sum);
             }
@@ -28,15 +30,14 @@ pub(super) fn nearest(point: &[f32], ready: &Ready<'_>, hint: u32) -> u32 {
 }
 
 #[inline(always)]
-fn exact_panel<'a>(ready: &Ready<'a>, panel: usize) -> &'a [[f32; EXACT]] {
-    let values = &ready.exact[panel * EXACT * ready.d..][..EXACT * ready.d];
+fn panel<'a>(ready: &Ready<'a>, index: usize) -> &'a [[f32; EXACT]] {
+    let values = &ready.exact[index * EXACT * ready.d..][..EXACT * ready.d];
     values.as_chunks().0
 }
 
-/// The squared distances of a point to a panel of centres; unfinished, and above `limit`, where
-/// all of them are.
+/// The squared distances of a point to a panel of centres, unless all of them pass `limit`.
 #[inline(always)]
-fn sums(point: &[f32], panel: &[[f32; EXACT]], limit: f64) -> [f64; EXACT] {
+fn sums(point: &[f32], panel: &[[f32; EXACT]], limit: f64) -> Option<[f64; EXACT]> {
     let mut sums = [0.0; EXACT];
     for (point, panel) in point.chunks(LOOK).zip(panel.chunks(LOOK)) {
         for (x, centres) in point.iter().zip(panel) {
@@ -45,9 +46,10 @@ fn sums(point: &[f32], panel: &[[f32; EXACT]], limit: f64) -> [f64; EXACT] {
                 sums[lane] += difference * difference;
             }
         }
-        if sums.iter().all(|sum| *sum > limit) {
-            break;
+        // All lanes are compared, whatever the first says: that is one instruction.
+        if sums.iter().fold(true, |passed, sum| passed & (*sum > limit)) {
+            return None;
         }
     }
-    sums
+    Some(sums)
 }

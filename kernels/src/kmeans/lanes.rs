@@ -13,7 +13,7 @@
 //! Works for any number of features; meant for few. What it finds is certain or flagged: see
 //! `centres` for the bound.
 
-use super::centres::{RUN, Ready};
+use super::centres::{RUN, Ready, Trust};
 use crate::points::BLOCK;
 use pulp::Simd;
 
@@ -66,14 +66,13 @@ fn sweep<S: Simd, const P: usize, const Q: usize>(
     for tile in 0..BLOCK / (P * S::F32_LANES) {
         let first = tile * P * S::F32_LANES;
         let least = centres::<S, P, Q>(simd, d, &staged[first..], ready);
-        let gaps = gaps::<S, P>(simd, d, &staged[first..], ready);
+        let squares = squares::<S, P>(simd, d, &staged[first..]);
         for p in 0..P {
             let first = first + p * S::F32_LANES;
             let out = &mut labels[first..first + S::F32_LANES];
             S::as_mut_simd_u32s(out).0[0] = least[p].label;
-            let sure =
-                simd.greater_than_f32s(simd.sub_f32s(least[p].second, least[p].best), gaps[p]);
-            unsure |= bits(simd, simd.not_m32s(sure)) << first;
+            let doubt = doubt(simd, least[p], squares[p], ready.trust);
+            unsure |= bits(simd, doubt) << first;
         }
     }
     unsure
@@ -88,16 +87,16 @@ fn centres<S: Simd, const P: usize, const Q: usize>(
     ready: &Ready<'_>,
 ) -> [Least<S>; P] {
     let far = simd.splat_f32s(f32::MAX);
-    let mask = simd.splat_u32s((1 << ready.bits) - 1);
+    let mask = simd.splat_u32s(ready.mask);
     let nobody = Least { best: far, second: far, label: simd.splat_u32s(0) };
     let mut least = [nobody; P];
     let panels = RUN / Q;
-    for (run, values) in ready.fast.chunks(panels * Q * (d + 1)).enumerate() {
+    for (run, values) in ready.fast.chunks(panels * Q * (d + 2)).enumerate() {
         let mut here = [nobody; P];
-        for (panel, values) in values.chunks_exact(Q * (d + 1)).enumerate() {
+        for values in values.chunks_exact(Q * (d + 2)) {
             let scores = scores::<S, P, Q>(simd, d, staged, values);
             for q in 0..Q {
-                let number = simd.splat_u32s((panel * Q + q) as u32);
+                let number = simd.transmute_u32s_f32s(simd.splat_f32s(values[(d + 1) * Q + q]));
                 for p in 0..P {
                     let score = tagged(simd, scores[q][p], mask, number);
                     insert(simd, &mut here[p], score);
@@ -139,14 +138,9 @@ fn scores<S: Simd, const P: usize, const Q: usize>(
     scores
 }
 
-/// The gap between the least two scores above which their order is certain.
+/// `|x'|^2` of `P` registers of points.
 #[inline(always)]
-fn gaps<S: Simd, const P: usize>(
-    simd: S,
-    d: usize,
-    staged: &[f32],
-    ready: &Ready<'_>,
-) -> [S::f32s; P] {
+fn squares<S: Simd, const P: usize>(simd: S, d: usize, staged: &[f32]) -> [S::f32s; P] {
     let mut squares = [simd.splat_f32s(0.0); P];
     for feature in 0..d {
         let x: [S::f32s; P] = load(&staged[feature * BLOCK..]);
@@ -154,11 +148,19 @@ fn gaps<S: Simd, const P: usize>(
             squares[p] = multiply_add(simd, x[p], x[p], squares[p]);
         }
     }
-    squares.map(|square| {
-        let guarded = simd.mul_f32s(square, simd.splat_f32s(Ready::GUARD));
-        let slope = simd.splat_f32s(ready.slope);
-        multiply_add(simd, guarded, slope, simd.splat_f32s(ready.floor))
-    })
+    squares
+}
+
+/// Where the order of the least two scores is not certain.
+#[inline(always)]
+fn doubt<S: Simd>(simd: S, least: Least<S>, square: S::f32s, trust: Trust) -> S::m32s {
+    let guarded = simd.mul_f32s(square, simd.splat_f32s(Trust::GUARD));
+    let (slope, floor) = (simd.splat_f32s(trust.square), simd.splat_f32s(trust.floor));
+    let sizes = simd.add_f32s(simd.abs_f32s(least.best), simd.abs_f32s(least.second));
+    let needed = multiply_add(simd, guarded, slope, floor);
+    let needed = multiply_add(simd, sizes, simd.splat_f32s(trust.scores), needed);
+    // What is not a number is doubtful too, so ask for the opposite.
+    simd.not_m32s(simd.greater_than_f32s(simd.sub_f32s(least.second, least.best), needed))
 }
 
 /// `P` registers that stand behind each other.

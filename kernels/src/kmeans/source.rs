@@ -94,8 +94,10 @@ fn turn<const D: usize>(rows: Matrix<'_, f32>, offset: &[f32], staged: &mut [f32
     let offset: &[f32; D] = offset.first_chunk().expect("as many as features");
     let columns: &mut [[f32; BLOCK]; D] =
         staged.as_chunks_mut().0.first_chunk_mut().expect("as many as features");
-    for feature in 0..D {
-        for point in 0..BLOCK {
+    // Point by point, so that each load serves all features: feature by feature, the compiler
+    // leaves the last quarter of a block to scalar code, lest it read past the end.
+    for point in 0..BLOCK {
+        for feature in 0..D {
             columns[feature][point] = points[point][feature] - offset[feature];
         }
     }
