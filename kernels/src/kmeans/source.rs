@@ -71,12 +71,44 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Turns rows into columns, any number of either.
+/// Rows and features that are turned in registers. One million points of 16 features took 18.7 ms
+/// to label value by value, 14.9 in squares of 4, 14.8 in squares of 8, 18.0 in squares of 16.
+const SQUARE: usize = 8;
+
+/// Turns whole squares of rows and features, and the rest one by one.
 #[inline(always)]
 fn turn_any(rows: Matrix<'_, f32>, offset: &[f32], staged: &mut [f32]) {
-    for row in 0..rows.rows() {
-        let columns = staged.chunks_exact_mut(BLOCK);
-        for ((x, o), column) in rows.row(row).iter().zip(offset).zip(columns) {
+    let wide = rows.cols() / SQUARE * SQUARE;
+    let high = rows.rows() / SQUARE * SQUARE;
+    for row in (0..high).step_by(SQUARE) {
+        let lines: [&[f32]; SQUARE] = core::array::from_fn(|lane| rows.row(row + lane));
+        for feature in (0..wide).step_by(SQUARE) {
+            let square: [&[f32; SQUARE]; SQUARE] =
+                lines.map(|line| line[feature..].first_chunk().expect("a whole square"));
+            for at in 0..SQUARE {
+                let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
+                for lane in 0..SQUARE {
+                    column[lane] = square[lane][at] - offset[feature + at];
+                }
+            }
+        }
+    }
+    turn_rest(rows, 0..high, wide, offset, staged);
+    turn_rest(rows, high..rows.rows(), 0, offset, staged);
+}
+
+/// Turns some rows, from feature `from` on, value by value.
+#[inline(always)]
+fn turn_rest(
+    rows: Matrix<'_, f32>,
+    which: Range<usize>,
+    from: usize,
+    offset: &[f32],
+    staged: &mut [f32],
+) {
+    for row in which {
+        let columns = staged[from * BLOCK..].chunks_exact_mut(BLOCK);
+        for ((x, o), column) in rows.row(row)[from..].iter().zip(&offset[from..]).zip(columns) {
             column[row] = x - o;
         }
     }

@@ -5,7 +5,7 @@ use super::recipe::{Form, Tile};
 use crate::Isa;
 use crate::vector::Vocabulary;
 
-/// Sixteen registers and more: AVX2 and whatever has fewer than thirty-two.
+/// Sixteen registers, or none at all: what has fewer than thirty-two.
 const NARROW: &[Tile] = &[
     Tile { points: 4, centres: 1 },
     Tile { points: 2, centres: 2 },
@@ -14,14 +14,15 @@ const NARROW: &[Tile] = &[
 
 /// Thirty-two registers.
 const WIDE: &[Tile] = &[
+    Tile { points: 4, centres: 2 },
     Tile { points: 4, centres: 1 },
     Tile { points: 2, centres: 2 },
-    Tile { points: 4, centres: 2 },
-    Tile { points: 4, centres: 4 },
     Tile { points: 4, centres: 6 },
+    Tile { points: 4, centres: 4 },
 ];
 
-/// The tiles of a form on an instruction set, those for few features first.
+/// The tiles of a form on an instruction set: the first is best for few features, the last for
+/// many.
 pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512Vnni) => WIDE,
