@@ -60,10 +60,12 @@ pub(crate) struct Finished<'a, S> {
     pub(crate) row: usize,
     /// Panel of the tile's first column.
     pub(crate) panel: usize,
+    /// Rows below each other.
+    pub(crate) rows: usize,
     /// Panels side by side.
     pub(crate) panels: usize,
     /// The sums, row by row, `panels` of them each.
-    pub(crate) sums: &'a [[S; PANEL]],
+    pub(crate) sums: &'a mut [[S; PANEL]],
 }
 
 /// A block of rows of the left operand, ready to be read.
@@ -178,12 +180,23 @@ impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
             let steps = share(all, cuts, index);
             let mut slot = 0;
             for panels in cut(panels.clone(), tile.panels) {
+                let panel = panels.start;
+                let mut rhs: [&[P::Step]; MAX_PANELS] = [&[]; MAX_PANELS];
+                for (panel, rhs) in panels.clone().zip(&mut rhs) {
+                    *rhs = self.rhs.panel(panel, steps.clone());
+                }
+                let rhs = &rhs[..panels.len()];
                 for rows in cut(block.rows.clone(), tile.rows) {
-                    let sums = &mut room[slot..][..rows.len() * panels.len()];
-                    self.tile(block, rows.clone(), panels.clone(), steps.clone(), sums);
+                    let sums = &mut room[slot..][..rows.len() * rhs.len()];
+                    self.tile(block, rows.clone(), rhs, steps.clone(), sums);
                     if steps.end == all {
-                        let (row, panel, panels) = (rows.start, panels.start, panels.len());
-                        epilogue.finish(Finished { row, panel, panels, sums });
+                        epilogue.finish(Finished {
+                            row: rows.start,
+                            rows: rows.len(),
+                            panel,
+                            panels: rhs.len(),
+                            sums,
+                        });
                     }
                     if cuts > 1 {
                         slot += tile.sums();
@@ -199,21 +212,17 @@ impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
         &self,
         block: &Block<'_, P, L>,
         rows: Range<usize>,
-        panels: Range<usize>,
+        rhs: &[&[P::Step]],
         steps: Range<usize>,
         sums: &mut [[P::Sum; PANEL]],
     ) {
-        let multiply = tile_fn::<P>(rows.len(), panels.len());
         // Loops, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
         let mut lhs: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
         for (row, lhs) in rows.clone().zip(&mut lhs) {
             *lhs = &block.row(row)[steps.clone()];
         }
-        let mut rhs: [&[P::Step]; MAX_PANELS] = [&[]; MAX_PANELS];
-        for (panel, rhs) in panels.clone().zip(&mut rhs) {
-            *rhs = self.rhs.panel(panel, steps.clone());
-        }
-        multiply(self.product, &lhs[..rows.len()], &rhs[..panels.len()], steps.start > 0, sums);
+        let multiply = tile_fn::<P>(rows.len(), rhs.len());
+        multiply(self.product, &lhs[..rows.len()], rhs, steps.start > 0, sums);
     }
 }
 

@@ -2,6 +2,7 @@
 //! out, and an [`Output`] turns the sums into what the caller asked for.
 
 use super::drive::{Block, Epilogue, Finished, Rows};
+use super::table::MAX_PANELS;
 use super::{Error, Lhs, PackedWeights};
 use crate::matrix::Disjoint;
 use crate::product::Bytes;
@@ -16,7 +17,7 @@ pub trait Output: Sync {
     /// What is written.
     type Element: Copy + Send + Sync;
     /// What a panel of columns needs, read once for all rows of a tile.
-    type Columns;
+    type Columns: Copy;
 
     /// Whether this output goes with `columns` columns.
     ///
@@ -165,43 +166,93 @@ impl<T: ByteDot, O: Output> Epilogue<Bytes<T>> for Write<'_, O> {
     }
 
     #[inline(always)]
-    fn finish(&mut self, tile: Finished<'_, i32>) {
-        for p in 0..tile.panels {
-            let panel = tile.panel + p;
-            let column = panel * PANEL;
-            let width = PANEL.min(self.weights.n() - column);
-            let columns = self.output.columns(column);
-            let zero = self.lhs.raw_zero_point();
-            let offset = self.weights.sums()[panel].map(|sum| zero.wrapping_mul(sum));
-            let zeros = self.weights.zero_points().map(|zeros| zeros[panel]);
-            for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
-                let row = tile.row + r;
-                let mut sums = sums[p];
-                for c in 0..PANEL {
-                    sums[c] = sums[c].wrapping_sub(offset[c]);
-                }
-                if let Some(zeros) = zeros {
-                    let row_sum = self.row_sums[row - self.first_row];
-                    for c in 0..PANEL {
-                        sums[c] = sums[c].wrapping_sub(zeros[c].wrapping_mul(row_sum));
-                    }
-                }
-                let values = self.output.convert(&columns, row, sums);
-                let target = self.target(row, column, width);
-                if let Ok(full) = <&mut [_; PANEL]>::try_from(&mut *target) {
-                    *full = values;
-                } else {
-                    target.copy_from_slice(&values[..width]);
-                }
-            }
+    fn finish(&mut self, mut tile: Finished<'_, i32>) {
+        self.remove_rhs_zero_points(&mut tile);
+        let columns = self.weights.n() - tile.panel * PANEL;
+        // Written out for every number of panels: loops over panels, checking each piece they
+        // write, cost 8 % of 1024^3.
+        match tile.panels.min(columns / PANEL) {
+            0 => {}
+            1 => self.write::<1>(&tile),
+            2 => self.write::<2>(&tile),
+            3 => self.write::<3>(&tile),
+            _ => self.write::<MAX_PANELS>(&tile),
+        }
+        if columns < tile.panels * PANEL {
+            self.write_last(&tile, columns / PANEL, columns % PANEL);
         }
     }
 }
 
 impl<O: Output> Write<'_, O> {
+    /// Rarely anything to do: weights are mostly symmetric.
     #[inline(always)]
-    #[allow(unsafe_code, reason = "disjoint output views")]
-    fn target(&mut self, row: usize, column: usize, width: usize) -> &mut [O::Element] {
+    fn remove_rhs_zero_points(&self, tile: &mut Finished<'_, i32>) {
+        let Some(zeros) = self.weights.zero_points() else { return };
+        for (r, sums) in tile.sums.chunks_exact_mut(tile.panels).enumerate() {
+            let row_sum = self.row_sums[tile.row + r - self.first_row];
+            for (sums, zeros) in sums.iter_mut().zip(&zeros[tile.panel..]) {
+                for c in 0..PANEL {
+                    sums[c] = sums[c].wrapping_sub(zeros[c].wrapping_mul(row_sum));
+                }
+            }
+        }
+    }
+
+    /// Writes the first `NP` panels of a tile.
+    #[inline(always)]
+    fn write<const NP: usize>(&self, tile: &Finished<'_, i32>) {
+        let mut columns = [self.columns(tile.panel); NP];
+        for p in 1..NP {
+            columns[p] = self.columns(tile.panel + p);
+        }
+        for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
+            let row = tile.row + r;
+            let (out, _) = self.target(row, tile.panel * PANEL, NP * PANEL).as_chunks_mut();
+            for ((out, sums), columns) in out.iter_mut().zip(&sums[..NP]).zip(&columns) {
+                *out = self.convert(columns, row, sums);
+            }
+        }
+    }
+
+    /// Writes the first `width` columns of the last panel of the matrix, panel `p` of a tile.
+    #[inline(always)]
+    fn write_last(&self, tile: &Finished<'_, i32>, p: usize, width: usize) {
+        let panel = tile.panel + p;
+        let columns = self.columns(panel);
+        for r in 0..tile.rows {
+            let row = tile.row + r;
+            let values = self.convert(&columns, row, &tile.sums[r * tile.panels + p]);
+            self.target(row, panel * PANEL, width).copy_from_slice(&values[..width]);
+        }
+    }
+
+    /// What a panel takes off its sums, the left zero point times the column sums, and what the
+    /// output needs of it.
+    #[inline(always)]
+    fn columns(&self, panel: usize) -> ([i32; PANEL], O::Columns) {
+        let zero = self.lhs.raw_zero_point();
+        let offset = self.weights.sums()[panel].map(|sum| zero.wrapping_mul(sum));
+        (offset, self.output.columns(panel * PANEL))
+    }
+
+    #[inline(always)]
+    fn convert(
+        &self,
+        (offset, columns): &([i32; PANEL], O::Columns),
+        row: usize,
+        sums: &[i32; PANEL],
+    ) -> [O::Element; PANEL] {
+        let mut sums = *sums;
+        for c in 0..PANEL {
+            sums[c] = sums[c].wrapping_sub(offset[c]);
+        }
+        self.output.convert(columns, row, sums)
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+    fn target(&self, row: usize, column: usize, width: usize) -> &mut [O::Element] {
         let start = row * self.stride + column;
         // SAFETY: parts of a split do not overlap, a part's tiles do not, and a tile's pieces
         // are written one after the other.
