@@ -59,6 +59,11 @@ impl Recipe {
     }
 }
 
+impl Form {
+    /// All of them.
+    pub const ALL: [Form; 1] = [Form::Lanes];
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
