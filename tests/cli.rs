@@ -1,1 +1,330 @@
-//! The command line end to end.
+//! The command line end to end: results against their JSON Schemas, and every kind of bad input
+//! answered by one clear line, never by a panic or half a file.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn tilewise(arguments: &str) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"));
+    command.args(arguments.split_whitespace());
+    command
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Holds JSON against `harness/schema/<name>.json`.
+fn assert_schema(name: &str, value: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(format!("{name}.json"));
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(path).expect("a schema")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a sound schema");
+    let errors: Vec<_> = validator
+        .iter_errors(value)
+        .map(|error| format!("{} at {}", error, error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{name}: {errors:#?}");
+}
+
+/// Runs a command that must succeed and print one line of JSON.
+fn json(arguments: &str, schema: &str) -> Value {
+    let output = tilewise(arguments).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments}: {said}");
+    assert_eq!(text.trim_end().lines().count(), 1, "{arguments}: {text}");
+    let value = serde_json::from_str(&text).expect("JSON");
+    assert_schema(schema, &value);
+    value
+}
+
+/// Runs a command that must fail with `status` and one line that holds every one of `words`.
+fn refused(arguments: &str, status: i32, words: &[&str]) {
+    let output = tilewise(arguments).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments}: {said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "{arguments}: {said}");
+    assert!(output.stdout.is_empty(), "{arguments}: results on a failure");
+    for word in words {
+        assert!(said.contains(word), "{arguments}: {said:?} does not say {word:?}");
+    }
+    assert!(!said.contains("panicked"), "{arguments}: {said}");
+}
+
+#[test]
+fn the_machine_is_printed() {
+    let value = json("machine --json", "machine");
+    assert!(value["machine"]["isas"].as_array().is_some_and(|isas| !isas.is_empty()));
+    tilewise("machine").assert().success();
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    for command in ["machine", "report", "gemm", "kmeans", "stencil", "tune"] {
+        let output = tilewise(&format!("{command} --help")).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("Example:"), "{command}: {text}");
+        assert!(text.contains(&format!("tilewise {command}")), "{command}: {text}");
+    }
+}
+
+#[test]
+fn products_are_measured_and_checked() {
+    let value = json("gemm --m 17 --k 33 --n 40 --wisdom off --json", "line");
+    assert_eq!(value["check"]["compared"], 17 * 40);
+    assert_eq!(value["recipe_source"], "estimated");
+    let cold = json("gemm --m 16 --k 64 --n 64 --cache cold --isa scalar --json", "line");
+    assert_eq!((&cold["cache"], &cold["isa"]), (&"cold".into(), &"scalar".into()));
+    let one = json("gemm --m 64 --k 64 --n 64 --threads 1 --json", "line");
+    assert_eq!(one["threads"], 1);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_output_on_every_instruction_set() {
+    let machine = json("machine --json", "machine");
+    let isas = machine["machine"]["isas"].as_array().expect("a list").clone();
+    let digests: Vec<Value> = isas
+        .iter()
+        .map(|isa| {
+            let isa = isa.as_str().expect("a name");
+            let arguments = format!("gemm --m 31 --k 77 --n 50 --seed 5 --isa {isa} --json");
+            json(&arguments, "line")["check"]["output_digest"].clone()
+        })
+        .collect();
+    assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{isas:?}: {digests:?}");
+}
+
+#[test]
+fn fields_are_stepped_and_painted() {
+    let folder = folder();
+    let png = folder.path().join("field.png");
+    let arguments = format!(
+        "stencil --kind heat5 --grid 60,40 --steps 7 --dtype f64 --png {} --json",
+        png.display()
+    );
+    let value = json(&arguments, "line");
+    assert_eq!(value["rate_unit"], "GLUP/s");
+    let picture = image::open(&png).expect("a picture");
+    assert_eq!((picture.width(), picture.height()), (60, 40));
+    json("stencil --kind heat7 --grid 20,21,22 --json", "line");
+}
+
+/// Quantises a picture and holds the result against what was asked for.
+fn quantise(input: &Path, colours: usize) {
+    let folder = folder();
+    let out = folder.path().join("few.png");
+    let arguments =
+        format!("kmeans --image {} --k {colours} --out {} --json", input.display(), out.display());
+    let value = json(&arguments, "line");
+    assert!(value["iterations"].as_u64() >= Some(1));
+    let (before, after) = (image::open(input).expect("input"), image::open(&out).expect("output"));
+    let (before, after) = (before.into_rgb8(), after.into_rgb8());
+    assert_eq!(before.dimensions(), after.dimensions());
+    let distinct: std::collections::HashSet<_> = after.pixels().collect();
+    assert!(distinct.len() <= colours && distinct.len() > colours / 2, "{}", distinct.len());
+    // Nothing else was left beside it.
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+#[test]
+fn a_picture_is_quantised() {
+    let folder = folder();
+    let input = folder.path().join("input.png");
+    let picture = tilewise_harness::picture::Picture::generate(120, 80, 3);
+    fs::write(&input, picture.png()).expect("written");
+    quantise(&input, 16);
+}
+
+#[test]
+fn a_photograph_is_quantised() {
+    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/china.jpg");
+    if photograph.exists() {
+        quantise(&photograph, 64);
+    } else {
+        eprintln!("SKIPPED: no photograph at {}", photograph.display());
+    }
+}
+
+fn written(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, contents).expect("written");
+    path
+}
+
+/// A .npy file of f32, as NumPy writes it.
+fn npy(rows: usize, columns: usize, values: &[f32]) -> Vec<u8> {
+    let shape =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let mut header = shape.into_bytes();
+    while (header.len() + 11) % 64 != 0 {
+        header.push(b' ');
+    }
+    header.push(b'\n');
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header);
+    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    file
+}
+
+#[test]
+fn points_come_from_files_and_centres_may_be_given() {
+    let folder = folder();
+    let points = written(&folder, "points.csv", "x,y\n0,0\n0,1\n9,9\n9,8\n0.5,0.5\n9,9.5\n");
+    let centres = written(&folder, "centres.csv", "0,0\n9,9\n");
+    let arguments =
+        format!("kmeans --data {} --k 2 --init {} --json", points.display(), centres.display());
+    let value = json(&arguments, "line");
+    assert_eq!(value["shape"], serde_json::json!({ "n": 6, "d": 2, "k": 2 }));
+    assert!(value["inertia"].as_f64().is_some_and(|inertia| inertia < 3.0));
+    let values: Vec<f32> = (0..60).map(|i| (i * i % 17) as f32).collect();
+    let array = written(&folder, "points.npy", npy(20, 3, &values));
+    json(&format!("kmeans --data {} --k 4 --json", array.display()), "line");
+}
+
+#[test]
+fn wrong_values_are_named() {
+    refused("gemm --isa sse9", 2, &["sse9", "expected", "avx2"]);
+    let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    refused(&format!("gemm --isa {foreign}"), 2, &[foreign, "it has scalar"]);
+    refused("gemm --threads 4097", 2, &["4097", "expected 1 to"]);
+    refused("gemm --threads 0", 2, &["--threads 0", "expected 1 to"]);
+    refused("gemm --m 0", 2, &["m is 0", "expected 1"]);
+    refused("gemm --k 99999999999", 2, &["99999999999", "expected"]);
+    refused("gemm --m 1048576 --n 1048576", 2, &["1048576", "smaller"]);
+    refused("gemm --k many", 2, &["many", "--k"]);
+    refused("kmeans --k 0", 2, &["--k 0", "expected 1 to 273280"]);
+    refused("kmeans --k 273281", 2, &["273281", "273280"]);
+    refused("kmeans --tol -1", 2, &["-1"]);
+    refused("kmeans --max-iter 0", 2, &["--max-iter 0", "at least 1"]);
+    refused("stencil --grid 5", 2, &["5", "two or three"]);
+    refused("stencil --grid 2,2,2", 1, &["2", "at least 3"]);
+    refused("stencil --kind heat5 --grid 9,9,9", 1, &["9x9x9", "one plane"]);
+    refused("stencil --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
+    refused("stencil --steps 0", 2, &["0", "expected 1"]);
+    refused("stencil --kind cold", 2, &["cold", "heat5 or heat7"]);
+    refused("tune gemm --budget soon", 2, &["soon", "10s"]);
+    refused("", 2, &["expected machine, report"]);
+    refused("dance", 2, &["dance"]);
+    refused("gemm --wisdom /no/such/file.jsonl", 1, &["/no/such/file.jsonl"]);
+}
+
+#[test]
+fn wrong_files_are_named() {
+    let folder = folder();
+    let picture = tilewise_harness::picture::Picture::generate(64, 64, 1).png();
+    let cut = written(&folder, "cut.png", &picture[..picture.len() / 2]);
+    let text = written(&folder, "text.png", "no picture");
+    let nan = written(&folder, "nan.csv", "1,2\n3,nan\n");
+    let infinite = written(&folder, "infinite.npy", npy(2, 2, &[1.0, 2.0, f32::INFINITY, 4.0]));
+    let short = written(&folder, "short.npy", npy(50, 2, &[1.0; 30]));
+    let ragged = written(&folder, "ragged.csv", "1,2\n3\n");
+    let words = written(&folder, "words.csv", "1,2\n3,four\n");
+    let image = |path: &Path| format!("kmeans --image {}", path.display());
+    let data = |path: &Path| format!("kmeans --k 1 --data {}", path.display());
+    refused("kmeans --image /no/such.png", 1, &["/no/such.png"]);
+    refused(&image(&cut), 1, &["cut.png", "cut short"]);
+    refused(&image(&text), 1, &["text.png", "PNG or JPEG"]);
+    refused(&image(folder.path()), 1, &["cannot read"]);
+    refused(&data(&nan), 1, &["nan.csv", "row 1", "column 1"]);
+    refused(&data(&infinite), 1, &["infinite.npy", "row 1", "column 0"]);
+    refused(&data(&short), 1, &["short.npy", "cut short"]);
+    refused(&data(&ragged), 1, &["ragged.csv", "line 2"]);
+    refused(&data(&words), 1, &["words.csv", "line 2, column 2", "four"]);
+    refused(&data(&folder.path().join("points.txt")), 1, &["points.txt"]);
+    let init = format!("kmeans --k 3 --init {}", ragged.with_file_name("two.csv").display());
+    written(&folder, "two.csv", "1,2,3\n4,5,6\n");
+    refused(&init, 2, &["two.csv", "2 rows", "k = 3"]);
+}
+
+#[test]
+fn a_truncated_photograph_is_refused() {
+    let folder = folder();
+    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/china.jpg");
+    let Ok(bytes) = fs::read(&photograph) else {
+        eprintln!("SKIPPED: no photograph at {}", photograph.display());
+        return;
+    };
+    let cut = written(&folder, "cut.jpg", &bytes[..bytes.len() / 3]);
+    refused(&format!("kmeans --image {}", cut.display()), 1, &["cut.jpg", "cut short"]);
+}
+
+#[test]
+fn places_that_cannot_be_written_are_named_before_any_work() {
+    let folder = folder();
+    let file = written(&folder, "file", "");
+    refused(&format!("report --quick --out {}/below", file.display()), 1, &["file", "folder"]);
+    refused("kmeans --out /no/such/folder/few.png", 1, &["/no/such/folder/few.png"]);
+    refused(&format!("stencil --png {}", folder.path().display()), 1, &["cannot write"]);
+}
+
+#[test]
+fn wisdom_is_made_and_used() {
+    let folder = folder();
+    let file = folder.path().join("deep/wisdom.jsonl");
+    let shape = "--m 24 --k 64 --n 48";
+    let arguments = format!("tune gemm {shape} --budget 300ms --wisdom {} --json", file.display());
+    let tuned = json(&arguments, "tune");
+    assert_eq!(tuned["record"]["kernel"], "gemm");
+    let value = json(&format!("gemm {shape} --wisdom {} --json", file.display()), "line");
+    assert_eq!(value["recipe_source"], "tuned");
+    assert_eq!(value["recipe"], tuned["record"]["recipe"]);
+    let other = json(&format!("gemm --m 25 --wisdom {} --json", file.display()), "line");
+    assert_eq!(other["recipe_source"], "estimated", "another shape");
+}
+
+#[test]
+fn a_quick_report_is_whole() {
+    let folder = folder();
+    let out = folder.path().join("new/report");
+    let start = std::time::Instant::now();
+    let output = tilewise(&format!("report --quick --json --wisdom off --out {}", out.display()))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    eprintln!("a quick report took {:.0} s: {said}", start.elapsed().as_secs_f64());
+    let read = |name: &str| fs::read_to_string(out.join(name)).expect(name);
+    let report: Value = serde_json::from_str(&read("report.json")).expect("JSON");
+    assert_schema("report", &report);
+    assert!(output.status.success(), "{said}");
+    // A rung nobody measured has no factor.
+    for cell in report["cells"].as_array().expect("cells") {
+        let last = cell["rungs"].as_array().and_then(|rungs| rungs.last()).expect("rungs");
+        assert_eq!((&last["arm"], &last["factor"]), (&Value::Null, &Value::Null), "{last}");
+        assert!(last["note"].as_str().is_some_and(|note| note.contains("not tuned")));
+    }
+    let page = read("report.html");
+    assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page fetches something");
+    assert!(read("report.md").contains("# tilewise"));
+    let names: Vec<_> = fs::read_dir(&out).expect("the folder").flatten().collect();
+    assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
+}
+
+/// Ctrl-C some time into a report: status 130, and no trace of it.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_report_leaves_nothing() {
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let out = folder.path().join("new/report");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
+        .args(["report", "--quick", "--out"])
+        .arg(&out)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    while !out.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "something was left");
+}

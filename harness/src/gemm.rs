@@ -1,9 +1,8 @@
 //! The INT8 product as a workload: activations u8 times packed weights i8, sums in i32.
 
 use crate::baseline::{self, Baseline};
-use crate::workload::{
-    Amount, Arithmetic, Cache, Candidate, Check, RateUnit, Recipe, Task, Traffic, Work,
-};
+use crate::roofs::{Pattern, Quantity};
+use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde_json::json;
@@ -47,6 +46,14 @@ pub enum Error {
         /// The most elements.
         most: usize,
     },
+    /// The reference, which everything is checked against, would take many minutes.
+    #[error("a product of {shape} has more than {most} multiply-adds; use smaller sizes")]
+    Endless {
+        /// The sizes.
+        shape: Shape,
+        /// The most multiply-adds.
+        most: usize,
+    },
     /// The kernel refused.
     #[error(transparent)]
     Kernel(#[from] gemm::Error),
@@ -61,20 +68,16 @@ impl Workload {
     /// The most elements of a matrix: four bytes each must stay far below usual memories.
     pub const MOST_ELEMENTS: usize = 1 << 30;
 
+    /// The most multiply-adds, so that the reference ends within minutes.
+    pub const MOST_WORK: usize = 1 << 38;
+
     /// Random bytes over their whole range, multiplied by the reference.
     ///
     /// # Errors
-    /// [`Error::Size`], [`Error::Oversized`], [`Error::Kernel`].
+    /// As [`Workload::check`], and [`Error::Kernel`].
     pub fn new(shape: Shape, seed: u64) -> Result<Workload, Error> {
+        Self::check(shape)?;
         let Shape { m, n, k } = shape;
-        for (name, given) in [("m", m), ("k", k), ("n", n)] {
-            if !(1..=Self::MOST).contains(&given) {
-                return Err(Error::Size { name, given, most: Self::MOST });
-            }
-        }
-        if [m * k, k * n, m * n].into_iter().max() > Some(Self::MOST_ELEMENTS) {
-            return Err(Error::Oversized { shape, most: Self::MOST_ELEMENTS });
-        }
         let mut random = Pcg64Mcg::seed_from_u64(seed);
         let (mut lhs, mut bytes) = (vec![0u8; m * k], vec![0u8; k * n]);
         random.fill_bytes(&mut lhs);
@@ -92,6 +95,27 @@ impl Workload {
             expected,
             out: RefCell::new(vec![0; m * n]),
         })
+    }
+
+    /// Whether a workload of this shape can be made.
+    ///
+    /// # Errors
+    /// [`Error::Size`], [`Error::Oversized`], [`Error::Endless`].
+    pub fn check(shape: Shape) -> Result<(), Error> {
+        let Shape { m, n, k } = shape;
+        for (name, given) in [("m", m), ("k", k), ("n", n)] {
+            if !(1..=Self::MOST).contains(&given) {
+                return Err(Error::Size { name, given, most: Self::MOST });
+            }
+        }
+        if [m * k, k * n, m * n].into_iter().max() > Some(Self::MOST_ELEMENTS) {
+            return Err(Error::Oversized { shape, most: Self::MOST_ELEMENTS });
+        }
+        // No overflow: the largest matrix has 2^30 elements, each size is at most 2^20.
+        if m * n * k > Self::MOST_WORK {
+            return Err(Error::Endless { shape, most: Self::MOST_WORK });
+        }
+        Ok(())
     }
 
     /// The sizes.
@@ -116,8 +140,8 @@ impl Workload {
                 operations: 1.0,
                 bytes: bytes / work,
                 working_set: bytes,
-                traffic: Traffic::Read,
-                arithmetic: Arithmetic::Int8,
+                pattern: Pattern::Read,
+                arithmetic: Some(Quantity::Int8Compute),
             },
             cache,
             timed: "row-major u8 in, row-major i32 out; weights laid out beforehand on all sides"
@@ -150,7 +174,7 @@ impl Workload {
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }
 
-    fn check(&self) -> Check {
+    fn compare(&self) -> Check {
         Check::compare("three loops", &self.out.borrow(), &self.expected, 0.0)
     }
 }
@@ -185,7 +209,7 @@ impl Work for Plain<'_> {
     fn check(&mut self) -> Check {
         self.workload.out.borrow_mut().fill(i32::MIN);
         self.run();
-        self.workload.check()
+        self.workload.compare()
     }
 }
 
@@ -210,6 +234,6 @@ impl Work for Ours<'_> {
     fn check(&mut self) -> Check {
         self.workload.out.borrow_mut().fill(i32::MIN);
         self.run();
-        self.workload.check()
+        self.workload.compare()
     }
 }

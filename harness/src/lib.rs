@@ -1,11 +1,12 @@
 //! Whole workloads on the kernels, and the honest reports about them.
 //!
-//! A workload ([`gemm`], [`stencil`]) makes its inputs from a seed, offers every way to do its
+//! A workload ([`gemm`], [`kmeans`], [`stencil`]) makes its inputs from a seed, offers every way to do its
 //! work ([`workload::Candidate`]: the plain [`baseline`] and our kernels) and checks each against
 //! the reference. The feature `cli` adds [`report`](mod@report) and the command `tilewise`.
 
 pub mod baseline;
 pub mod gemm;
+pub mod kmeans;
 pub mod picture;
 pub mod provenance;
 #[cfg(feature = "cli")]

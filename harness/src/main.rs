@@ -1,3 +1,7 @@
 //! The `tilewise` command, thin.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -46,6 +46,18 @@ impl Picture {
         Picture::new(width, height, paint::landscape(width, height, seed))
     }
 
+    /// Paints values as heat, from the least (dark) to the greatest (bright).
+    ///
+    /// # Panics
+    /// When there are not `width * height` values.
+    pub fn of_field(width: usize, height: usize, values: &[f64]) -> Picture {
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let span = if most > least { most - least } else { 1.0 };
+        let rgb = values.iter().flat_map(|value| paint::heat((value - least) / span)).collect();
+        Picture::new(width, height, rgb)
+    }
+
     /// Pixels from left to right.
     pub fn width(&self) -> usize {
         self.width

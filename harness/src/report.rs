@@ -7,7 +7,9 @@ pub mod files;
 pub mod html;
 pub mod markdown;
 pub mod model;
+pub mod readme;
 pub mod rules;
+pub mod run;
 
 mod number;
 mod plot;
@@ -18,3 +20,5 @@ mod view;
 mod sample;
 
 pub use model::Report;
+pub use number::time as time_with_interval;
+pub use view::{flatten, summary};

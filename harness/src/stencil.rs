@@ -1,9 +1,8 @@
 //! Heat stencils as a workload: explicit steps on a field whose start comes from a seed.
 
 use crate::baseline::{self, Baseline};
-use crate::workload::{
-    Amount, Arithmetic, Cache, Candidate, Check, Number, RateUnit, Recipe, Task, Traffic, Work,
-};
+use crate::roofs::{Pattern, Quantity};
+use crate::workload::{Amount, Cache, Candidate, Check, Number, RateUnit, Recipe, Task, Work};
 use serde_json::json;
 use std::cell::RefCell;
 use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Stencil};
@@ -13,16 +12,16 @@ use tilewise_tuner::wisdom::Chosen;
 
 /// A number a field can have: what the kernels, the plain source and the checks all take.
 pub trait Field: baseline::stencil::Float + Number + 'static {
-    /// Which roof it stands under.
-    const ARITHMETIC: Arithmetic;
+    /// The compute roof it stands under, if one is measured.
+    const ARITHMETIC: Option<Quantity>;
 }
 
 impl Field for f32 {
-    const ARITHMETIC: Arithmetic = Arithmetic::F32;
+    const ARITHMETIC: Option<Quantity> = Some(Quantity::F32Compute);
 }
 
 impl Field for f64 {
-    const ARITHMETIC: Arithmetic = Arithmetic::F64;
+    const ARITHMETIC: Option<Quantity> = None;
 }
 
 /// A field, the plain code's and ours, and what it must be after a call.
@@ -132,7 +131,7 @@ impl<T: Field> Workload<T> {
                 operations: if plane { 7.0 } else { 9.0 },
                 bytes: per_update,
                 working_set: inner * per_update,
-                traffic: Traffic::Copy,
+                pattern: Pattern::StreamingCopy,
                 arithmetic: T::ARITHMETIC,
             },
             cache: Cache::Hot,

@@ -11,6 +11,7 @@ pub use check::{Check, Number, digest};
 pub use tilewise_tuner::wisdom::{Source, Verdict};
 
 use crate::baseline::{Baseline, Vectorisation};
+use crate::roofs::{Pattern, Quantity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -53,33 +54,9 @@ pub struct Amount {
     /// Bytes a call touches: they decide which level of memory it lives in.
     pub working_set: f64,
     /// How memory is used.
-    pub traffic: Traffic,
-    /// Which arithmetic it is made of.
-    pub arithmetic: Arithmetic,
-}
-
-/// How a workload uses memory, and so which bandwidth bounds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Traffic {
-    /// Mostly reads.
-    Read,
-    /// A value written for each one read.
-    Copy,
-    /// The same, with stores that go past the caches.
-    Stream,
-}
-
-/// The arithmetic a roof limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arithmetic {
-    /// Byte multiply-adds.
-    Int8,
-    /// Single-precision multiply-adds.
-    F32,
-    /// Double-precision multiply-adds.
-    F64,
+    pub pattern: Pattern,
+    /// The arithmetic it is made of; `None` for one there is no roof for.
+    pub arithmetic: Option<Quantity>,
 }
 
 /// One way to do a workload's work.

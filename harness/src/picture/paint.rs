@@ -113,6 +113,20 @@ impl Scene {
     }
 }
 
+/// The colour of a heat from 0 to 1: night, violet, ember, gold, white.
+pub(super) fn heat(share: f64) -> [u8; 3] {
+    const STOPS: [Colour; 5] = [
+        [0.04, 0.03, 0.12],
+        [0.35, 0.08, 0.42],
+        [0.82, 0.26, 0.24],
+        [0.98, 0.70, 0.25],
+        [1.0, 0.98, 0.90],
+    ];
+    let at = share.clamp(0.0, 1.0) as f32 * (STOPS.len() - 1) as f32;
+    let below = (at as usize).min(STOPS.len() - 2);
+    mix(STOPS[below], STOPS[below + 1], at - below as f32).map(|value| (value * 255.0) as u8)
+}
+
 fn mix(from: Colour, to: Colour, share: f32) -> Colour {
     std::array::from_fn(|channel| from[channel] + (to[channel] - from[channel]) * share)
 }

@@ -4,7 +4,7 @@ use super::model::Report;
 use super::view::View;
 use super::{plot, view};
 use crate::picture::Picture;
-use crate::workload::Arithmetic;
+use crate::roofs::Quantity;
 use minijinja::value::Serde;
 use serde::Serialize;
 
@@ -52,10 +52,10 @@ fn figures(report: &Report, kernel: &str) -> Figures {
 }
 
 fn rooflines(report: &Report) -> Vec<String> {
-    let mut threads: Vec<usize> = report.roofs.iter().map(|roof| roof.threads).collect();
+    let mut threads: Vec<usize> = report.roofs.iter().map(|roof| roof.before.threads).collect();
     threads.sort_unstable();
     threads.dedup();
-    let kinds = [Arithmetic::Int8, Arithmetic::F32, Arithmetic::F64];
+    let kinds = [Quantity::Int8Compute, Quantity::F32Compute];
     let panels = kinds.into_iter().flat_map(|kind| threads.iter().map(move |&n| (kind, n)));
     panels.filter_map(|(kind, threads)| plot::roofline(report, kind, threads)).collect()
 }

@@ -3,7 +3,8 @@
 //! Plain data. Every ratio stands beside both absolute times; everything printed elsewhere comes
 //! from here, and everything here that was derived can be derived again from the raw sessions.
 
-use crate::workload::{Arithmetic, Check, Kind, Recipe, Task, Traffic};
+use crate::roofs::Roof as Limit;
+use crate::workload::{Check, Kind, Recipe, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tilewise_tuner::measure::{Estimate, Ratio, Session};
@@ -73,57 +74,13 @@ pub struct Environment {
     pub steal_share: Option<f64>,
 }
 
-/// A speed limit.
+/// A speed limit, at both ends of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roof {
-    /// Its name, for example `int8-avx512-vnni` or `dram-copy-stream`.
-    pub id: String,
-    /// What it limits.
-    pub kind: RoofKind,
-    /// What was done to measure it.
-    pub title: String,
-    /// `GOP/s`, `GFLOP/s` or `GB/s`.
-    pub unit: String,
-    /// Threads that ran.
-    pub threads: usize,
     /// Before the first cell.
-    pub before: Estimate,
+    pub before: Limit,
     /// After the last.
-    pub after: Option<Estimate>,
-}
-
-/// What a roof limits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "limits", rename_all = "kebab-case")]
-pub enum RoofKind {
-    /// Multiply-adds of a kind, on an instruction set.
-    Compute {
-        /// Of what.
-        arithmetic: Arithmetic,
-        /// The instruction set's name.
-        isa: String,
-    },
-    /// Bytes moved.
-    Bandwidth {
-        /// From and to where.
-        level: Level,
-        /// How.
-        traffic: Traffic,
-    },
-}
-
-/// A level of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// First-level cache.
-    L1,
-    /// Second-level cache.
-    L2,
-    /// Last-level cache, on a virtual machine shared with others.
-    L3,
-    /// Main memory.
-    Dram,
+    pub after: Option<Limit>,
 }
 
 /// One kernel on one shape: everything measured in one interleaved session.
@@ -186,13 +143,13 @@ pub struct Arm {
 /// How near an arm came to its roof.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
-    /// Which roof: [`Roof::id`].
+    /// The name of the roof.
     pub roof: String,
-    /// What the roof allows, in the cell's unit.
+    /// What it allowed during the cell's own session, in the cell's unit.
     pub limit: Estimate,
-    /// Rate over limit.
+    /// Rate over limit, taken within each round.
     pub share: Estimate,
-    /// Whether the whole interval of the rate lies above that of the limit, which cannot be.
+    /// Whether the whole interval of the share lies above 1, which cannot be.
     pub exceeded: bool,
 }
 
@@ -321,19 +278,25 @@ impl Cell {
     pub fn lost(&self) -> bool {
         let won = self.headline.as_ref().is_some_and(|h| h.factor.lo > 1.0 && h.single.lo > 1.0);
         let fell = self.rungs.iter().any(|rung| rung.factor.is_some_and(|f| f.hi < 1.0));
-        !won || fell || self.arms.iter().any(|arm| !arm.check.passed())
+        let beside = self.comparisons.iter().any(|pair| self.lost_beside(pair));
+        !won || fell || beside || self.arms.iter().any(|arm| !arm.check.passed())
+    }
+
+    /// Whether a comparison has ours slower than plain source.
+    pub fn lost_beside(&self, pair: &Comparison) -> bool {
+        let is_plain = |name: &str| self.arm(name).is_some_and(|arm| arm.kind.is_plain());
+        is_plain(&pair.from) && !is_plain(&pair.to) && pair.factor.hi < 1.0
     }
 }
 
 impl Roof {
     /// Before and after as one: the wider interval around their mean.
     pub fn rate(&self) -> Estimate {
-        let Some(after) = self.after else { return self.before };
-        Estimate {
-            median: (self.before.median + after.median) / 2.0,
-            lo: self.before.lo.min(after.lo),
-            hi: self.before.hi.max(after.hi),
-            rounds: self.before.rounds + after.rounds,
-        }
+        let Limit { value, lo, hi, .. } = &self.before;
+        let (other, low, high) = self
+            .after
+            .as_ref()
+            .map_or((*value, *lo, *hi), |after| (after.value, after.lo, after.hi));
+        Estimate { median: (value + other) / 2.0, lo: lo.min(low), hi: hi.max(high), rounds: 0 }
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn seconds(value: f64) -> String {
 }
 
 /// `36.2 ms [36.0, 36.5]`, both in the same unit.
-pub(super) fn time(estimate: &Estimate) -> String {
+pub fn time(estimate: &Estimate) -> String {
     let (scale, unit) = time_unit(estimate.median);
     format!("{} {unit} {}", digits(estimate.median * scale), span(estimate, scale))
 }

@@ -28,7 +28,7 @@ pub fn failures(report: &Report) -> Vec<String> {
 
 /// What weakens the numbers, one line each.
 pub fn cautions(report: &Report) -> Vec<String> {
-    let mut lines: Vec<_> = report.roofs.iter().filter_map(drift).collect();
+    let mut lines: Vec<_> = drift(&report.roofs).into_iter().collect();
     lines.extend(report.cells.iter().filter_map(noise));
     lines.extend(report.cells.iter().filter_map(disagreement));
     lines.extend(report.skipped.iter().map(|cell| format!("{}: {}", cell.id, cell.reason)));
@@ -61,15 +61,26 @@ fn above_roof(cell: &Cell, arm: &Arm) -> Option<String> {
     ))
 }
 
-fn drift(roof: &Roof) -> Option<String> {
-    let after = roof.after?;
-    let apart = after.lo > roof.before.hi || after.hi < roof.before.lo;
-    let change = after.median / roof.before.median - 1.0;
-    (apart && change.abs() > DRIFT).then(|| {
-        let (before, after) = (number::plain(&roof.before), number::plain(&after));
-        let (id, unit, threads) = (&roof.id, &roof.unit, roof.threads);
-        format!("the roof {id} on {threads} threads moved from {before} to {after} {unit}")
-    })
+/// Roofs that moved, in one line: they usually all do, with the clock.
+fn drift(roofs: &[Roof]) -> Option<String> {
+    let moved = roofs.iter().filter_map(|Roof { before, after }| {
+        let after = after.as_ref()?;
+        let apart = after.lo > before.hi || after.hi < before.lo;
+        let change = after.value / before.value - 1.0;
+        (apart && change.abs() > DRIFT).then_some((before, after, change))
+    });
+    let moved: Vec<_> = moved.collect();
+    let (before, after, _) = moved.iter().max_by(|a, b| a.2.abs().total_cmp(&b.2.abs()))?;
+    Some(format!(
+        "{} of {} roofs moved by more than {} during the run, most of all {}: from {} to {} {}",
+        moved.len(),
+        roofs.len(),
+        number::percent(DRIFT),
+        before.name,
+        number::digits(before.value),
+        number::digits(after.value),
+        before.unit
+    ))
 }
 
 fn noise(cell: &Cell) -> Option<String> {

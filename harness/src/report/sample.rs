@@ -1,9 +1,8 @@
 //! A made-up report, for testing how reports are drawn and judged. It never leaves the tests.
 
 use super::model::*;
-use crate::workload::{
-    Amount, Arithmetic, Cache, Check, Kind, RateUnit, Recipe, Source, Task, Traffic,
-};
+use crate::roofs::{Pattern, Quantity};
+use crate::workload::{Amount, Cache, Check, Kind, RateUnit, Recipe, Source, Task};
 use serde_json::json;
 use tilewise_tuner::measure::{Estimate, Ratio};
 
@@ -121,37 +120,32 @@ fn cell(kernel: &str, title: &str, work: Amount, times: Times, limit: Option<f64
     }
 }
 
-fn roof(id: &str, kind: RoofKind, threads: usize, rate: f64) -> Roof {
-    let unit = match kind {
-        RoofKind::Compute { arithmetic: Arithmetic::Int8, .. } => "GOP/s",
-        RoofKind::Compute { .. } => "GFLOP/s",
-        RoofKind::Bandwidth { .. } => "GB/s",
-    };
-    Roof {
-        id: id.into(),
-        kind,
-        title: "a made-up loop".into(),
-        unit: unit.into(),
-        threads,
-        before: estimate(rate * threads as f64),
-        after: Some(estimate(rate * threads as f64 * 1.004)),
-    }
-}
-
 fn roofs() -> Vec<Roof> {
-    let compute = |arithmetic| RoofKind::Compute { arithmetic, isa: "avx512-vnni".into() };
-    let read = |level| RoofKind::Bandwidth { level, traffic: Traffic::Read };
-    let one = |threads| {
-        vec![
-            roof("int8-avx512-vnni", compute(Arithmetic::Int8), threads, 985.0),
-            roof("int8-avx-vnni", compute(Arithmetic::Int8), threads, 500.0),
-            roof("f32-avx512", compute(Arithmetic::F32), threads, 244.0),
-            roof("f32-avx2", compute(Arithmetic::F32), threads, 124.0),
-            roof("l1", read(Level::L1), threads, 390.0),
-            roof("l2", read(Level::L2), threads, 200.0),
-            roof("l3", read(Level::L3), threads, 100.0),
-            roof("dram", read(Level::Dram), threads, 34.0),
-        ]
+    let read = |memory| (json!({ "bandwidth": { "memory": memory, "pattern": "read" } }), "GB/s");
+    let kinds = [
+        ((json!("int8-compute"), "GOP/s"), "avx512-vnni", 985.0),
+        ((json!("int8-compute"), "GOP/s"), "avx-vnni", 500.0),
+        ((json!("f32-compute"), "GFLOP/s"), "avx512-vnni", 244.0),
+        ((json!("f32-compute"), "GFLOP/s"), "avx2", 124.0),
+        (read("L1"), "avx512-vnni", 390.0),
+        (read("L2"), "avx512-vnni", 200.0),
+        (read("L3"), "avx512-vnni", 100.0),
+        (read("DRAM"), "avx512-vnni", 34.0),
+    ];
+    let one = |threads: usize| {
+        kinds.clone().map(|((quantity, unit), isa, rate)| {
+            let limit = |rate: f64| {
+                serde_json::from_value(json!({
+                    "name": format!("{quantity} {isa} {threads}"),
+                    "quantity": quantity, "isa": isa, "threads": threads, "unit": unit,
+                    "value": rate, "lo": rate * 0.99, "hi": rate * 1.01,
+                    "working_set": 0, "note": null,
+                }))
+                .expect("it is a roof")
+            };
+            let rate = rate * threads as f64;
+            Roof { before: limit(rate), after: Some(limit(rate * 1.004)) }
+        })
     };
     [one(1), one(2)].concat()
 }
@@ -165,8 +159,8 @@ pub(super) fn report() -> Report {
         operations: 1.0,
         bytes: (m * k + k * n + 4.0 * m * n) / (2.0 * m * k * n),
         working_set: 1e6,
-        traffic: Traffic::Read,
-        arithmetic: Arithmetic::Int8,
+        pattern: Pattern::Read,
+        arithmetic: Some(Quantity::Int8Compute),
     };
     let (cube, flat) = (product(1024., 1024., 1024.), product(128., 768., 3072.));
     let distances = Amount {
@@ -176,8 +170,8 @@ pub(super) fn report() -> Report {
         operations: 6.0,
         bytes: 16.0 / 64.0,
         working_set: 1e9,
-        traffic: Traffic::Copy,
-        arithmetic: Arithmetic::F32,
+        pattern: Pattern::StreamingCopy,
+        arithmetic: Some(Quantity::F32Compute),
     };
     let updates = Amount {
         formula: "points x steps".into(),
@@ -186,8 +180,8 @@ pub(super) fn report() -> Report {
         operations: 8.0,
         bytes: 8.0,
         working_set: 1e9,
-        traffic: Traffic::Copy,
-        arithmetic: Arithmetic::F32,
+        pattern: Pattern::StreamingCopy,
+        arithmetic: Some(Quantity::F32Compute),
     };
     let times = [0.61, 0.071, 0.0031, 0.00253, 0.00131];
     Report {

@@ -2,7 +2,7 @@
 //!
 //! The page and the Markdown file are templates over this.
 
-use super::model::{Arm, Cell, Headline, Mode, Report, Roof, Skipped};
+use super::model::{Arm, Cell, Headline, Mode, Report, Skipped};
 use super::number;
 use serde::Serialize;
 use tilewise_tuner::measure::Ratio;
@@ -10,8 +10,8 @@ use tilewise_tuner::measure::Ratio;
 mod facts;
 mod table;
 
-pub(super) use facts::flatten;
-use table::Table;
+pub use facts::flatten;
+pub(super) use table::{Table, results, roofs, rungs};
 
 /// Everything on the page but the drawings.
 #[derive(Serialize)]
@@ -85,6 +85,17 @@ pub(super) fn kernel_title(kernel: &str) -> &'static str {
     }
 }
 
+/// A report in a line a kernel and a line a loss; with both absolute times if wanted.
+pub fn summary(report: &Report, with_times: bool) -> Vec<String> {
+    let line = |Card { kernel, number, unit, detail }: Card| {
+        let detail = if with_times { format!(". {detail}.") } else { String::new() };
+        format!("{kernel}: {number} {unit}{detail}")
+    };
+    let mut lines: Vec<_> = kernels(report).map(|kernel| line(card(report, kernel))).collect();
+    lines.extend(report.cells.iter().flat_map(losses).map(|line| format!("Lost: {line}")));
+    lines
+}
+
 impl<'a> View<'a> {
     pub(super) fn of(report: &'a Report) -> View<'a> {
         let environment = &report.environment;
@@ -108,7 +119,7 @@ impl<'a> View<'a> {
             cards: kernels(report).map(|kernel| card(report, kernel)).collect(),
             losses: report.cells.iter().flat_map(losses).collect(),
             kernels: kernels(report).map(|kernel| KernelView::of(report, kernel)).collect(),
-            roofs: table::roofs(&report.roofs),
+            roofs: roofs(&report.roofs),
             skipped: &report.skipped,
             picture: report.picture.as_ref().map(|picture| {
                 format!(
@@ -130,14 +141,25 @@ impl<'a> View<'a> {
     }
 }
 
+impl View<'_> {
+    /// Where the numbers come from, in a few sentences of Markdown.
+    pub(super) fn source(&self, path: &str) -> String {
+        let View { cpu, isas, threads, started, mode, duration, commit, command, .. } = self;
+        format!(
+            "Measured on {cpu} ({isas}; {threads} threads), {started}, {mode} run of {duration}, \
+             built from {commit}: [{path}]({path}). Measure the same again with `{command}`."
+        )
+    }
+}
+
 impl<'a> KernelView<'a> {
     fn of(report: &'a Report, kernel: &'static str) -> KernelView<'a> {
         let cells = report.cells_of(kernel);
         KernelView {
             id: kernel,
             title: kernel_title(kernel),
-            single: table::results(&cells, |headline| (&headline.single_arm, &headline.single)),
-            all: table::results(&cells, |headline| (&headline.arm, &headline.factor)),
+            single: results(&cells, |headline| (&headline.single_arm, &headline.single)),
+            all: results(&cells, |headline| (&headline.arm, &headline.factor)),
             cells: cells.into_iter().map(CellView::of).collect(),
         }
     }
@@ -157,7 +179,7 @@ impl<'a> CellView<'a> {
                 crate::workload::Cache::Cold => "cold",
             },
             work: format!("{} = {:e}", cell.task.amount.formula, cell.task.amount.work),
-            rungs: table::rungs(cell),
+            rungs: rungs(cell),
             total: cell.total.as_ref().map(|total| {
                 format!(
                     "{} against {}, as a pair of its own: {} ({} against {}); the rungs multiply \
@@ -218,6 +240,9 @@ fn losses(cell: &Cell) -> Vec<String> {
             lines.push(format!("{}: {arm} against {base} is {ratio}", cell.task.title));
         }
     }
+    for pair in cell.comparisons.iter().filter(|pair| cell.lost_beside(pair)) {
+        lines.extend(comparison(cell, pair).map(|line| format!("{}: {line}", cell.task.title)));
+    }
     let slower = |rung: &&super::model::Rung| rung.factor.is_some_and(|factor| factor.hi < 1.0);
     for rung in cell.rungs.iter().filter(slower) {
         let factor = rung.factor.map(|factor| number::ratio(&factor)).unwrap_or_default();
@@ -264,10 +289,4 @@ fn card(report: &Report, kernel: &'static str) -> Card {
         cells.len()
     );
     Card { kernel: title, number, unit, detail }
-}
-
-/// Roofs for the table, both measurements apart.
-fn roof_rates(roof: &Roof) -> (String, String) {
-    let after = roof.after.as_ref().map_or_else(|| "not measured".into(), number::plain);
-    (number::plain(&roof.before), after)
 }

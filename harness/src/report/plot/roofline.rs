@@ -3,10 +3,10 @@
 //! Bytes are the compulsory ones (each input read once, each output written once), so a point can
 //! only lie too far right, never too far left.
 
-use super::super::model::{Cell, Level, Report, Roof, RoofKind};
+use super::super::model::{Cell, Report, Roof};
 use super::super::number;
 use super::super::svg::{Anchor, Log, Svg, tick_label};
-use crate::workload::Arithmetic;
+use crate::roofs::{Memory, Pattern, Quantity};
 use tilewise_tuner::measure::Estimate;
 
 const WIDTH: f64 = 500.0;
@@ -24,12 +24,13 @@ struct Point<'a> {
 /// Draws all cells under one compute roof, on one number of threads.
 pub(in super::super) fn roofline(
     report: &Report,
-    kind: Arithmetic,
+    kind: Quantity,
     threads: usize,
 ) -> Option<String> {
     let points = points(report, kind, threads);
-    let on = |roof: &&Roof| roof.threads == threads;
-    let compute: Vec<_> = report.roofs.iter().filter(on).filter(|r| computes(r, kind)).collect();
+    let on = |roof: &&Roof| roof.before.threads == threads;
+    let compute: Vec<_> =
+        report.roofs.iter().filter(on).filter(|r| r.before.quantity == kind).collect();
     let bandwidth: Vec<_> = report.roofs.iter().filter(on).filter(|r| moves(r)).collect();
     if points.is_empty() || compute.is_empty() {
         return None;
@@ -53,24 +54,24 @@ pub(in super::super) fn roofline(
     Some(svg.finish(&format!("Roofline, {threads} threads")))
 }
 
-fn computes(roof: &Roof, kind: Arithmetic) -> bool {
-    matches!(roof.kind, RoofKind::Compute { arithmetic, .. } if arithmetic == kind)
-}
-
 /// Bandwidths drawn: reads of every level, and streamed copies of memory.
 fn moves(roof: &Roof) -> bool {
-    use crate::workload::Traffic;
-    let RoofKind::Bandwidth { level, traffic } = roof.kind else { return false };
-    traffic == Traffic::Read || (level == Level::Dram && traffic == Traffic::Stream)
+    match roof.before.quantity {
+        Quantity::Bandwidth { pattern: Pattern::Read, .. } => true,
+        Quantity::Bandwidth { memory, pattern } => {
+            memory == Memory::Dram && pattern == Pattern::StreamingCopy
+        }
+        _ => false,
+    }
 }
 
-fn points(report: &Report, kind: Arithmetic, threads: usize) -> Vec<Point<'_>> {
+fn points(report: &Report, kind: Quantity, threads: usize) -> Vec<Point<'_>> {
     let of = |cell: &'_ Cell| -> Option<Estimate> {
         let ours = cell.arms.iter().filter(|arm| !arm.kind.is_plain() && arm.threads == threads);
         let rates = ours.filter_map(|arm| arm.rate);
         rates.max_by(|a, b| a.median.total_cmp(&b.median))
     };
-    let cells = report.cells.iter().filter(|cell| cell.task.amount.arithmetic == kind);
+    let cells = report.cells.iter().filter(|cell| cell.task.amount.arithmetic == Some(kind));
     cells
         .filter_map(|cell| {
             let (rate, operations) = (of(cell)?, cell.task.amount.operations);
@@ -85,7 +86,7 @@ fn points(report: &Report, kind: Arithmetic, threads: usize) -> Vec<Point<'_>> {
         .collect()
 }
 
-fn axes(svg: &mut Svg, (x, y): (&Log, &Log), (kind, threads): (Arithmetic, usize)) {
+fn axes(svg: &mut Svg, (x, y): (&Log, &Log), (kind, threads): (Quantity, usize)) {
     for tick in x.ticks() {
         svg.line("grid", (x.at(tick), Y.0), (x.at(tick), Y.1));
         svg.text("tick", (x.at(tick), Y.0 + 15.0), Anchor::Middle, &tick_label(tick));
@@ -95,15 +96,22 @@ fn axes(svg: &mut Svg, (x, y): (&Log, &Log), (kind, threads): (Arithmetic, usize
         svg.text("tick", (X.0 - 6.0, y.at(tick) + 4.0), Anchor::End, &tick_label(tick));
     }
     let (type_name, unit) = match kind {
-        Arithmetic::Int8 => ("int8", "GOP/s"),
-        Arithmetic::F32 => ("f32", "GFLOP/s"),
-        Arithmetic::F64 => ("f64", "GFLOP/s"),
+        Quantity::Int8Compute => ("int8", "GOP/s"),
+        _ => ("f32", "GFLOP/s"),
     };
     let plural = if threads == 1 { "thread" } else { "threads" };
     let title = format!("{type_name}, {threads} {plural}: {unit} against operations per byte");
     svg.text("head", (X.0, 18.0), Anchor::Start, &title);
     let caption = "operations per compulsory byte (both axes logarithmic)";
     svg.text("tick", ((X.0 + X.1) / 2.0, HEIGHT - 8.0), Anchor::Middle, caption);
+}
+
+/// What a roof is, without the threads that the title of the plot names.
+fn label(roof: &Roof) -> String {
+    match roof.before.quantity {
+        Quantity::Bandwidth { .. } => roof.before.quantity.to_string(),
+        _ => roof.before.isa.to_string(),
+    }
 }
 
 /// A bandwidth: rate rises with use per byte until the highest compute roof.
@@ -118,7 +126,7 @@ fn slope(svg: &mut Svg, (x, y): (&Log, &Log), roof: &Roof, highest: f64) {
     let place = |intensity: f64| (x.at(intensity), y.at(intensity * speed));
     svg.line("slope", place(from), place(to));
     let (label_x, label_y) = place(from);
-    let text = format!("{} {}", roof.id, number::digits(speed));
+    let text = format!("{} {}", label(roof), number::digits(speed));
     svg.text("roof-label", (label_x + 4.0, label_y - 5.0), Anchor::Start, &text);
 }
 
@@ -129,6 +137,6 @@ fn ceiling(svg: &mut Svg, (x, y): (&Log, &Log), roof: &Roof, bandwidth: &[&Roof]
     let (left, right) = x.ends();
     let from = if fastest > 0.0 { (rate / fastest).max(left) } else { left };
     svg.line("ceiling", (x.at(from), y.at(rate)), (x.at(right), y.at(rate)));
-    let text = format!("{} {}", roof.id, number::digits(rate));
+    let text = format!("{} {}", label(roof), number::digits(rate));
     svg.text("roof-label", (X.1, y.at(rate) - 4.0), Anchor::End, &text);
 }

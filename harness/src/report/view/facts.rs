@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every leaf of `value` under its path: `caches.l2`, `1048576`.
-pub(in super::super) fn flatten(path: &str, value: &Value) -> Vec<(String, String)> {
+pub fn flatten(path: &str, value: &Value) -> Vec<(String, String)> {
     let join = |key: &str| {
         if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
     };
@@ -24,10 +24,14 @@ pub(in super::super) fn flatten(path: &str, value: &Value) -> Vec<(String, Strin
     }
 }
 
-/// The source commit the program was built from.
+/// The source commit the program was built from, and whether its sources were as committed.
 pub(super) fn commit(build: &Value) -> String {
-    let commit = build.get("commit").map(text);
-    commit.unwrap_or_else(|| "unknown commit".into())
+    let field = |name: &str| build.get(name).map(text).unwrap_or_else(|| "unknown".into());
+    let (commit, state) = (field("commit"), field("state"));
+    // Twelve digits tell commits apart; a reason for there being none is told whole.
+    let is_hash = commit.chars().all(|digit| digit.is_ascii_hexdigit());
+    let commit = if is_hash { commit.chars().take(12).collect() } else { commit };
+    format!("{commit} ({state})")
 }
 
 fn text(value: &Value) -> String {

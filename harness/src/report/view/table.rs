@@ -2,20 +2,31 @@
 
 use super::super::model::{Cell, Headline, Roof};
 use super::super::number;
-use super::{roof_rates, title};
+use super::title;
+use crate::roofs::Roof as Limit;
 use crate::workload::Recipe;
 use serde::Serialize;
 use tilewise_tuner::measure::Ratio;
 
 /// A heading and rows of equal length.
 #[derive(Serialize)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
+impl Table {
+    /// As Markdown.
+    pub(in super::super) fn markdown(&self) -> String {
+        let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+        let rule = line(vec!["---"; self.head.len()]);
+        let rows = self.rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
+        format!("{}{rule}{}", line(self.head.clone()), rows.collect::<String>())
+    }
+}
+
 /// One row a cell: ours against the fastest plain arm, both absolute times beside the ratio.
-pub(super) fn results<'c>(
+pub(in super::super) fn results<'c>(
     cells: &[&'c Cell],
     side: impl Fn(&'c Headline) -> (&'c String, &'c Ratio),
 ) -> Table {
@@ -63,7 +74,7 @@ fn result<'c>(
 }
 
 /// One row a rung.
-pub(super) fn rungs(cell: &Cell) -> Table {
+pub(in super::super) fn rungs(cell: &Cell) -> Table {
     let head = vec!["rung", "what runs", "time", "rate", "factor", "verdict", "recipe", "check"];
     let rows = cell.rungs.iter().map(|rung| {
         let mut row = vec![rung.label.clone()];
@@ -91,12 +102,20 @@ pub(super) fn rungs(cell: &Cell) -> Table {
 }
 
 /// One row a roof.
-pub(super) fn roofs(roofs: &[Roof]) -> Table {
-    let head = vec!["roof", "what was done", "threads", "before", "after", "unit"];
-    let rows = roofs.iter().map(|roof| {
-        let (before, after) = roof_rates(roof);
-        let (id, title) = (roof.id.clone(), roof.title.clone());
-        vec![id, title, roof.threads.to_string(), before, after, roof.unit.clone()]
+pub(in super::super) fn roofs(roofs: &[Roof]) -> Table {
+    let head = vec!["roof", "before", "after", "unit", "note"];
+    let rate = |limit: &Limit| {
+        let [value, lo, hi] = [limit.value, limit.lo, limit.hi].map(number::digits);
+        format!("{value} [{lo}, {hi}]")
+    };
+    let rows = roofs.iter().map(|Roof { before, after }| {
+        vec![
+            before.name.clone(),
+            rate(before),
+            after.as_ref().map_or_else(|| "not measured".into(), rate),
+            before.unit.clone(),
+            before.note.clone().unwrap_or_default(),
+        ]
     });
     Table { rows: rows.collect(), head }
 }

@@ -1,0 +1,41 @@
+//! The command line: arguments in, one command run, results on standard output, everything else
+//! on standard error. No numbers are made here.
+
+mod args;
+mod failure;
+mod interrupt;
+mod machine;
+mod setup;
+mod single;
+
+mod gemm;
+mod kmeans;
+mod points;
+mod report;
+mod stencil;
+mod tune;
+
+use args::{Cli, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+pub(crate) fn main() -> ExitCode {
+    interrupt::handle();
+    let result = Cli::try_parse().map_err(Failure::from).and_then(run);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Machine(args) => machine::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Gemm(args) => gemm::run(&args),
+        Command::Kmeans(args) => kmeans::run(&args),
+        Command::Stencil(args) => stencil::run(&args),
+        Command::Tune(args) => tune::run(&args),
+    }
+}

@@ -1,0 +1,292 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use tilewise::Isa;
+use tilewise::stencil::{Extent, Kind};
+
+/// Vectorised, tiled, tuned compute kernels, and honest reports about them.
+#[derive(Debug, Parser)]
+#[command(name = "tilewise", version, subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print what this machine says of itself, and what it does not
+    #[command(after_help = "Example:\n  tilewise machine --json")]
+    Machine(MachineArgs),
+    /// Measure all kernels against plain code and write a report
+    #[command(after_help = "Example:\n  tilewise report --quick --out /tmp/report")]
+    Report(ReportArgs),
+    /// Measure one INT8 matrix product
+    #[command(after_help = "Example:\n  tilewise gemm --m 128 --k 768 --n 3072 --threads 1")]
+    Gemm(GemmArgs),
+    /// Measure K-Means, or reduce the colours of a picture
+    #[command(
+        after_help = "Example:\n  tilewise kmeans --image photo.jpg --k 64 --out few-colours.png"
+    )]
+    Kmeans(KmeansArgs),
+    /// Measure a heat stencil
+    #[command(
+        after_help = "Example:\n  tilewise stencil --kind heat7 --grid 512,512,512 --steps 1"
+    )]
+    Stencil(StencilArgs),
+    /// Search for the best tile sizes and thread count, and remember them
+    #[command(after_help = "Example:\n  tilewise tune gemm --m 128 --k 768 --n 3072 --budget 10s")]
+    Tune(TuneArgs),
+}
+
+/// What every measuring command understands.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Common {
+    /// Instruction set to use: scalar, avx2, avx-vnni, avx512-vnni [default: the best there is]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(super) isa: Option<Isa>,
+    /// Use at most so many threads [default: all that are allowed]
+    #[arg(long, value_name = "N", global = true)]
+    pub(super) threads: Option<usize>,
+    /// File of tuned recipes, or "off" [default: tilewise/wisdom.jsonl in the user's data folder]
+    #[arg(long, value_name = "FILE|off", global = true)]
+    pub(super) wisdom: Option<WisdomArg>,
+    /// What random inputs are made from
+    #[arg(long, value_name = "N", default_value_t = 1, global = true)]
+    pub(super) seed: u64,
+    /// Print one line of JSON instead of a table
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// Where recipes come from.
+#[derive(Clone, Debug)]
+pub(super) enum WisdomArg {
+    Off,
+    File(PathBuf),
+}
+
+impl FromStr for WisdomArg {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "off" { WisdomArg::Off } else { WisdomArg::File(text.into()) })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MachineArgs {
+    /// Print one line of JSON instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// Fewer and smaller shapes: within a minute on two cores
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Write into this folder [default: results/CPU/TIME-report]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) out: Option<PathBuf>,
+    /// Picture to quantise, PNG or JPEG [default: a generated one]
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+}
+
+/// The sizes of a product.
+#[derive(Clone, Debug, Args)]
+pub(super) struct GemmShape {
+    /// Rows of the left operand
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub(super) m: usize,
+    /// Depth
+    #[arg(long, value_name = "N", default_value_t = 768)]
+    pub(super) k: usize,
+    /// Columns of the weights
+    #[arg(long, value_name = "N", default_value_t = 3072)]
+    pub(super) n: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GemmArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) shape: GemmShape,
+    /// Whether inputs are in the caches when the clock starts
+    #[arg(long, value_enum, default_value_t = CacheArg::Hot)]
+    pub(super) cache: CacheArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CacheArg {
+    /// Called again and again on the same data
+    Hot,
+    /// Flushed before every call
+    Cold,
+}
+
+/// What is to be clustered.
+#[derive(Clone, Debug, Args)]
+pub(super) struct KmeansShape {
+    /// Picture whose colours are the points, PNG or JPEG [default: a generated one]
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub(super) image: Option<PathBuf>,
+    /// Points, one a row: f32 or f64 in a .npy file, numbers in a .csv file
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: Option<PathBuf>,
+    /// Number of centres
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(super) k: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KmeansArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) shape: KmeansShape,
+    /// Where centres start: k-means++, or a .npy or .csv file of k rows
+    #[arg(long, value_name = "k-means++|FILE", default_value = "k-means++")]
+    pub(super) init: InitArg,
+    /// Stop when centres move less than this share of the points' variance
+    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    pub(super) tol: f64,
+    /// Stop after so many iterations
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub(super) max_iter: usize,
+    /// Write the picture in k colours, as PNG
+    #[arg(long, value_name = "PNG", conflicts_with = "data")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Where centres start.
+#[derive(Clone, Debug)]
+pub(super) enum InitArg {
+    PlusPlus,
+    File(PathBuf),
+}
+
+impl FromStr for InitArg {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "k-means++" { InitArg::PlusPlus } else { InitArg::File(text.into()) })
+    }
+}
+
+/// What is to be stepped.
+#[derive(Clone, Debug, Args)]
+pub(super) struct StencilShape {
+    /// heat5 on a plane, heat7 in space
+    #[arg(long, value_name = "NAME", default_value = "heat7")]
+    pub(super) kind: Kind,
+    /// Points along x, y and, in space, z, rim included [default: 256 each]
+    #[arg(long, value_name = "X,Y,Z", value_parser = grid)]
+    pub(super) grid: Option<Extent>,
+    /// Numbers of the field
+    #[arg(long, value_enum, default_value_t = RealArg::F32)]
+    pub(super) dtype: RealArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StencilArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) shape: StencilShape,
+    /// Steps of a timed call
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) steps: usize,
+    /// Write the field after the last step as a picture; in space, its middle plane
+    #[arg(long, value_name = "FILE")]
+    pub(super) png: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RealArg {
+    F32,
+    F64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TuneArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) budget: Budget,
+    #[command(subcommand)]
+    pub(super) kernel: Option<TuneKernel>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TuneKernel {
+    /// The INT8 product of a shape
+    #[command(after_help = "Example:\n  tilewise tune gemm --m 128 --k 768 --n 3072")]
+    Gemm(GemmShape),
+    /// Labelling the points of a picture or file
+    #[command(after_help = "Example:\n  tilewise tune kmeans --image photo.jpg --k 64")]
+    Kmeans(KmeansShape),
+    /// A heat stencil
+    #[command(after_help = "Example:\n  tilewise tune stencil --grid 512,512,512")]
+    Stencil(StencilShape),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Budget {
+    /// Time to spend, such as 10s or 2m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, global = true)]
+    pub(super) budget: Duration,
+}
+
+/// `X,Y` or `X,Y,Z`.
+fn grid(text: &str) -> Result<Extent, String> {
+    let sizes: Result<Vec<usize>, _> = text.split(',').map(|size| size.trim().parse()).collect();
+    match sizes.as_deref() {
+        Ok([x, y]) => Ok(Extent::plane(*x, *y)),
+        Ok([x, y, z]) => Ok(Extent::space(*x, *y, *z)),
+        _ => Err("expected two or three whole numbers, as in 512,512,512".into()),
+    }
+}
+
+/// `500ms`, `10s`, `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a positive number with ms, s or m behind it, as in 10s".to_owned();
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0)];
+    let found = units.iter().find_map(|(name, seconds)| Some((text.strip_suffix(name)?, seconds)));
+    let (number, unit) = found.ok_or_else(wrong)?;
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    let seconds = Some(number * unit).filter(|seconds| *seconds > 0.0 && *seconds < 1e6);
+    seconds.map(Duration::from_secs_f64).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_and_grids_are_read_or_refused() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["10", "s", "-1s", "0s", "nans", "infs", "1h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(grid("4,5"), Ok(Extent::plane(4, 5)));
+        assert_eq!(grid("4,5,6"), Ok(Extent::space(4, 5, 6)));
+        for wrong in ["4", "4,5,6,7", "4,x", "", "-4,5"] {
+            assert!(grid(wrong).is_err(), "{wrong}");
+        }
+    }
+}

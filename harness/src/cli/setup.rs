@@ -1,0 +1,72 @@
+//! What the common flags mean on this machine.
+
+use super::args::{Common, WisdomArg};
+use super::failure::Failure;
+use std::path::PathBuf;
+use tilewise::isa::MissingIsa;
+use tilewise::{SpinTeam, Team};
+use tilewise_tuner::machine::Machine;
+use tilewise_tuner::problem::Setting;
+use tilewise_tuner::wisdom::Wisdom;
+
+/// Machine, instruction set, threads and wisdom, all checked.
+pub(super) struct Setup {
+    pub(super) machine: Machine,
+    pub(super) wisdom: Wisdom,
+    /// Where new wisdom goes; nowhere if it is off.
+    pub(super) wisdom_file: Option<PathBuf>,
+    isa: tilewise::Isa,
+    threads: usize,
+    team: SpinTeam,
+}
+
+impl Setup {
+    /// Reads the machine and checks the flags against it. `may_be_new`: a named file of wisdom
+    /// need not exist, because this command makes it.
+    pub(super) fn new(common: &Common, may_be_new: bool) -> Result<Setup, Failure> {
+        let machine = Machine::read();
+        let isa = common.isa.unwrap_or(machine.best_isa);
+        if !isa.is_available() {
+            return Err(Failure::usage(format!("--isa {isa}: {}", MissingIsa(isa))));
+        }
+        let allowed = machine.cores.allowed;
+        let threads = common.threads.unwrap_or(allowed);
+        if !(1..=allowed).contains(&threads) {
+            let expected = format!("expected 1 to {allowed}, the cores this process may use");
+            return Err(Failure::usage(format!("--threads {threads}: {expected}")));
+        }
+        let (wisdom, wisdom_file) = wisdom(common, may_be_new)?;
+        let team = SpinTeam::new(threads).map_err(Failure::failed)?;
+        Ok(Setup { machine, wisdom, wisdom_file, isa, threads, team })
+    }
+
+    /// Machine, instruction set and threads for the tuner.
+    pub(super) fn setting(&self) -> Setting<'_> {
+        Setting { machine: &self.machine, isa: self.isa, threads: self.threads }
+    }
+
+    /// As many members as there are threads.
+    pub(super) fn team(&self) -> &dyn Team {
+        &self.team
+    }
+}
+
+fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>), Failure> {
+    let file = match &common.wisdom {
+        Some(WisdomArg::Off) => None,
+        Some(WisdomArg::File(file)) => {
+            if !may_be_new && !file.exists() {
+                let path = file.display();
+                return Err(Failure::failed(format!("--wisdom {path}: there is no such file")));
+            }
+            Some(file.clone())
+        }
+        None => Wisdom::default_path(),
+    };
+    let Some(path) = file else { return Ok((Wisdom::default(), None)) };
+    let wisdom = Wisdom::load(&path).map_err(Failure::failed)?;
+    for bad in wisdom.bad_lines() {
+        eprintln!("tilewise: {}, line {}, not used: {}", path.display(), bad.line, bad.reason);
+    }
+    Ok((wisdom, Some(path)))
+}

@@ -1,0 +1,112 @@
+//! What the commands that measure one thing share: check it, time it, print a line or a table.
+
+use super::failure::Failure;
+use super::setup::Setup;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use tilewise_harness::report::{flatten, time_with_interval};
+use tilewise_harness::workload::{Candidate, Task};
+use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
+
+/// Time for the rounds of a single measurement.
+const BUDGET: Duration = Duration::from_secs(2);
+
+/// A result, with what a command has to add to it.
+pub(super) struct Line {
+    fields: Map<String, Value>,
+}
+
+/// Checks a candidate and times it. `before` runs ahead of every timed call, outside the clock.
+pub(super) fn measure(
+    setup: &Setup,
+    task: &Task,
+    candidate: &mut Candidate<'_>,
+    before: Option<&mut dyn FnMut()>,
+) -> Result<Line, Failure> {
+    let check = candidate.work.check();
+    if !check.passed() {
+        return Err(Failure::failed(format!(
+            "{} gives a wrong result: largest error {:e}, allowed {:e}; no time is printed",
+            candidate.title, check.max_error, check.tolerance
+        )));
+    }
+    let mut arm = Arm::new("run", || candidate.work.run());
+    if let Some(before) = before {
+        arm = arm.before(before);
+    }
+    let session = Stopwatch::within(BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
+    let time = session.time("run").map_err(Failure::failed)?;
+    let recipe = candidate.recipe.as_ref();
+    let Value::Object(fields) = json!({
+        "schema": 1,
+        "kernel": task.kernel,
+        "shape": task.shape,
+        "dtype": task.dtype,
+        "isa": candidate.isa,
+        "threads": candidate.threads,
+        "threads_allowed": setup.setting().threads,
+        "recipe": recipe.map(|recipe| &recipe.value),
+        "recipe_source": recipe.map(|recipe| recipe.source),
+        "wisdom_verdict": recipe.and_then(|recipe| recipe.verdict),
+        "median_s": time.median,
+        "lo_s": time.lo,
+        "hi_s": time.hi,
+        "rounds": time.rounds,
+        "rate": task.amount.work / time.median / 1e9,
+        "rate_unit": task.amount.unit,
+        "cache": task.cache,
+        "timed": task.timed,
+        "check": {
+            "reference": check.reference,
+            "compared": check.compared,
+            "max_error": check.max_error,
+            "output_digest": check.output_digest,
+        },
+        "checked": check.passed(),
+    }) else {
+        unreachable!("an object was written")
+    };
+    Ok(Line { fields })
+}
+
+impl Line {
+    /// Median seconds of a call.
+    pub(super) fn median(&self) -> Value {
+        self.fields["median_s"].clone()
+    }
+
+    /// Adds a result of the computation itself.
+    pub(super) fn add(&mut self, name: &str, value: impl Into<Value>) {
+        self.fields.insert(name.into(), value.into());
+    }
+
+    /// Prints it: one line of JSON, or a table.
+    pub(super) fn print(self, json: bool) {
+        let value = Value::Object(self.fields);
+        if json {
+            println!("{value}");
+            return;
+        }
+        let number = |name: &str| value[name].as_f64().unwrap_or(f64::NAN);
+        let time = Estimate {
+            median: number("median_s"),
+            lo: number("lo_s"),
+            hi: number("hi_s"),
+            rounds: value["rounds"].as_u64().unwrap_or(0) as usize,
+        };
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        let rate = format!("{:.1} {}", number("rate"), value["rate_unit"].as_str().unwrap_or(""));
+        table.add_row(["time".into(), time_with_interval(&time)]);
+        table.add_row(["rate".into(), rate]);
+        for (name, value) in flatten("", &value) {
+            let shown = ["schema", "median_s", "lo_s", "hi_s", "rate", "rate_unit"];
+            if !shown.contains(&name.as_str()) {
+                table.add_row([name, value]);
+            }
+        }
+        println!("{}", table.trim_fmt());
+    }
+}

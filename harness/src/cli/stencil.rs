@@ -1,0 +1,72 @@
+//! `tilewise stencil`: explicit heat steps on one field.
+
+use super::args::{RealArg, StencilArgs, StencilShape};
+use super::failure::Failure;
+use super::setup::Setup;
+use super::single;
+use tilewise::stencil::{Extent, Kind};
+use tilewise_harness::picture::Picture;
+use tilewise_harness::report::files::{self, Claim};
+use tilewise_harness::stencil::{Error, Field, Workload};
+
+impl StencilShape {
+    /// The grid given, or 256 points along each axis the kind has.
+    pub(super) fn extent(&self) -> Extent {
+        const SIDE: usize = 256;
+        self.grid.unwrap_or(match self.kind.dimensions() {
+            2 => Extent::plane(SIDE, SIDE),
+            _ => Extent::space(SIDE, SIDE, SIDE),
+        })
+    }
+}
+
+pub(super) fn run(args: &StencilArgs) -> Result<(), Failure> {
+    match args.shape.dtype {
+        RealArg::F32 => step::<f32>(args),
+        RealArg::F64 => step::<f64>(args),
+    }
+}
+
+fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
+    let setup = Setup::new(&args.common, false)?;
+    let claim = args.png.as_deref().map(Claim::file).transpose().map_err(Failure::failed)?;
+    let (kind, extent) = (args.shape.kind, args.shape.extent());
+    check_memory::<T>(&setup, kind, extent)?;
+    let workload =
+        Workload::<T>::new(kind, extent, args.steps, args.common.seed).map_err(failure)?;
+    let setting = setup.setting();
+    let chosen = setup.wisdom.choose(&workload.problem(), &setting);
+    let mut candidate =
+        workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
+    let line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
+    if let Some(claim) = claim {
+        // Timing went on from where the check stood: begin again for exactly these steps.
+        candidate.work.check();
+        drop(candidate);
+        let picture = Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2));
+        files::publish(vec![(claim, picture.png())]).map_err(Failure::failed)?;
+    }
+    line.print(args.common.json);
+    Ok(())
+}
+
+/// Memory that is only promised is taken back by force: ask before.
+fn check_memory<T: Field>(setup: &Setup, kind: Kind, extent: Extent) -> Result<(), Failure> {
+    let needed = Workload::<T>::bytes(extent) as u64;
+    match setup.machine.memory_bytes.known() {
+        Some(&memory) if needed > memory => Err(Failure::usage(format!(
+            "--grid: {kind} on {extent} needs {:.1} GB with its reference; this machine has \
+             {:.1} GB, use a smaller grid",
+            needed as f64 / 1e9,
+            memory as f64 / 1e9
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Steps { .. } => Failure::usage(error),
+        other => Failure::failed(other),
+    }
+}

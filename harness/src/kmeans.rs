@@ -1,0 +1,253 @@
+//! K-Means as a workload: centres are fitted once, then every point is labelled with its nearest.
+
+use crate::baseline::{self, Baseline};
+use crate::roofs::{Pattern, Quantity};
+use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, digest};
+use serde_json::json;
+use std::cell::RefCell;
+use tilewise::kmeans::{self, Fit, KMeans, Plan, Scratch, Shape, reference};
+use tilewise::points::Points;
+use tilewise::{Isa, Matrix, Team};
+use tilewise_tuner::wisdom::Chosen;
+
+/// Points, the centres fitted to them, and the labels they must get.
+#[derive(Debug)]
+pub struct Workload {
+    shape: Shape,
+    rows: Vec<f32>,
+    points: Points,
+    centres: Vec<f32>,
+    plain: baseline::kmeans::Operands,
+    expected: Vec<u32>,
+    labels: RefCell<Vec<u32>>,
+}
+
+/// A workload that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused: too few points, a NaN, and the like.
+    #[error(transparent)]
+    Kernel(#[from] kmeans::Error),
+    /// The points cannot be clustered.
+    #[error(transparent)]
+    Points(#[from] tilewise::points::Error),
+    /// The plain code refused.
+    #[error(transparent)]
+    Baseline(#[from] baseline::Error),
+}
+
+/// Fits centres to row-major points of `d` features.
+///
+/// # Errors
+/// [`Error::Points`] for a NaN or an infinity, [`Error::Kernel`] for settings that do not suit.
+pub fn fit(
+    points: &Points,
+    settings: &KMeans,
+    (shape, isa, recipe): (Shape, Isa, kmeans::Recipe),
+    team: &dyn Team,
+) -> Result<Fit, Error> {
+    let plan = Plan::new(shape, isa, recipe)?;
+    Ok(settings.fit_with(points, &plan, team)?)
+}
+
+impl Workload {
+    /// Takes row-major points and the centres of a fit; the reference labels them.
+    ///
+    /// # Errors
+    /// [`Error::Points`], [`Error::Kernel`].
+    pub fn new(rows: Vec<f32>, centres: Matrix<'_, f32>) -> Result<Workload, Error> {
+        let (k, d) = (centres.rows(), centres.cols());
+        let n = rows.len() / d.max(1);
+        let view = Matrix::new(&rows, n, d).expect("n rows of d features");
+        let points = Points::from_rows(view)?;
+        let expected = reference_labels(view, centres);
+        let plain = baseline::kmeans::Operands::new(view, centres)?;
+        Ok(Workload {
+            shape: Shape { n, d, k },
+            points,
+            centres: (0..k).flat_map(|row| centres.row(row)).copied().collect(),
+            plain,
+            expected,
+            labels: RefCell::new(vec![0; n]),
+            rows,
+        })
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The labels the points have.
+    pub fn labels(&self) -> &[u32] {
+        &self.expected
+    }
+
+    /// What is done.
+    pub fn task(&self) -> Task {
+        let Shape { n, d, k } = self.shape;
+        let bytes = 4.0 * (n * d + n + k * d) as f64;
+        let work = n as f64 * k as f64;
+        Task {
+            kernel: "kmeans".into(),
+            title: format!("{n} points, d = {d}, k = {k}"),
+            shape: json!({ "n": n, "d": d, "k": k }),
+            dtype: "f32".into(),
+            amount: Amount {
+                formula: "n k".into(),
+                work,
+                unit: RateUnit::Distances,
+                // A product and a sum for each feature: what cannot be done without.
+                operations: 2.0 * d as f64,
+                bytes: bytes / work,
+                working_set: bytes,
+                pattern: Pattern::Read,
+                arithmetic: Some(Quantity::F32Compute),
+            },
+            cache: Cache::Hot,
+            timed: "row-major f32 in, u32 labels out; plain code also keeps the distances".into(),
+        }
+    }
+
+    /// The plain source in these loop orders.
+    pub fn plain(&self, build: Baseline, orders: &[baseline::kmeans::Order]) -> Vec<Candidate<'_>> {
+        let candidate = |order: &baseline::kmeans::Order| {
+            let distances = vec![0.0; self.shape.n];
+            Candidate::plain(
+                build,
+                order,
+                Plain { workload: self, build, order: *order, distances },
+            )
+        };
+        orders.iter().map(candidate).collect()
+    }
+
+    /// The kernel, following a recipe, from row-major points or from blocks.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the kernel refuses it.
+    pub fn kernel<'a>(
+        &'a self,
+        name: &str,
+        isa: Isa,
+        (chosen, layout): (&Chosen<kmeans::Recipe>, Layout),
+        team: &'a dyn Team,
+    ) -> Result<Candidate<'a>, Error> {
+        let plan = Plan::new(self.shape, isa, chosen.recipe)?;
+        let threads = chosen.recipe.threads.min(team.size());
+        let work = Ours { workload: self, layout, scratch: plan.scratch(threads)?, plan, team };
+        Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
+    }
+
+    fn rows(&self) -> Matrix<'_, f32> {
+        let Shape { n, d, .. } = self.shape;
+        Matrix::new(&self.rows, n, d).expect("n rows of d features")
+    }
+
+    fn centres(&self) -> Matrix<'_, f32> {
+        let Shape { d, k, .. } = self.shape;
+        Matrix::new(&self.centres, k, d).expect("k rows of d features")
+    }
+}
+
+/// How points lie in memory when the clock starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// An array of structures: one row a point.
+    Rows,
+    /// A blocked structure of arrays.
+    Blocks,
+}
+
+/// The definition, the points shared among the cores.
+fn reference_labels(rows: Matrix<'_, f32>, centres: Matrix<'_, f32>) -> Vec<u32> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let each = rows.rows().div_ceil(cores).max(1);
+    let mut labels = vec![0; rows.rows()];
+    std::thread::scope(|scope| {
+        for (part, labels) in labels.chunks_mut(each).enumerate() {
+            let rows = rows.slice_rows(part * each..part * each + labels.len());
+            scope.spawn(move || labels.copy_from_slice(&reference::assign(rows, centres).0));
+        }
+    });
+    labels
+}
+
+struct Plain<'a> {
+    workload: &'a Workload,
+    build: Baseline,
+    order: baseline::kmeans::Order,
+    distances: Vec<f32>,
+}
+
+impl Work for Plain<'_> {
+    fn run(&mut self) {
+        let mut labels = self.workload.labels.borrow_mut();
+        self.build
+            .assign(self.order, &self.workload.plain, &mut labels, &mut self.distances)
+            .expect("there is a label and a distance for each point");
+    }
+
+    /// Plain sums of f32 may take the other of two centres that are almost equally near. So its
+    /// labels may differ where the distances, taken exactly, do not by more than their rounding.
+    fn check(&mut self) -> Check {
+        self.workload.labels.borrow_mut().fill(u32::MAX);
+        self.run();
+        let Workload { expected, labels, shape: Shape { d, k, .. }, .. } = self.workload;
+        let (rows, centres, labels) =
+            (self.workload.rows(), self.workload.centres(), labels.borrow());
+        let (mut max_error, mut longest) = (0.0f64, 0.0f64);
+        for (row, (&label, &nearest)) in labels.iter().zip(expected).enumerate() {
+            if label as usize >= *k {
+                max_error = f64::MAX;
+                break;
+            }
+            let to = |label: u32| {
+                reference::squared_distance(rows.row(row), centres.row(label as usize))
+            };
+            let (least, taken) = (to(nearest), to(label));
+            max_error = max_error.max(taken - least);
+            longest = longest.max(taken);
+        }
+        // Each distance has d differences, squares and sums, so at most d + 2 roundings of its
+        // own size; two distances are compared.
+        let tolerance = 2.0 * (*d as f64 + 2.0) * f64::from(f32::EPSILON) * longest;
+        Check {
+            reference: "nearest centre by f64 distances; near-ties within f32 rounding".into(),
+            compared: labels.len() as u64,
+            max_error,
+            tolerance,
+            output_digest: digest(&labels),
+        }
+    }
+}
+
+struct Ours<'a> {
+    workload: &'a Workload,
+    layout: Layout,
+    plan: Plan,
+    scratch: Scratch,
+    team: &'a dyn Team,
+}
+
+impl Work for Ours<'_> {
+    fn run(&mut self) {
+        let Workload { points, labels, .. } = self.workload;
+        let (rows, centres) = (self.workload.rows(), self.workload.centres());
+        let mut labels = labels.borrow_mut();
+        let (plan, scratch, team) = (&self.plan, &mut self.scratch, self.team);
+        let done = match self.layout {
+            Layout::Rows => plan.assign_rows(rows, centres, &mut labels, None, scratch, team),
+            Layout::Blocks => plan.assign(points, centres, &mut labels, None, scratch, team),
+        };
+        done.expect("points and centres were made for this plan");
+    }
+
+    fn check(&mut self) -> Check {
+        self.workload.labels.borrow_mut().fill(u32::MAX);
+        self.run();
+        let reference = "nearest centre by f64 distances, first of equals";
+        Check::compare(reference, &self.workload.labels.borrow(), &self.workload.expected, 0.0)
+    }
+}

@@ -1,0 +1,284 @@
+//! Measures what a report shows: roofs, then one interleaved session a shape, then roofs again.
+
+mod budget;
+mod cell;
+mod gemm;
+mod kmeans;
+mod ladder;
+mod roofs;
+mod stencil;
+
+use super::model::{
+    Environment, Mode, PictureRecord, RawSession, Report, SCHEMA, Samples, Skipped,
+};
+use super::rules;
+use crate::picture::Picture;
+use crate::provenance::Provenance;
+use budget::Budget;
+use cell::{Draft, Measured};
+use roofs::Roofs;
+use serde::Serialize;
+use std::time::Instant;
+use tilewise::Team;
+use tilewise_tuner::problem::Setting;
+use tilewise_tuner::wisdom::Wisdom;
+
+/// What a report is made of.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// How much to measure.
+    pub mode: Mode,
+    /// What inputs are made from.
+    pub seed: u64,
+    /// The picture K-Means quantises, and its name.
+    pub picture: (&'a Picture, &'a str),
+    /// Machine, instruction set, threads.
+    pub setting: Setting<'a>,
+    /// Recipes that were measured before.
+    pub wisdom: &'a Wisdom,
+    /// Who runs the kernels: as many members as the setting has threads.
+    pub team: &'a dyn Team,
+    /// The command that does this again.
+    pub command: &'a str,
+    /// Told what is being measured, and how many parts of how many are done.
+    pub progress: &'a dyn Fn(&str, usize, usize),
+}
+
+/// A report that could not be measured: something is wrong with this program, not with numbers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A session without a result.
+    #[error("{cell}: {source}")]
+    Session {
+        /// Where.
+        cell: String,
+        /// What the stopwatch said.
+        #[source]
+        source: tilewise_tuner::measure::Error,
+    },
+    /// A kernel that refused a planned shape.
+    #[error("{cell}: {reason}")]
+    Refused {
+        /// Where.
+        cell: String,
+        /// What the kernel said.
+        reason: String,
+    },
+}
+
+/// A finished report, what its raw samples are, and the picture K-Means made.
+#[derive(Debug)]
+pub struct Finished {
+    /// The record, its samples empty.
+    pub report: Report,
+    /// Every session.
+    pub sessions: Vec<RawSession>,
+    /// The picture in few colours.
+    pub quantised: Option<Picture>,
+}
+
+/// The shapes a report measures, for those who want to tune all of them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Shapes {
+    /// INT8 products.
+    pub gemm: Vec<tilewise::gemm::Shape>,
+    /// Labelling the pixels of a picture.
+    pub kmeans: tilewise::kmeans::Shape,
+    /// Stencils on grids of f32.
+    pub stencil_f32: Vec<(tilewise::stencil::Kind, tilewise::stencil::Extent)>,
+    /// Stencils on grids of f64.
+    pub stencil_f64: Vec<(tilewise::stencil::Kind, tilewise::stencil::Extent)>,
+}
+
+impl Shapes {
+    /// Those of a mode, for a picture of so many pixels.
+    pub fn of(mode: Mode, pixels: usize) -> Shapes {
+        let (double, single): (Vec<_>, Vec<_>) =
+            stencil::runs(mode).into_iter().partition(|run| run.double);
+        let fields =
+            |runs: Vec<stencil::Run>| runs.into_iter().map(|run| (run.kind, run.extent)).collect();
+        Shapes {
+            gemm: gemm::layers(mode).into_iter().map(|layer| layer.shape).collect(),
+            kmeans: kmeans::shape(pixels),
+            stencil_f32: fields(single),
+            stencil_f64: fields(double),
+        }
+    }
+}
+
+/// Measures everything.
+///
+/// # Errors
+/// [`Error`].
+pub fn run(plan: &Plan<'_>) -> Result<Finished, Error> {
+    let start = Instant::now();
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut run = Run::begin(plan)?;
+    run.gemm()?;
+    run.kmeans()?;
+    run.stencils()?;
+    run.step("roofs, again");
+    let roofs = run.roofs.finish()?;
+    run.sessions.append(&mut run.roofs.sessions);
+    let mut report = Report {
+        schema: SCHEMA,
+        mode: plan.mode,
+        command: plan.command.into(),
+        started,
+        seconds: start.elapsed().as_secs_f64(),
+        seed: plan.seed,
+        environment: environment(plan, &run.sessions),
+        roofs,
+        cells: run.cells,
+        skipped: run.skipped,
+        picture: run.picture,
+        failures: Vec::new(),
+        cautions: Vec::new(),
+        samples: Samples::Inline(Vec::new()),
+    };
+    report.failures = rules::failures(&report);
+    report.cautions = rules::cautions(&report);
+    Ok(Finished { report, sessions: run.sessions, quantised: run.quantised })
+}
+
+/// A run under way.
+struct Run<'p, 'a> {
+    plan: &'p Plan<'a>,
+    layers: Vec<gemm::Layer>,
+    fields: Vec<stencil::Run>,
+    budget: Budget,
+    done: usize,
+    roofs: Roofs<'a>,
+    cells: Vec<super::model::Cell>,
+    sessions: Vec<RawSession>,
+    skipped: Vec<Skipped>,
+    picture: Option<PictureRecord>,
+    quantised: Option<Picture>,
+}
+
+impl<'p, 'a> Run<'p, 'a> {
+    /// Plans all cells before the first is timed, and measures the roofs.
+    fn begin(plan: &'p Plan<'a>) -> Result<Self, Error> {
+        let (layers, fields) = (gemm::layers(plan.mode), stencil::runs(plan.mode));
+        let weights = layers.iter().map(gemm::Layer::weight).sum::<f64>()
+            + fields.iter().map(stencil::Run::weight).sum::<f64>()
+            + kmeans::WEIGHT;
+        (plan.progress)("roofs", 0, layers.len() + fields.len() + 3);
+        // The clock runs from here: the first roofs are part of the time.
+        let budget = Budget::new(plan.mode, weights, roofs::time(plan.mode));
+        Ok(Run {
+            plan,
+            layers,
+            fields,
+            budget,
+            done: 1,
+            roofs: Roofs::new(plan)?,
+            cells: Vec::new(),
+            sessions: Vec::new(),
+            skipped: Vec::new(),
+            picture: None,
+            quantised: None,
+        })
+    }
+
+    /// Tells what comes next.
+    fn step(&mut self, what: &str) {
+        let all = self.layers.len() + self.fields.len() + 3;
+        (self.plan.progress)(what, self.done, all);
+        self.done += 1;
+    }
+
+    fn gemm(&mut self) -> Result<(), Error> {
+        for index in 0..self.layers.len() {
+            let (id, weight) = (self.layers[index].id(), self.layers[index].weight());
+            if self.must_skip(&id, None) {
+                continue;
+            }
+            let workload = gemm::workload(&self.layers[index], self.plan.seed)?;
+            let draft = gemm::draft(self.plan, &self.layers[index], &workload)?;
+            self.measure(draft, weight)?;
+        }
+        Ok(())
+    }
+
+    fn kmeans(&mut self) -> Result<(), Error> {
+        if self.must_skip(kmeans::ID, None) {
+            return Ok(());
+        }
+        let fitted = kmeans::fit(self.plan)?;
+        let draft = kmeans::draft(self.plan, &fitted)?;
+        self.measure(draft, kmeans::WEIGHT)?;
+        self.sessions.push(fitted.session);
+        self.picture = Some(fitted.record);
+        self.quantised = Some(fitted.quantised);
+        Ok(())
+    }
+
+    fn stencils(&mut self) -> Result<(), Error> {
+        for index in 0..self.fields.len() {
+            let field = self.fields[index];
+            if self.must_skip(&field.id(), field.too_large(self.plan)) {
+                continue;
+            }
+            if field.double {
+                self.stencil::<f64>(field)?;
+            } else {
+                self.stencil::<f32>(field)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stencil<T: crate::stencil::Field>(&mut self, field: stencil::Run) -> Result<(), Error> {
+        let workload = stencil::workload::<T>(&field, self.plan.seed)?;
+        let draft = stencil::draft(self.plan, &field, &workload)?;
+        self.measure(draft, field.weight())
+    }
+
+    /// Tells what comes next, and notes it as skipped if there is a reason.
+    fn must_skip(&mut self, id: &str, reason: Option<String>) -> bool {
+        self.step(id);
+        let spent = self.budget.is_spent().then(|| "the time for this report was used up".into());
+        let reason = reason.or(spent);
+        let skip = reason.is_some();
+        self.skipped.extend(reason.map(|reason| Skipped { id: id.into(), reason }));
+        skip
+    }
+
+    fn measure(&mut self, draft: Draft<'_>, weight: f64) -> Result<(), Error> {
+        let watches = self.budget.share(weight);
+        let Measured { cell, sessions } = cell::measure(draft, watches, &self.roofs)?;
+        self.cells.push(cell);
+        self.sessions.extend(sessions);
+        Ok(())
+    }
+}
+
+fn environment(plan: &Plan<'_>, sessions: &[RawSession]) -> Environment {
+    let machine = plan.setting.machine;
+    Environment {
+        cpu: machine.cpu.known().map_or_else(|| machine.slug(), |cpu| cpu.brand.clone()),
+        slug: machine.slug(),
+        isas: machine.isas.iter().map(|isa| isa.name().into()).collect(),
+        threads_allowed: plan.setting.threads,
+        machine: plain(machine),
+        build: plain(&Provenance::read()),
+        steal_share: steal_share(sessions, plan.setting.machine.cores.allowed),
+    }
+}
+
+fn plain(data: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(data).expect("it is plain data")
+}
+
+/// Stolen time of all rounds, as a share of the core time they had.
+fn steal_share(sessions: &[RawSession], cores: usize) -> Option<f64> {
+    /// Seconds in a tick of the system's count.
+    const TICK: f64 = 0.01;
+    let rounds = || sessions.iter().flat_map(|raw| &raw.session.rounds);
+    let ticks: u64 = rounds().map(|round| round.steal_ticks).sum::<Option<u64>>()?;
+    let seconds: f64 = rounds().map(|round| round.seconds).sum();
+    (seconds > 0.0).then(|| ticks as f64 * TICK / (seconds * cores as f64))
+}

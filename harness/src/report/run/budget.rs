@@ -1,0 +1,59 @@
+//! Who gets how much of the time.
+//!
+//! Cells have weights; each gets its share of what is left when its turn comes, so that a slow
+//! one makes the later ones shorter instead of the report longer.
+
+use super::super::model::Mode;
+use std::time::{Duration, Instant};
+use tilewise_tuner::measure::{Stopwatch, stats};
+
+/// The time left, and the weights it is to be shared among.
+pub(super) struct Budget {
+    mode: Mode,
+    deadline: Instant,
+    weights_left: f64,
+}
+
+/// How the sessions of a cell are timed.
+#[derive(Clone, Copy)]
+pub(super) struct Watches {
+    /// All arms.
+    pub(super) session: Stopwatch,
+    /// The first and the last rung as a pair of their own.
+    pub(super) pair: Stopwatch,
+}
+
+impl Budget {
+    /// Shares the time of a mode among `weights`, less what the closing roofs will take.
+    pub(super) fn new(mode: Mode, weights: f64, closing: Duration) -> Budget {
+        let whole = match mode {
+            // On two cores a quick report ends within 60 s, a full one within 600 s: the rest is
+            // for the checks and the references, which no budget can shorten.
+            Mode::Quick => Duration::from_secs(42),
+            Mode::Full => Duration::from_secs(440),
+        };
+        let deadline = Instant::now() + whole.saturating_sub(closing);
+        Budget { mode, deadline, weights_left: weights }
+    }
+
+    /// Whether there is any time left.
+    pub(super) fn is_spent(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// The share of a cell of this weight. Asked for when its inputs are ready.
+    pub(super) fn share(&mut self, weight: f64) -> Watches {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let share = left.mul_f64((weight / self.weights_left.max(weight)).clamp(0.0, 1.0));
+        self.weights_left -= weight;
+        let watch = |share: Duration| {
+            let mut watch = Stopwatch::within(share);
+            if self.mode == Mode::Full {
+                // Six rounds have an interval from the least to the greatest: legal, not pretty.
+                watch.min_rounds = 2 * stats::MIN_ROUNDS;
+            }
+            watch
+        };
+        Watches { session: watch(share.mul_f64(0.6)), pair: watch(share.mul_f64(0.2)) }
+    }
+}

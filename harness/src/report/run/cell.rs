@@ -1,0 +1,241 @@
+//! One cell: checks every candidate, times those that were right, and draws the conclusions.
+
+use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total};
+use super::Error;
+use super::budget::Watches;
+use super::roofs::{Bounding, Roofs};
+use crate::workload::{Candidate, Check, Kind, Task};
+use serde_json::Value;
+use tilewise_tuner::measure::{self, Estimate, Ratio, Session};
+
+/// A cell before it is measured.
+pub(super) struct Draft<'a> {
+    pub(super) id: String,
+    pub(super) origin: String,
+    pub(super) task: Task,
+    pub(super) candidates: Vec<Candidate<'a>>,
+    pub(super) steps: Vec<Step>,
+    pub(super) comparisons: Vec<Pair>,
+    pub(super) scaling: Vec<String>,
+    /// Arms that do something else than the task says, for comparison only.
+    pub(super) beside: Vec<String>,
+    pub(super) results: Value,
+}
+
+/// A rung before it is measured: the arm that stands on it, or why none does.
+pub(super) struct Step {
+    pub(super) label: String,
+    pub(super) arm: Result<String, String>,
+}
+
+impl Step {
+    pub(super) fn new(label: &str, arm: &str) -> Step {
+        Step { label: label.into(), arm: Ok(arm.into()) }
+    }
+
+    pub(super) fn missing(label: &str, why: &str) -> Step {
+        Step { label: label.into(), arm: Err(why.into()) }
+    }
+}
+
+/// Two arms that differ in one thing.
+pub(super) struct Pair {
+    pub(super) label: String,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// A cell with its raw samples.
+pub(super) struct Measured {
+    pub(super) cell: Cell,
+    pub(super) sessions: Vec<RawSession>,
+}
+
+/// Checks and times a draft.
+pub(super) fn measure(
+    mut draft: Draft<'_>,
+    watches: Watches,
+    roofs: &Roofs<'_>,
+) -> Result<Measured, Error> {
+    let checks: Vec<Check> = draft.candidates.iter_mut().map(|each| each.work.check()).collect();
+    let failed = |source| Error::Session { cell: draft.id.clone(), source };
+    let right = |name: &str| {
+        let at = draft.candidates.iter().position(|candidate| candidate.name == name);
+        at.is_some_and(|at| checks[at].passed())
+    };
+    let names: Vec<String> = draft.candidates.iter().map(|each| each.name.clone()).collect();
+    let rungs: Vec<&str> = draft.steps.iter().filter_map(|step| step.arm.as_deref().ok()).collect();
+    let rungs: Vec<String> =
+        rungs.into_iter().filter(|name| right(name)).map(String::from).collect();
+    let timed: Vec<String> = names.into_iter().filter(|name| right(name)).collect();
+    let amount = draft.task.amount.clone();
+    let bounds = draft.candidates.iter().map(|each| match each.kind {
+        Kind::HandWritten => roofs.over(&amount, &each.isa, each.threads),
+        _ => None,
+    });
+    let bounds: Vec<Option<Bounding<'_>>> = bounds.collect();
+    let session = {
+        let mut arms = self::arms(&mut draft.candidates, &timed);
+        let mut probes: Vec<_> = bounds.iter().flatten().map(|bound| bound.probe).collect();
+        probes.sort_by_key(|probe| probe.name());
+        probes.dedup_by_key(|probe| probe.name());
+        arms.extend(probes.into_iter().map(|probe| roofs.arm(probe)));
+        watches.session.measure(arms).map_err(failed)?
+    };
+    let mut sessions = vec![RawSession { id: draft.id.clone(), session: session.clone() }];
+    let mut total = None;
+    if let (Some(first), Some(last)) = (rungs.first(), rungs.last())
+        && first != last
+    {
+        let ends = [first.clone(), last.clone()];
+        let pair = self::arms(&mut draft.candidates, &ends);
+        let pair = watches.pair.measure(pair).map_err(failed)?;
+        total = self::total(&pair, &session, &rungs);
+        sessions.push(RawSession { id: format!("{}/total", draft.id), session: pair });
+    }
+    let arms = records(&draft, checks, bounds, &session);
+    let cell = conclude(draft, arms, &session, total);
+    Ok(Measured { cell, sessions })
+}
+
+/// The candidates of these names, ready to be timed; the last is its own control.
+fn arms<'c>(candidates: &'c mut [Candidate<'_>], names: &[String]) -> Vec<measure::Arm<'c>> {
+    let mut arms = Vec::new();
+    for candidate in candidates.iter_mut().filter(|each| names.contains(&each.name)) {
+        let is_last = names.last() == Some(&candidate.name);
+        let arm = measure::Arm::new(candidate.name.clone(), || candidate.work.run());
+        arms.push(if is_last { arm.with_control() } else { arm });
+    }
+    arms
+}
+
+fn records(
+    draft: &Draft<'_>,
+    checks: Vec<Check>,
+    bounds: Vec<Option<Bounding<'_>>>,
+    session: &Session,
+) -> Vec<Arm> {
+    let work = draft.task.amount.work;
+    let record = |((candidate, check), bound): ((&Candidate<'_>, Check), Option<Bounding<'_>>)| {
+        let time = session.time(&candidate.name).ok();
+        Arm {
+            name: candidate.name.clone(),
+            title: candidate.title.clone(),
+            kind: candidate.kind,
+            isa: candidate.isa.clone(),
+            threads: candidate.threads,
+            recipe: candidate.recipe.clone(),
+            check,
+            time,
+            rate: time.map(|time| over(work / 1e9, &time)),
+            bound: bound.and_then(|bounding| bound_of(session, &candidate.name, work, bounding)),
+        }
+    };
+    draft.candidates.iter().zip(checks).zip(bounds).map(record).collect()
+}
+
+/// The share of the roof is taken within each round, where arm and roof met the same machine.
+fn bound_of(session: &Session, name: &str, work: f64, bounding: Bounding<'_>) -> Option<Bound> {
+    let Bounding { probe, per_unit } = bounding;
+    let limit = probe.roof(session.time(&probe.name()).ok()?);
+    let ratio = session.ratio(name, &probe.name()).ok()?;
+    let scaled = |estimate: Estimate, by: f64| Estimate {
+        median: estimate.median * by,
+        lo: estimate.lo * by,
+        hi: estimate.hi * by,
+        rounds: estimate.rounds,
+    };
+    let Ratio { median, lo, hi, rounds, .. } = ratio;
+    let share = scaled(Estimate { median, lo, hi, rounds }, work * per_unit / probe.work());
+    let limit = Estimate { median: limit.value, lo: limit.lo, hi: limit.hi, rounds };
+    let limit = scaled(limit, 1.0 / per_unit);
+    Some(Bound { roof: probe.name(), limit, share, exceeded: share.lo > 1.0 })
+}
+
+/// `amount` divided by an estimate: its ends change places.
+fn over(amount: f64, time: &Estimate) -> Estimate {
+    Estimate {
+        median: amount / time.median,
+        lo: amount / time.hi,
+        hi: amount / time.lo,
+        rounds: time.rounds,
+    }
+}
+
+fn total(pair: &Session, session: &Session, rungs: &[String]) -> Option<Total> {
+    let (from, to) = (rungs.first()?, rungs.last()?);
+    let measured = pair.ratio(to, from).ok()?;
+    let steps = rungs.windows(2).filter_map(|step| session.ratio(&step[1], &step[0]).ok());
+    let product: f64 = steps.map(|ratio| ratio.median).product();
+    let floor = 1.0 + pair.noise_floor().unwrap_or(0.0).max(session.noise_floor().unwrap_or(0.0));
+    Some(Total {
+        from: from.clone(),
+        to: to.clone(),
+        from_time: pair.time(from).ok()?,
+        to_time: pair.time(to).ok()?,
+        measured,
+        product,
+        agrees: (measured.lo / floor..=measured.hi * floor).contains(&product),
+    })
+}
+
+fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<Total>) -> Cell {
+    let ratio = |to: &str, from: &str| session.ratio(to, from).ok();
+    let mut before: Option<String> = None;
+    let rungs = draft.steps.into_iter().map(|step| {
+        let (arm, note) = match step.arm {
+            Ok(arm) => (Some(arm), None),
+            Err(why) => (None, Some(why)),
+        };
+        let factor = before.as_deref().zip(arm.as_deref()).and_then(|(from, to)| ratio(to, from));
+        // A rung without a time is no base for the next.
+        before = arm.clone().filter(|arm| session.time(arm).is_ok()).or(before.take());
+        Rung { label: step.label, arm, factor, note }
+    });
+    let rungs = rungs.collect();
+    let comparisons = draft.comparisons.into_iter().filter_map(|Pair { label, from, to }| {
+        let factor = ratio(&to, &from)?;
+        Some(Comparison { label, from, to, factor })
+    });
+    Cell {
+        id: draft.id,
+        origin: draft.origin,
+        task: draft.task,
+        rungs,
+        total,
+        headline: headline((&arms, &draft.beside), &ratio),
+        comparisons: comparisons.collect(),
+        scaling: draft.scaling,
+        control: session.control(),
+        rounds: session.rounds.len(),
+        marked: session.marked(),
+        arms,
+        results: draft.results,
+    }
+}
+
+/// The fastest of ours, on all threads and on one, against the fastest plain arm: all of them on
+/// the ladder, for what stands beside it starts from something else.
+fn headline(
+    (arms, beside): (&[Arm], &[String]),
+    ratio: &dyn Fn(&str, &str) -> Option<Ratio>,
+) -> Option<Headline> {
+    let fastest = |wanted: &dyn Fn(&Arm) -> bool| {
+        let on = arms.iter().filter(|arm| !beside.contains(&arm.name));
+        let timed = on.filter(|arm| wanted(arm));
+        let seconds = |arm: &Arm| arm.time.map(|time| time.median);
+        let timed = timed.filter_map(|arm| Some((arm, seconds(arm)?)));
+        timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(arm, _)| arm.name.clone())
+    };
+    let most = arms.iter().map(|arm| arm.threads).max()?;
+    let baseline = fastest(&|arm| arm.kind.is_plain())?;
+    let arm = fastest(&|arm| !arm.kind.is_plain() && arm.threads == most)?;
+    let single_arm = fastest(&|arm| !arm.kind.is_plain() && arm.threads == 1)?;
+    Some(Headline {
+        factor: ratio(&arm, &baseline)?,
+        single: ratio(&single_arm, &baseline)?,
+        baseline,
+        arm,
+        single_arm,
+    })
+}

@@ -1,0 +1,174 @@
+//! K-Means on the pixels of a picture: one fit, and the labelling of every pixel.
+
+use super::super::model::{Mode, PictureRecord, RawSession};
+use super::cell::{Draft, Pair};
+use super::ladder::{Early, Plain, ladder};
+use super::{Error, Plan};
+use crate::baseline::Baseline;
+use crate::baseline::kmeans::Order;
+use crate::kmeans::{self, Layout, Workload};
+use crate::picture::Picture;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tilewise::kmeans::{KMeans, Recipe, Shape, tiles};
+use tilewise::points::Points;
+use tilewise::{Isa, Matrix};
+use tilewise_tuner::measure::{Arm, Stopwatch};
+use tilewise_tuner::problem::{Problem, Setting};
+use tilewise_tuner::wisdom::Chosen;
+
+/// The cell's name.
+pub(super) const ID: &str = "kmeans-picture";
+
+/// Colours the picture is reduced to.
+const CENTRES: usize = 64;
+
+/// Time it should get, beside a product of a billion multiply-adds at 2.
+pub(super) const WEIGHT: f64 = 3.0;
+
+/// A finished fit, and what is to be labelled with it.
+pub(super) struct Fitted {
+    workload: Workload,
+    results: Value,
+    pub(super) session: RawSession,
+    pub(super) record: PictureRecord,
+    pub(super) quantised: Picture,
+}
+
+/// The sizes of the labelling.
+pub(super) fn shape(pixels: usize) -> Shape {
+    Shape { n: pixels, d: 3, k: CENTRES.min(pixels) }
+}
+
+/// Fits the colours of the picture, several times over by the clock.
+pub(super) fn fit(plan: &Plan<'_>) -> Result<Fitted, Error> {
+    let refused = |reason: String| Error::Refused { cell: ID.into(), reason };
+    let (picture, source) = plan.picture;
+    let rows = picture.points();
+    let shape = shape(picture.pixels());
+    let view = Matrix::new(&rows, shape.n, shape.d).expect("three values a pixel");
+    let points = Points::from_rows(view).map_err(|error| refused(error.to_string()))?;
+    let settings = KMeans::new(shape.k).seed(plan.seed);
+    let recipe = plan.wisdom.choose(&shape, &plan.setting).recipe;
+    let once = || kmeans::fit(&points, &settings, (shape, plan.setting.isa, recipe), plan.team);
+    let fit = once().map_err(|error| refused(error.to_string()))?;
+    let arm = Arm::new("fit", || {
+        once().expect("the same fit was possible a moment ago");
+    });
+    let budget = match plan.mode {
+        Mode::Quick => Duration::from_secs(1),
+        Mode::Full => Duration::from_secs(10),
+    };
+    let failed = |source| Error::Session { cell: ID.into(), source };
+    let session = Stopwatch::within(budget).measure(vec![arm]).map_err(failed)?;
+    let time = session.time("fit").map_err(failed)?;
+    let workload =
+        Workload::new(rows.clone(), fit.centres()).map_err(|error| refused(error.to_string()))?;
+    let centres: Vec<f32> = (0..shape.k).flat_map(|k| fit.centres().row(k).to_vec()).collect();
+    let quantised = picture.repaint(workload.labels(), &centres);
+    Ok(Fitted {
+        results: json!({
+            "fit, seeding included": {
+                "median_s": time.median, "lo_s": time.lo, "hi_s": time.hi,
+                "rounds": time.rounds, "threads": plan.setting.threads,
+            },
+            "iterations": fit.iterations(),
+            "inertia": fit.inertia(),
+        }),
+        session: RawSession { id: format!("{ID}/fit"), session },
+        record: PictureRecord {
+            source: source.into(),
+            width: picture.width(),
+            height: picture.height(),
+            colours: picture.colours(),
+            centres: quantised.colours(),
+            rms_error: rms(picture, &quantised),
+        },
+        workload,
+        quantised,
+    })
+}
+
+/// Root of the mean squared difference of a channel.
+fn rms(a: &Picture, b: &Picture) -> f64 {
+    let square = |(a, b): (&u8, &u8)| (f64::from(*a) - f64::from(*b)).powi(2);
+    let sum: f64 = a.rgb().iter().zip(b.rgb()).map(square).sum();
+    (sum / a.rgb().len().max(1) as f64).sqrt()
+}
+
+/// The ladder of labelling; for points it also climbs from rows to blocks.
+pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>, Error> {
+    let workload = &fitted.workload;
+    let isa = plan.setting.isa;
+    let refused = |reason: String| Error::Refused { cell: ID.into(), reason };
+    let make = |name: &str, chosen: &Chosen<Recipe>| {
+        workload
+            .kernel(name, isa, (chosen, Layout::Rows), plan.team)
+            .map_err(|error| error.to_string())
+    };
+    let single = Setting { threads: 1, ..plan.setting };
+    let estimate = workload.shape().estimate(&single);
+    let early = vec![Early {
+        name: "simd",
+        label: "SIMD by hand",
+        title: "by hand, smallest tile",
+        recipe: smallest(estimate, isa),
+    }];
+    let plain = |label, name, build, orders: &[Order]| Plain {
+        label,
+        name,
+        orders: workload.plain(build, orders),
+    };
+    let rows = &Order::ARRAY_OF_STRUCTURES;
+    let plain = vec![
+        plain("plain, scalar", "plain", Baseline::scalar(), rows),
+        plain("vectorised by compiler", "auto", Baseline::auto(), rows),
+    ];
+    let mut ladder =
+        ladder(plan, &workload.shape(), plain, (early, "tiled"), &make).map_err(refused)?;
+    let title = "by hand, estimated recipe, 1 thread, from blocks";
+    let blocks = workload
+        .kernel("tiled-blocks", isa, (&Chosen::estimated(estimate), Layout::Blocks), plan.team)
+        .map_err(|error| refused(error.to_string()))?;
+    let plain = workload.plain(Baseline::auto(), &Order::STRUCTURE_OF_ARRAYS);
+    let plain = ladder.beside("auto-blocks", plain);
+    // The last arm keeps its place: it is its own control.
+    let last = ladder.candidates.len() - 1;
+    ladder.candidates.splice(last..last, [plain, blocks.titled(title)]);
+    let mut results = fitted.results.clone();
+    results["seconds of loop orders"] = ladder.orders.into();
+    Ok(Draft {
+        id: ID.into(),
+        origin: format!("pixels of a picture, {}", plan.picture.1),
+        task: workload.task(),
+        candidates: ladder.candidates,
+        steps: ladder.steps,
+        comparisons: layouts(),
+        scaling: ladder.scaling,
+        beside: vec!["auto-blocks".into(), "tiled-blocks".into()],
+        results,
+    })
+}
+
+/// Points as a blocked structure of arrays against rows, an array of structures. Who starts from
+/// blocks has less to do inside the clock, so these arms stand beside the ladder, not on it.
+fn layouts() -> Vec<Pair> {
+    let pair = |label: &str, from: &str, to: &str| Pair {
+        label: label.into(),
+        from: from.into(),
+        to: to.into(),
+    };
+    vec![
+        pair("Plain code, blocks made beforehand against rows", "auto", "auto-blocks"),
+        pair("Our kernel, blocks made beforehand against rows", "tiled", "tiled-blocks"),
+        pair("Our kernel against plain code, both from blocks", "auto-blocks", "tiled-blocks"),
+    ]
+}
+
+/// One register of points against one centre, or what comes nearest to it.
+fn smallest(estimate: Recipe, isa: Isa) -> Recipe {
+    let mut recipe = estimate;
+    let offered = tiles(estimate.form, isa).iter().copied();
+    recipe.tile = offered.min_by_key(|tile| tile.points * tile.centres).unwrap_or(estimate.tile);
+    recipe
+}

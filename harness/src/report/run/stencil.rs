@@ -1,0 +1,123 @@
+//! The heat stencils a report measures: a volume and a plane, far beyond the caches and near them.
+
+use super::super::model::Mode;
+use super::cell::Draft;
+use super::ladder::{Early, both, ladder};
+use super::{Error, Plan};
+use crate::stencil::{Field, Workload};
+use serde_json::json;
+use tilewise::stencil::{Extent, Kind, Recipe, SideBySide};
+use tilewise_tuner::problem::{Problem, Setting};
+use tilewise_tuner::wisdom::Chosen;
+
+/// A field to be stepped.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    pub(super) kind: Kind,
+    pub(super) extent: Extent,
+    /// Whether its numbers are f64 instead of f32.
+    pub(super) double: bool,
+}
+
+impl Run {
+    pub(super) fn id(&self) -> String {
+        let Run { kind, extent: Extent { x, y, z }, double } = self;
+        format!("stencil-{kind}-{x}x{y}x{z}-{}", if *double { "f64" } else { "f32" })
+    }
+
+    /// Time it should get.
+    pub(super) fn weight(&self) -> f64 {
+        2.0 + self.extent.inner_points() as f64 / 2e7
+    }
+
+    /// Why this machine is too small for it, if it is.
+    pub(super) fn too_large(&self, plan: &Plan<'_>) -> Option<String> {
+        let memory = *plan.setting.machine.memory_bytes.known()? as f64;
+        let needed = if self.double {
+            Workload::<f64>::bytes(self.extent)
+        } else {
+            Workload::<f32>::bytes(self.extent)
+        } as f64;
+        // The other half is for whoever else lives here.
+        (needed > memory / 2.0).then(|| {
+            let giga = 1e9;
+            format!("needs {:.1} GB; this machine has {:.1} GB", needed / giga, memory / giga)
+        })
+    }
+}
+
+/// The fields of a mode.
+pub(super) fn runs(mode: Mode) -> Vec<Run> {
+    let run = |kind, extent, double| Run { kind, extent, double };
+    let (volume, plane) = match mode {
+        // Small, but still four times the largest last-level caches that two cores see.
+        Mode::Quick => (320, 1024),
+        Mode::Full => (512, 2048),
+    };
+    let mut runs = vec![
+        run(Kind::Heat7, Extent::space(volume, volume, volume), false),
+        run(Kind::Heat5, Extent::plane(plane, plane), false),
+    ];
+    if mode == Mode::Full {
+        runs.push(run(Kind::Heat7, Extent::space(256, 256, 256), true));
+        runs.push(run(Kind::Heat5, Extent::plane(plane, plane), true));
+    }
+    runs
+}
+
+/// Steps of a call.
+const STEPS: usize = 1;
+
+/// The field and its reference.
+pub(super) fn workload<T: Field>(run: &Run, seed: u64) -> Result<Workload<T>, Error> {
+    Workload::new(run.kind, run.extent, STEPS, seed)
+        .map(Workload::with_plain)
+        .map_err(|error| Error::Refused { cell: run.id(), reason: error.to_string() })
+}
+
+/// The ladder of a field.
+pub(super) fn draft<'a, T: Field>(
+    plan: &Plan<'a>,
+    run: &Run,
+    workload: &'a Workload<T>,
+) -> Result<Draft<'a>, Error> {
+    let make = |name: &str, chosen: &Chosen<Recipe>| {
+        workload
+            .kernel(name, plan.setting.isa, chosen, plan.team)
+            .map_err(|error| error.to_string())
+    };
+    let problem = workload.problem();
+    let estimate = problem.estimate(&Setting { threads: 1, ..plan.setting });
+    let (early, label) = early(run, estimate);
+    let plain = both(|build| workload.plain(build));
+    let ladder = ladder(plan, &problem, plain, (early, label), &make)
+        .map_err(|reason| Error::Refused { cell: run.id(), reason })?;
+    Ok(Draft {
+        id: run.id(),
+        origin: "heat equation, explicit steps".into(),
+        task: workload.task(),
+        candidates: ladder.candidates,
+        steps: ladder.steps,
+        comparisons: Vec::new(),
+        scaling: ladder.scaling,
+        beside: Vec::new(),
+        results: json!({ "seconds of loop orders": ladder.orders }),
+    })
+}
+
+/// Rows one by one; then tiles, if the estimate goes on to streaming stores.
+fn early(run: &Run, estimate: Recipe) -> (Vec<Early<Recipe>>, &'static str) {
+    let mut simd = estimate;
+    (simd.side_by_side, simd.prefetch) = (SideBySide::One, 0);
+    (simd.streaming, simd.tile_rows) = (false, run.extent.y);
+    let title = "by hand, row by row";
+    let mut early = vec![Early { name: "simd", label: "SIMD by hand", title, recipe: simd }];
+    if !estimate.streaming {
+        return (early, "tiled");
+    }
+    let mut ordinary = estimate;
+    ordinary.streaming = false;
+    let title = "by hand, tiled, ordinary stores";
+    early.push(Early { name: "ordinary", label: "tiled", title, recipe: ordinary });
+    (early, "streaming stores")
+}
