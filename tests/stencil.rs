@@ -6,7 +6,8 @@ use proptest::test_runner::TestCaseError;
 use tilewise::cache::CacheSizes;
 use tilewise::stencil::{Error, Extent, Grid, Kind, Plan, Recipe, SideBySide, Stencil, reference};
 use tilewise::vector::Real;
-use tilewise::{Isa, RayonTeam, Solo, SpinTeam, Team};
+use tilewise::{Isa, Solo, Team};
+use tilewise_tests::{each_isa, guarded, teams};
 
 /// Bits and randomness of the two kinds of number.
 trait Number: Real {
@@ -105,10 +106,6 @@ fn matches_reference<T: Number>(case: &Case, team: &dyn Team) -> Result<(), Test
     Ok(())
 }
 
-fn spin(threads: usize) -> SpinTeam {
-    SpinTeam::new(threads).unwrap()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -119,11 +116,11 @@ proptest! {
     }
 
     #[test]
-    fn every_team_gives_the_bits_of_the_plain_loop(case in cases(), threads in 1usize..5) {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        matches_reference::<f32>(&case, &spin(threads))?;
-        matches_reference::<f64>(&case, &spin(threads))?;
-        matches_reference::<f32>(&case, &RayonTeam::new(&pool))?;
+    fn every_team_gives_the_bits_of_the_plain_loop(case in cases()) {
+        for (_, team) in teams() {
+            matches_reference::<f32>(&case, *team)?;
+            matches_reference::<f64>(&case, *team)?;
+        }
     }
 
     #[test]
@@ -169,6 +166,49 @@ fn a_sine_wave_decays_as_the_discrete_scheme_says() {
             }
         }
     }
+}
+
+#[test]
+fn points_go_in_and_out_unchanged() {
+    for extent in [Extent::plane(3, 3), Extent::plane(17, 5), Extent::space(16, 4, 3)] {
+        let points = field::<f64>(extent, 7);
+        let mut grid = Grid::from_slice(extent, &guarded(&points)).unwrap();
+        let mut out = guarded(&vec![0.0; points.len()]);
+        grid.copy_to_slice(&mut out).unwrap();
+        assert_eq!(*out, *points);
+        // New values, the rim's too: after a step both buffers must know them.
+        let (again, steps) = (field::<f64>(extent, 8), 3);
+        grid.copy_from_slice(&guarded(&again)).unwrap();
+        let kind = if extent.z == 1 { Kind::Heat5 } else { Kind::Heat7 };
+        Stencil { kind, coefficient: 0.1 }.run(&mut grid, steps).unwrap();
+        let mut expected = again;
+        reference::run(kind, 0.1, extent, &mut expected, steps);
+        grid.copy_to_slice(&mut out).unwrap();
+        assert_eq!(*out, *expected);
+        for y in 0..extent.y {
+            assert_eq!(grid.row(y, 0), &expected[y * extent.x..][..extent.x]);
+        }
+    }
+}
+
+#[test]
+fn an_infinite_point_stays_where_the_stencil_carries_it() {
+    // One step reaches the neighbours and nobody else, whatever shares their registers.
+    each_isa(|isa| {
+        let extent = Extent::plane(70, 9);
+        let at = [33, 4];
+        let hot = |[x, y, _]: [usize; 3]| if [x, y] == at { f32::INFINITY } else { 1.0 };
+        let mut grid = Grid::from_fn(extent, hot).unwrap();
+        let recipe = recipe(4, SideBySide::TwoRows, true, 1);
+        let plan = Plan::new(Stencil::heat5(0.2), extent, isa, recipe).unwrap();
+        plan.run(&mut grid, 1, &Solo).unwrap();
+        for y in 0..extent.y {
+            for (x, value) in grid.row(y, 0).iter().enumerate() {
+                let near = x.abs_diff(at[0]) + y.abs_diff(at[1]) <= 1;
+                assert_eq!(*value != 1.0, near, "{x} {y} on {isa}");
+            }
+        }
+    });
 }
 
 #[test]

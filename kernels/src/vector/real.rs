@@ -161,6 +161,8 @@ macro_rules! real {
 
             #[inline(always)]
             fn lanes_between<S: FloatExtra>(simd: S, start: usize, end: usize) -> S::$mask {
+                // pulp 0.22.3 indexes past its table for an empty range at the last lane.
+                let (start, end) = if start < end { (start, end) } else { (0, 0) };
                 simd.$between(start as $index, end as $index).mask()
             }
 
