@@ -68,7 +68,12 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
         }
     }
     for step in 0..steps {
-        let rhs: [P::Rhs; NP] = array::from_fn(|p| product.load(&panels[p][step]));
+        // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that stays a
+        // call, and every sum is spilled around it.
+        let mut rhs = [product.load(&panels[0][step]); NP];
+        for p in 1..NP {
+            rhs[p] = product.load(&panels[p][step]);
+        }
         for r in 0..MR {
             let lhs = product.broadcast(rows[r][step]);
             for p in 0..NP {

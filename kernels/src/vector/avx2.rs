@@ -39,16 +39,7 @@ impl ByteDot for Avx2 {
     #[inline(always)]
     fn load(self, step: &Step) -> Self::Rhs {
         let [low, high]: &[[u8; 32]; 2] = bytemuck::cast_ref(step);
-        [low, high].map(|half| {
-            // SAFETY: the token proves AVX2; `half` is 32 readable bytes.
-            unsafe {
-                let bytes = _mm256_loadu_si256(half.as_ptr().cast());
-                Widened {
-                    even: _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8),
-                    odd: _mm256_srai_epi16(bytes, 8),
-                }
-            }
-        })
+        [widen(self, low), widen(self, high)]
     }
 
     #[inline(always)]
@@ -86,6 +77,20 @@ pub(super) fn load_pair(sums: &[i32; PANEL]) -> [__m256i; 2] {
     let halves: &[[i32; PANEL / 2]; 2] = bytemuck::cast_ref(sums);
     // SAFETY: only called under a token of AVX2 or more; each half is 32 readable bytes.
     halves.each_ref().map(|half| unsafe { _mm256_loadu_si256(half.as_ptr().cast()) })
+}
+
+/// Widens half a step. Not a closure in `array::map`, which the compiler may leave a call: then
+/// every sum is spilled around it, at every step.
+#[inline(always)]
+fn widen(_: Avx2, half: &[u8; 32]) -> Widened {
+    // SAFETY: the token proves AVX2; `half` is 32 readable bytes.
+    unsafe {
+        let bytes = _mm256_loadu_si256(half.as_ptr().cast());
+        Widened {
+            even: _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8),
+            odd: _mm256_srai_epi16(bytes, 8),
+        }
+    }
 }
 
 /// Writes sixteen sums from two registers; AVX-VNNI does the same.
