@@ -18,6 +18,7 @@ pub static TABLE: abi::Table = abi::Table {
     gemm_dots: gemm::dots,
     assign_rows: kmeans::rows,
     assign_rows_lanes: kmeans::rows_lanes,
+    assign_rows_turned: kmeans::rows_turned,
     assign_blocks: kmeans::blocks,
     assign_blocks_lanes: kmeans::blocks_lanes,
     heat5_f32: [stencil::heat5_rows_f32, stencil::heat5_strips_f32],

@@ -106,19 +106,14 @@ impl Workload {
                 arithmetic: Some(Quantity::F32Compute),
             },
             cache: Cache::Hot,
-            timed: "row-major f32 in, u32 labels out; plain code also keeps the distances".into(),
+            timed: "row-major f32 in, u32 labels out".into(),
         }
     }
 
     /// The plain source in these loop orders.
     pub fn plain(&self, build: Baseline, orders: &[baseline::kmeans::Order]) -> Vec<Candidate<'_>> {
         let candidate = |order: &baseline::kmeans::Order| {
-            let distances = vec![0.0; self.shape.n];
-            Candidate::plain(
-                build,
-                order,
-                Plain { workload: self, build, order: *order, distances },
-            )
+            Candidate::plain(build, order, Plain { workload: self, build, order: *order })
         };
         orders.iter().map(candidate).collect()
     }
@@ -178,15 +173,14 @@ struct Plain<'a> {
     workload: &'a Workload,
     build: Baseline,
     order: baseline::kmeans::Order,
-    distances: Vec<f32>,
 }
 
 impl Work for Plain<'_> {
     fn run(&mut self) {
         let mut labels = self.workload.labels.borrow_mut();
         self.build
-            .assign(self.order, &self.workload.plain, &mut labels, &mut self.distances)
-            .expect("there is a label and a distance for each point");
+            .assign(self.order, &self.workload.plain, &mut labels)
+            .expect("there is a label for each point");
     }
 
     /// Plain sums of f32 may take the other of two centres that are almost equally near. So its

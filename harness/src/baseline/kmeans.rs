@@ -1,6 +1,6 @@
-//! Plain K-Means assignment: the nearest centre of every point and its squared distance, f32.
+//! Plain K-Means assignment: the nearest centre of every point, f32.
 
-use super::abi::{Assign, BLOCK};
+use super::abi::{Assign, BLOCK, FEW};
 use super::{Baseline, Error};
 use serde::Serialize;
 use std::fmt;
@@ -17,6 +17,10 @@ pub enum Order {
     /// stored transposed.
     #[serde(rename = "array of structures, centres in lanes")]
     CentresInLanes,
+    /// Array of structures: a few rows at a time are turned to columns, then as
+    /// [`Order::PointsInLanes`].
+    #[serde(rename = "array of structures, turned to columns, points in lanes")]
+    Turned,
     /// Structure of arrays: for each block of points, for each centre, for each feature.
     #[serde(rename = "blocked structure of arrays, centre-outer")]
     Centres,
@@ -27,10 +31,13 @@ pub enum Order {
 
 impl Order {
     /// Every order there is.
-    pub const ALL: [Order; 4] =
-        [Order::Points, Order::CentresInLanes, Order::Centres, Order::PointsInLanes];
+    pub const ALL: [Order; 5] =
+        [Order::Points, Order::CentresInLanes, Order::Turned, Order::Centres, Order::PointsInLanes];
 
-    /// Those that read rows of features, an array of structures.
+    /// Those that are given rows of features: what a user has.
+    pub const FROM_ROWS: [Order; 3] = [Order::Points, Order::CentresInLanes, Order::Turned];
+
+    /// Those that stay with rows of features, an array of structures, all through.
     pub const ARRAY_OF_STRUCTURES: [Order; 2] = [Order::Points, Order::CentresInLanes];
 
     /// Those that read blocks with the features apart, a blocked structure of arrays.
@@ -41,6 +48,7 @@ impl Order {
         match self {
             Order::Points => "array of structures, point-outer",
             Order::CentresInLanes => "array of structures, centres in lanes",
+            Order::Turned => "array of structures, turned to columns, points in lanes",
             Order::Centres => "blocked structure of arrays, centre-outer",
             Order::PointsInLanes => "blocked structure of arrays, points in lanes",
         }
@@ -100,35 +108,32 @@ impl Operands {
 }
 
 impl Baseline {
-    /// Writes the index of every point's nearest centre (the first of equals) and its squared
-    /// distance.
+    /// Writes the index of every point's nearest centre (the first of equals).
     ///
     /// # Errors
-    /// [`Error`] when an output is not one a point.
+    /// [`Error`] when there is not a label a point.
     pub fn assign(
         self,
         order: Order,
         operands: &Operands,
         labels: &mut [u32],
-        distances: &mut [f32],
     ) -> Result<(), Error> {
         Error::check_length("labels", labels.len(), operands.points())?;
-        Error::check_length("distances", distances.len(), operands.points())?;
         let Operands { dims, rows, blocks, centres, transposed } = operands;
         let table = self.0.table();
         let (function, points, centres) = match order {
             Order::Points => (table.assign_rows, rows, centres),
             Order::CentresInLanes => (table.assign_rows_lanes, rows, transposed),
+            Order::Turned => (table.assign_rows_turned, rows, centres),
             Order::Centres => (table.assign_blocks, blocks, centres),
             Order::PointsInLanes => (table.assign_blocks_lanes, blocks, centres),
         };
-        let mut sums = vec![0.0; centres.len() / dims];
+        let mut room = vec![0.0; (centres.len() / dims).max(FEW * dims)];
         function(Assign {
             points: points.as_slice().into(),
             centres: centres.as_slice().into(),
             labels: labels.into(),
-            distances: distances.into(),
-            sums: sums.as_mut_slice().into(),
+            room: room.as_mut_slice().into(),
             dims: *dims,
         });
         Ok(())

@@ -119,7 +119,7 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         name,
         orders: workload.plain(build, orders),
     };
-    let rows = &Order::ARRAY_OF_STRUCTURES;
+    let rows = &Order::FROM_ROWS;
     let plain = vec![
         plain("plain, scalar", "plain", Baseline::scalar(), rows),
         plain("vectorised by compiler", "auto", Baseline::auto(), rows),
@@ -130,11 +130,13 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
     let blocks = workload
         .kernel("tiled-blocks", isa, (&Chosen::estimated(estimate), Layout::Blocks), plan.team)
         .map_err(|error| refused(error.to_string()))?;
+    let structures = workload.plain(Baseline::auto(), &Order::ARRAY_OF_STRUCTURES);
+    let structures = ladder.beside("auto-structures", structures);
     let plain = workload.plain(Baseline::auto(), &Order::STRUCTURE_OF_ARRAYS);
     let plain = ladder.beside("auto-blocks", plain);
     // The last arm keeps its place: it is its own control.
     let last = ladder.candidates.len() - 1;
-    ladder.candidates.splice(last..last, [plain, blocks.titled(title)]);
+    ladder.candidates.splice(last..last, [structures, plain, blocks.titled(title)]);
     let mut results = fitted.results.clone();
     results["seconds of loop orders"] = ladder.orders.into();
     Ok(Draft {
@@ -145,7 +147,7 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         steps: ladder.steps,
         comparisons: layouts(),
         scaling: ladder.scaling,
-        beside: vec!["auto-blocks".into(), "tiled-blocks".into()],
+        beside: ["auto-structures", "auto-blocks", "tiled-blocks"].map(Into::into).into(),
         results,
     })
 }
@@ -159,7 +161,12 @@ fn layouts() -> Vec<Pair> {
         to: to.into(),
     };
     vec![
-        pair("Plain code, blocks made beforehand against rows", "auto", "auto-blocks"),
+        pair(
+            "Plain code, blocked structure of arrays against array of structures",
+            "auto-structures",
+            "auto-blocks",
+        ),
+        pair("Plain code, blocks made beforehand against turning rows", "auto", "auto-blocks"),
         pair("Our kernel, blocks made beforehand against rows", "tiled", "tiled-blocks"),
         pair("Our kernel against plain code, both from blocks", "auto-blocks", "tiled-blocks"),
     ]

@@ -71,7 +71,7 @@ const STEPS: usize = 1;
 /// The field and its reference.
 pub(super) fn workload<T: Field>(run: &Run, seed: u64) -> Result<Workload<T>, Error> {
     Workload::new(run.kind, run.extent, STEPS, seed)
-        .map(Workload::with_plain)
+        .and_then(Workload::with_plain)
         .map_err(|error| Error::Refused { cell: run.id(), reason: error.to_string() })
 }
 
