@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tilewise::cache::CacheSizes;
-use tilewise::kmeans::{self, Error, KMeans, Plan, Recipe, Shape, reference, tiles};
+use tilewise::kmeans::{self, Error, Form, KMeans, Plan, Recipe, Shape, reference, tiles};
 use tilewise::points::Points;
 use tilewise::{Isa, Matrix, Solo};
 use tilewise_tests::{each_isa, guarded, teams};
@@ -110,14 +110,18 @@ fn problems() -> impl Strategy<Value = Problem> {
 }
 
 /// Every recipe the table offers for `isa`.
-fn recipes(shape: Shape, isa: Isa) -> impl Iterator<Item = Recipe> {
+fn recipes(shape: Shape, isa: Isa) -> Vec<Recipe> {
     let estimate = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
-    tiles(estimate.form, isa).iter().enumerate().map(move |(index, tile)| {
-        let mut recipe = estimate;
-        recipe.tile = *tile;
-        recipe.threads = index + 1;
-        recipe
-    })
+    let mut recipes = Vec::new();
+    for form in Form::ALL {
+        for tile in tiles(form, isa) {
+            let mut recipe = estimate;
+            (recipe.form, recipe.tile) = (form, *tile);
+            recipe.threads = recipes.len() % 5 + 1;
+            recipes.push(recipe);
+        }
+    }
+    recipes
 }
 
 fn plan(shape: Shape) -> Plan {
@@ -326,6 +330,14 @@ fn wrong_calls_are_refused_by_name() {
     ] {
         assert_eq!(wrong.unwrap_err().to_string(), text);
     }
+    let mut other = recipe;
+    other.form = Form::Tile;
+    other.tile = tiles(Form::Tile, Isa::Scalar)[0];
+    let other = Plan::new(shape, Isa::Scalar, other).unwrap();
+    let (rows, centres) =
+        (Matrix::new(&values, 1, 2).unwrap(), Matrix::new(&values, 3, 2).unwrap());
+    let error = other.assign_rows(rows, centres, &mut [0], None, &mut scratch, &Solo).unwrap_err();
+    assert_eq!(error, Error::Scratch);
     let broken = [0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY];
     let centres = Matrix::new(&broken, 3, 2).unwrap();
     let rows = Matrix::new(&values, 1, 2).unwrap();

@@ -49,6 +49,7 @@ pub mod reference;
 mod seed;
 mod source;
 mod table;
+mod tile;
 mod update;
 
 pub use error::Error;

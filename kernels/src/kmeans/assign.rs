@@ -11,8 +11,10 @@ use core::ops::Range;
 /// What a member works with: nothing here is shared.
 #[derive(Debug)]
 pub(super) struct Desk<'a> {
-    /// A block, less the offset, feature by feature.
+    /// A block, less the offset, as the form wants it, with room for a feature more.
     pub(super) staged: &'a mut [f32],
+    /// What the form needs besides.
+    pub(super) room: &'a mut [f32],
     /// One point.
     pub(super) point: &'a mut [f32],
 }
@@ -60,7 +62,7 @@ pub(super) fn label_lanes<T: Vocabulary, const P: usize, const Q: usize>(
 /// Labels by the definition the points of a block whose bit is set, and gives the first that is
 /// not finite: those are never certain, for their gap is not finite either.
 #[inline(always)]
-fn settle(
+pub(super) fn settle(
     source: Source<'_>,
     ready: &Ready<'_>,
     first: usize,

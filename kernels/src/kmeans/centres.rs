@@ -9,7 +9,7 @@
 //! s = |c'|^2 - 2 x'.c'        (the squared distance but for |x'|^2, which no centre changes)
 //! ```
 //!
-//! starting at the norm and adding one product with `-2 c'` per feature. The low `b` bits of `s`
+//! adding to the norm one product with `-2 c'` per feature. The low `b` bits of `s`
 //! are then overwritten with the number of the centre, so that the least `s` also says whose it
 //! is, and the two least are kept.
 //!
@@ -44,9 +44,12 @@
 //! [`Trust::floor`] being infinite and by [`Trust::GUARD`].
 
 use super::Error;
+use super::recipe::{Form, Tile};
 use crate::Matrix;
 use crate::buffer::Buffer;
 use crate::points::NotFinite;
+use crate::vector::PANEL;
+use core::cmp::Ordering;
 
 /// Centres compared by the definition at a time: one 512-bit register of `f64`.
 pub(super) const EXACT: usize = 8;
@@ -57,9 +60,35 @@ pub(super) const RUN: usize = 64;
 /// Most features the bound is proven for.
 const PROVEN: usize = 1 << 17;
 
+/// How the panels of the fast pass are laid out: `-2 c'` feature by feature, then the norms, and
+/// for [`Form::Lanes`] the bits that number the centres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    tile: Tile,
+    /// Centres in a panel.
+    width: usize,
+    /// Lines in a panel, one value for each centre in each.
+    lines: usize,
+    /// How many different numbers the low bits of scores hold.
+    numbers: usize,
+}
+
+impl Layout {
+    fn new(form: Form, tile: Tile, k: usize, d: usize) -> Self {
+        match form {
+            Form::Lanes => {
+                let width = tile.centres;
+                Layout { tile, width, lines: d + 2, numbers: k.next_multiple_of(width).min(RUN) }
+            }
+            Form::Tile => Layout { tile, width: PANEL, lines: d + 1, numbers: k.div_ceil(PANEL) },
+        }
+    }
+}
+
 /// Storage for centres made ready; part of a `Scratch`.
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
+    layout: Layout,
     offset: Buffer<f32>,
     fast: Buffer<f32>,
     exact: Buffer<f32>,
@@ -72,9 +101,10 @@ pub(super) struct Ready<'a> {
     pub(super) d: usize,
     /// What is taken from every point and centre before the fast pass.
     pub(super) offset: &'a [f32],
-    /// Panels of as many centres as a tile has: `-2 c'` feature by feature, then the norms, then
-    /// the bits that number the centres of a run.
+    /// Panels as [`Layout`] says.
     pub(super) fast: &'a [f32],
+    /// The recipe's tile.
+    pub(super) tile: Tile,
     /// Panels of [`EXACT`] centres as they are, feature by feature.
     pub(super) exact: &'a [f32],
     /// The low bits of a score, which are the number of its centre.
@@ -92,32 +122,38 @@ pub(super) struct Trust {
 }
 
 impl Storage {
-    /// For `k` centres of `d` features in panels of `width`.
-    pub(super) fn new(k: usize, d: usize, width: usize) -> Result<Self, Error> {
+    /// For `k` centres of `d` features.
+    pub(super) fn new(k: usize, d: usize, form: Form, tile: Tile) -> Result<Self, Error> {
+        let layout = Layout::new(form, tile, k, d);
+        let panels = k.div_ceil(layout.width);
         Ok(Storage {
+            layout,
             offset: Buffer::zeroed(d)?,
-            fast: Buffer::zeroed(k.next_multiple_of(width).saturating_mul(d + 2))?,
+            fast: Buffer::zeroed((panels * layout.width).saturating_mul(layout.lines))?,
             exact: Buffer::zeroed(k.next_multiple_of(EXACT).saturating_mul(d))?,
         })
     }
 
-    /// Makes `centres` ready in panels of `width`.
-    pub(super) fn prepare(
-        &mut self,
-        centres: Matrix<'_, f32>,
-        width: usize,
-    ) -> Result<Ready<'_>, Error> {
+    /// Whether this is what [`Storage::new`] makes of the same.
+    pub(super) fn fits(&self, k: usize, d: usize, form: Form, tile: Tile) -> bool {
+        self.layout == Layout::new(form, tile, k, d)
+            && self.offset.len() == d
+            && self.exact.len() == k.next_multiple_of(EXACT) * d
+    }
+
+    /// Makes `centres` ready, of which there are as many as told when this was made.
+    pub(super) fn prepare(&mut self, centres: Matrix<'_, f32>) -> Result<Ready<'_>, Error> {
         let (k, d) = (centres.rows(), centres.cols());
         if let Some(bad) = NotFinite::find(centres) {
             return Err(Error::Centres(bad));
         }
-        mean(centres, &mut self.offset);
-        let largest = fill_fast(centres, &self.offset, width, &mut self.fast);
-        fill_exact(centres, &mut self.exact);
-        let numbers = k.next_multiple_of(width).min(RUN).next_power_of_two();
+        let Storage { layout, offset, fast, exact } = self;
+        mean(centres, offset);
+        let largest = fill_fast(centres, offset, *layout, fast);
+        fill_exact(centres, exact);
+        let numbers = layout.numbers.next_power_of_two();
         let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, largest));
-        let Storage { offset, fast, exact } = self;
-        Ok(Ready { k, d, offset, fast, exact, mask, trust })
+        Ok(Ready { k, d, offset, fast, tile: layout.tile, exact, mask, trust })
     }
 }
 
@@ -144,6 +180,18 @@ impl Trust {
     }
 }
 
+impl Trust {
+    /// Whether the order of two scores is not certain, `square` being `X^2`.
+    #[inline(always)]
+    pub(super) fn doubts(&self, best: f32, second: f32, square: f32) -> bool {
+        let needed = self.scores * (best.abs() + second.abs())
+            + self.square * (square * Self::GUARD)
+            + self.floor;
+        // What is not a number is doubtful too.
+        !matches!((second - best).partial_cmp(&needed), Some(Ordering::Greater))
+    }
+}
+
 /// The mean of the centres.
 fn mean(centres: Matrix<'_, f32>, offset: &mut [f32]) {
     for (feature, mean) in offset.iter_mut().enumerate() {
@@ -154,25 +202,29 @@ fn mean(centres: Matrix<'_, f32>, offset: &mut [f32]) {
 
 /// Fills the panels of the fast pass and returns the largest `|c'|^2`. Centres that only fill up
 /// the last panel are farther than any other.
-fn fill_fast(centres: Matrix<'_, f32>, offset: &[f32], width: usize, fast: &mut [f32]) -> f64 {
+fn fill_fast(centres: Matrix<'_, f32>, offset: &[f32], layout: Layout, fast: &mut [f32]) -> f64 {
+    let Layout { width, lines, .. } = layout;
     let (d, mut largest) = (offset.len(), 0.0);
-    for (panel, values) in fast.chunks_exact_mut((d + 2) * width).enumerate() {
+    for (panel, values) in fast.chunks_exact_mut(lines * width).enumerate() {
+        let (products, rest) = values.split_at_mut(d * width);
+        let (norms, numbers) = rest.split_at_mut(width);
+        for (lane, number) in numbers.iter_mut().enumerate() {
+            *number = f32::from_bits((panel % (RUN / width) * width + lane) as u32);
+        }
         for lane in 0..width {
             let centre = panel * width + lane;
-            let number = panel % (RUN / width) * width + lane;
-            values[(d + 1) * width + lane] = f32::from_bits(number as u32);
             if centre >= centres.rows() {
-                values[lane..d * width].iter_mut().step_by(width).for_each(|value| *value = 0.0);
-                values[d * width + lane] = f32::MAX;
+                products[lane..].iter_mut().step_by(width).for_each(|value| *value = 0.0);
+                norms[lane] = f32::MAX;
                 continue;
             }
             let mut norm = 0.0;
             for (feature, (c, o)) in centres.row(centre).iter().zip(offset).enumerate() {
                 let moved = c - o;
-                values[feature * width + lane] = -2.0 * moved;
+                products[feature * width + lane] = -2.0 * moved;
                 norm += f64::from(moved) * f64::from(moved);
             }
-            values[d * width + lane] = norm as f32;
+            norms[lane] = norm as f32;
             largest = f64::max(largest, norm);
         }
     }

@@ -74,6 +74,9 @@ pub enum Error {
     /// A recipe for nobody.
     #[error("recipe: threads = 0; use at least 1")]
     NoThreads,
+    /// Scratch made for something else.
+    #[error("the scratch was made by a plan of another shape, form or tile; make it with this one")]
+    Scratch,
     /// The CPU lacks the instruction set.
     #[error(transparent)]
     Isa(#[from] MissingIsa),

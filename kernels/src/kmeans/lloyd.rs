@@ -68,7 +68,7 @@ impl<'a> Lloyd<'a> {
         let centres = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
         let (plan, points, source) = (self.plan, self.points, Source::Blocks(self.points));
         let (leaves, leaf_blocks) = (self.sums.leaves(), self.sums.leaf_blocks());
-        let (ready, desks) = self.scratch.prepare(plan, centres)?;
+        let (ready, desks) = self.scratch.prepare(centres)?;
         let (sums, labels) = (self.sums.shared(), Disjoint::new(&mut self.labels));
         let (previous, changed) = (&self.previous, AtomicBool::new(false));
         self.team.run(&|member| {

@@ -4,7 +4,7 @@ use super::assign::{Desk, distance};
 use super::centres::{Ready, Storage};
 use super::engine::{Engine, engine};
 use super::source::Source;
-use super::{Error, Recipe};
+use super::{Error, Form, Recipe, tile};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, NotFinite, Points};
@@ -43,7 +43,8 @@ pub struct Scratch {
 /// One desk for each member.
 #[derive(Clone, Debug)]
 struct Desks {
-    shape: Shape,
+    d: usize,
+    room: usize,
     members: usize,
     /// Elements from one member's desk to the next.
     stride: usize,
@@ -99,14 +100,18 @@ impl Plan {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
-        let Shape { k, d, .. } = self.shape;
+        let (Shape { k, d, .. }, Recipe { form, tile, .. }) = (self.shape, self.recipe);
         let members = threads.clamp(1, self.recipe.threads);
-        let stride = d.saturating_mul(BLOCK + 1).next_multiple_of(LINE);
+        let room = match form {
+            Form::Lanes => 0,
+            Form::Tile => tile::room(k, d, tile),
+        };
+        let centres = Storage::new(k, d, form, tile)?;
+        // A block with room for a feature more, what the form needs, and a point.
+        let block = (d + 1).saturating_mul(BLOCK);
+        let stride = block.saturating_add(room).saturating_add(d).next_multiple_of(LINE);
         let space = Buffer::zeroed(stride.saturating_mul(members))?;
-        Ok(Scratch {
-            centres: Storage::new(k, d, self.recipe.tile.centres)?,
-            desks: Desks { shape: self.shape, members, stride, space },
-        })
+        Ok(Scratch { centres, desks: Desks { d, room, members, stride, space } })
     }
 
     /// Labels row-major points with the index of their nearest centre, and on request gives the
@@ -162,7 +167,7 @@ impl Job<'_> {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check(labels, distances.as_deref(), scratch)?;
-        let (ready, desks) = scratch.prepare(self.plan, self.centres)?;
+        let (ready, desks) = scratch.prepare(self.centres)?;
         let labels = Disjoint::new(labels);
         let distances = distances.map(Disjoint::new);
         let bad = AtomicUsize::new(usize::MAX);
@@ -205,15 +210,16 @@ impl Job<'_> {
         if n > shape.n {
             return Err(Error::TooManyPoints { given: n, most: shape.n });
         }
-        let scratch = scratch.desks.shape;
+        let (Shape { k, d, .. }, Recipe { form, tile, .. }) = (shape, self.plan.recipe);
+        if !scratch.centres.fits(k, d, form, tile) {
+            return Err(Error::Scratch);
+        }
         for (what, given, expected) in [
             ("features of the points", self.source.d(), shape.d),
             ("features of the centres", self.centres.cols(), shape.d),
             ("centres", self.centres.rows(), shape.k),
             ("labels", labels.len(), n),
             ("distances", distances.map_or(n, <[f32]>::len), n),
-            ("centres of the scratch", scratch.k, shape.k),
-            ("features of the scratch", scratch.d, shape.d),
         ] {
             if given != expected {
                 return Err(Error::Shape { what, given, expected });
@@ -233,13 +239,12 @@ impl Job<'_> {
 }
 
 impl Scratch {
-    /// Makes centres ready for a plan, and lays out the desks for a team.
+    /// Makes centres ready, and lays out the desks for a team.
     pub(super) fn prepare(
         &mut self,
-        plan: &Plan,
         centres: Matrix<'_, f32>,
     ) -> Result<(Ready<'_>, SharedDesks<'_>), Error> {
-        let ready = self.centres.prepare(centres, plan.recipe.tile.centres)?;
+        let ready = self.centres.prepare(centres)?;
         Ok((ready, self.desks.shared()))
     }
 }
@@ -247,7 +252,8 @@ impl Scratch {
 impl Desks {
     fn shared(&mut self) -> SharedDesks<'_> {
         SharedDesks {
-            d: self.shape.d,
+            d: self.d,
+            room: self.room,
             members: self.members,
             stride: self.stride,
             space: Disjoint::new(&mut self.space),
@@ -258,6 +264,7 @@ impl Desks {
 /// The desks while a team works at them.
 pub(super) struct SharedDesks<'a> {
     d: usize,
+    room: usize,
     members: usize,
     stride: usize,
     space: Disjoint<'a, f32>,
@@ -280,7 +287,8 @@ impl SharedDesks<'_> {
         #[allow(unsafe_code, reason = "disjoint output views")]
         // SAFETY: every member asks once a region, for a part of its own.
         let space = unsafe { self.space.part(index * self.stride..(index + 1) * self.stride) };
-        let (staged, rest) = space.split_at_mut(self.d * BLOCK);
-        Some((items, Desk { staged, point: &mut rest[..self.d] }))
+        let (staged, rest) = space.split_at_mut((self.d + 1) * BLOCK);
+        let (room, rest) = rest.split_at_mut(self.room);
+        Some((items, Desk { staged, room, point: &mut rest[..self.d] }))
     }
 }

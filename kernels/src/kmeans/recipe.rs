@@ -28,13 +28,15 @@ pub struct Recipe {
 pub enum Form {
     /// Points in the lanes of a register, centres broadcast to all lanes.
     Lanes,
+    /// Points and centres are the sides of a matrix product; the driver is that of `gemm`.
+    Tile,
 }
 
 /// What stands in registers at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tile {
-    /// Registers of points.
+    /// Registers of points; of [`Form::Tile`], points.
     pub points: usize,
     /// Centres.
     pub centres: usize,
@@ -61,13 +63,14 @@ impl Recipe {
 
 impl Form {
     /// All of them.
-    pub const ALL: [Form; 1] = [Form::Lanes];
+    pub const ALL: [Form; 2] = [Form::Lanes, Form::Tile];
 }
 
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Form::Lanes => "lanes",
+            Form::Tile => "tile",
         })
     }
 }

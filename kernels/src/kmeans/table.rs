@@ -2,8 +2,9 @@
 
 use super::assign::{Label, label_lanes};
 use super::recipe::{Form, Tile};
+use super::tile::label_tile;
 use crate::Isa;
-use crate::vector::Vocabulary;
+use crate::vector::{PANEL, Vocabulary};
 
 /// Sixteen registers, or none at all: what has fewer than thirty-two.
 const NARROW: &[Tile] = &[
@@ -27,7 +28,21 @@ pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
+        (Form::Tile, Isa::Avx512Vnni) => const { &products([[6, 4], [8, 3], [4, 4]]) },
+        (Form::Tile, Isa::Avx2 | Isa::AvxVnni) => const { &products([[6, 1], [3, 2], [4, 1]]) },
+        (Form::Tile, _) => const { &products([[4, 1]]) },
     }
+}
+
+/// Tiles of a matrix product: points by panels of centres.
+const fn products<const N: usize>(sizes: [[usize; 2]; N]) -> [Tile; N] {
+    let mut tiles = [Tile { points: 0, centres: 0 }; N];
+    let mut i = 0;
+    while i < N {
+        tiles[i] = Tile { points: sizes[i][0], centres: sizes[i][1] * PANEL };
+        i += 1;
+    }
+    tiles
 }
 
 /// The kernel of a tile, if there is one.
@@ -42,6 +57,7 @@ pub(super) fn label<T: Vocabulary>(form: Form, tile: Tile) -> Option<Label<T>> {
         (Form::Lanes, 4, 2) => Some(label_lanes::<T, 4, 2>),
         (Form::Lanes, 4, 4) => Some(label_lanes::<T, 4, 4>),
         (Form::Lanes, 4, 6) => Some(label_lanes::<T, 4, 6>),
+        (Form::Tile, ..) => Some(label_tile::<T>),
         _ => None,
     }
 }
