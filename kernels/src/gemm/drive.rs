@@ -18,8 +18,9 @@
 
 use super::table::{MAX_PANELS, MAX_ROWS, Tile, tile_fn};
 use crate::isa::Token;
-use crate::product::Product;
-use crate::vector::PANEL;
+use crate::matrix::Matrix;
+use crate::product::{Floats, Product};
+use crate::vector::{FloatExtra, PANEL};
 use core::ops::Range;
 
 /// The left operand: rows of groups, read in place or packed block by block.
@@ -32,6 +33,24 @@ pub(crate) trait Rows<P: Product>: Sync {
 
     /// Copies a row, as groups.
     fn pack(&self, index: usize, groups: &mut [P::Group]);
+}
+
+/// Floats in rows are read where they lie.
+impl<T: Token<Floats: FloatExtra>> Rows<Floats<T>> for Matrix<'_, f32> {
+    #[inline(always)]
+    fn in_place(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn row(&self, index: usize) -> &[f32] {
+        Matrix::row(self, index)
+    }
+
+    #[inline(always)]
+    fn pack(&self, index: usize, groups: &mut [f32]) {
+        groups.copy_from_slice(Matrix::row(self, index));
+    }
 }
 
 /// The right operand: panels of equal depth behind each other.
@@ -250,4 +269,99 @@ pub(crate) fn cut(range: Range<usize>, most: usize) -> impl Iterator<Item = Rang
         let piece = share(range.len(), pieces, index);
         range.start + piece.start..range.start + piece.end
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gemm::tiles;
+    use crate::isa::Isa;
+    use crate::vector::{Visitor, Vocabulary, dispatch};
+    use alloc::{vec, vec::Vec};
+
+    /// Keeps finished tiles as one matrix of whole panels.
+    struct Collect<'a> {
+        out: &'a mut [[f32; PANEL]],
+        panels: usize,
+    }
+
+    impl<P: Product<Sum = f32>> Epilogue<P> for Collect<'_> {
+        #[inline(always)]
+        fn finish(&mut self, tile: Finished<'_, f32>) {
+            for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
+                let start = (tile.row + r) * self.panels + tile.panel;
+                self.out[start..][..tile.panels].copy_from_slice(sums);
+            }
+        }
+    }
+
+    struct FloatsIgnoreCuts;
+
+    impl Visitor for FloatsIgnoreCuts {
+        type Output = ();
+
+        fn visit<T: Vocabulary>(self, token: T) {
+            let (m, panels, depth) = (13, 5, 29);
+            let value = |i: usize| ((i * 7919) % 1009) as f32 / 97.0 - 5.0;
+            let lhs: Vec<f32> = (0..m * depth).map(value).collect();
+            let rhs: Vec<[f32; PANEL]> = (0..panels * depth)
+                .map(|i| core::array::from_fn(|c| value(i * PANEL + c)))
+                .collect();
+            let expected: Vec<[f32; PANEL]> = (0..m * panels)
+                .map(|i| {
+                    let (row, panel) = (&lhs[i / panels * depth..], &rhs[i % panels * depth..]);
+                    core::array::from_fn(|c| {
+                        (0..depth).fold(0.0f32, |sum, d| match T::ISA {
+                            Isa::Scalar => sum + row[d] * panel[d][c],
+                            _ => fused(row[d], panel[d][c], sum),
+                        })
+                    })
+                })
+                .collect();
+            for &tile in tiles(T::ISA) {
+                for (rows, steps, columns) in [(m, depth, panels), (4, 7, 3), (1, 1, 1)] {
+                    let cuts = Cuts { tile, rows, steps, panels: columns };
+                    let multiply = Multiply {
+                        product: Floats(token),
+                        lhs: &Matrix::new(&lhs, m, depth).expect("as long as it says"),
+                        rhs: Panels { data: &rhs, steps: depth },
+                        cuts,
+                    };
+                    let mut sums = vec![[0.0; PANEL]; cuts.sums(depth)];
+                    let mut out = vec![[f32::NAN; PANEL]; m * panels];
+                    let room = Room { groups: &mut [], sums: &mut sums };
+                    let part = Part { rows: 0..m, panels: 0..panels };
+                    multiply.run(part, room, &mut Collect { out: &mut out, panels });
+                    assert_eq!(out, expected, "{}, {cuts:?}", T::ISA);
+                }
+            }
+        }
+    }
+
+    /// One rounding for a product and a sum, as the vector instructions do.
+    fn fused(a: f32, b: f32, c: f32) -> f32 {
+        pulp::Simd::mul_add_f32s(pulp::Scalar::new(), a, b, c)
+    }
+
+    #[test]
+    fn sums_of_floats_do_not_depend_on_cuts() {
+        for isa in Isa::available() {
+            dispatch(isa, FloatsIgnoreCuts).expect("available");
+        }
+    }
+
+    #[test]
+    fn cuts_are_even_and_complete() {
+        for items in 0..40 {
+            for most in 1..10 {
+                let pieces: Vec<_> = cut(3..3 + items, most).collect();
+                assert!(pieces.iter().all(|piece| (1..=most).contains(&piece.len())));
+                assert_eq!(pieces.len(), items.div_ceil(most));
+                assert_eq!(
+                    pieces.into_iter().flatten().collect::<Vec<_>>(),
+                    (3..3 + items).collect::<Vec<_>>()
+                );
+            }
+        }
+    }
 }
