@@ -7,6 +7,7 @@ use crate::roofs::Roof as Limit;
 use crate::workload::{Check, Kind, Recipe, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use tilewise_tuner::measure::{Estimate, Ratio, Session};
 
 /// Version of the record's layout; a reader should refuse one it does not know.
@@ -111,8 +112,23 @@ pub struct Cell {
     pub rounds: usize,
     /// Rounds in which the machine was visibly taken away.
     pub marked: usize,
-    /// Results of the computation itself, such as iterations and inertia.
-    pub results: Value,
+    /// The whole application the kernel is part of, in the same run.
+    pub whole: Option<Whole>,
+    /// Seconds of every plain loop order that was tried, roughly: the fastest became an arm.
+    pub tried: BTreeMap<String, f64>,
+}
+
+/// A whole application around a kernel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whole {
+    /// What it does.
+    pub label: String,
+    /// Seconds.
+    pub time: Estimate,
+    /// Threads it ran on.
+    pub threads: usize,
+    /// What came out, in words.
+    pub outcome: String,
 }
 
 /// Something that was timed.

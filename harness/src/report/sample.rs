@@ -116,7 +116,14 @@ fn cell(kernel: &str, title: &str, work: Amount, times: Times, limit: Option<f64
         rounds: 20,
         marked: 1,
         arms,
-        results: json!({ "iterations": 12 }),
+        whole: Some(Whole {
+            label: "All of it".into(),
+            time: estimate(0.1),
+            threads: 2,
+            outcome: "12 iterations".into(),
+        }),
+        tried: [("plain, one way".into(), times[0]), ("plain, another".into(), 2.0 * times[0])]
+            .into(),
     }
 }
 

@@ -70,6 +70,15 @@ impl Svg {
         ));
     }
 
+    /// A text along a line that rises to the right by `degrees`.
+    pub(super) fn slanted(&mut self, class: &str, (x, y): (f64, f64), degrees: f64, text: &str) {
+        let text = escape(text);
+        self.push(format_args!(
+            r#"<text class="{class}" transform="translate({x:.1} {y:.1}) rotate({:.1})">{text}</text>"#,
+            -degrees
+        ));
+    }
+
     /// A horizontal interval with end marks.
     pub(super) fn whisker_across(&mut self, (lo, hi): (f64, f64), y: f64, half: f64) {
         self.line("whisker", (lo, y), (hi, y));

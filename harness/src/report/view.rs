@@ -2,7 +2,7 @@
 //!
 //! The page and the Markdown file are templates over this.
 
-use super::model::{Arm, Cell, Headline, Mode, Report, Skipped};
+use super::model::{Arm, Cell, Headline, Mode, Report, Skipped, Whole};
 use super::number;
 use serde::Serialize;
 use tilewise_tuner::measure::Ratio;
@@ -68,7 +68,8 @@ struct CellView<'a> {
     total: Option<String>,
     comparisons: Vec<String>,
     session: String,
-    results: Vec<(String, String)>,
+    whole: Option<String>,
+    tried: Vec<(&'a str, String)>,
 }
 
 /// Names of the kernels in the order they are shown.
@@ -203,7 +204,15 @@ impl<'a> CellView<'a> {
                 cell.marked,
                 floor.unwrap_or_default()
             ),
-            results: flatten("", &cell.results),
+            whole: cell.whole.as_ref().map(|whole| {
+                let Whole { label, time, threads, outcome } = whole;
+                format!("{label}: {} on {threads} thread(s); {outcome}", number::time(time))
+            }),
+            tried: cell
+                .tried
+                .iter()
+                .map(|(title, seconds)| (title.as_str(), number::seconds(*seconds)))
+                .collect(),
         }
     }
 }

@@ -14,7 +14,9 @@ const WIDTH: f64 = 1000.0;
 const ROW: f64 = 34.0;
 const TOP: f64 = 46.0;
 /// Left and right ends of the axis; labels stand left of it, numbers right.
-const AXIS: (f64, f64) = (236.0, 724.0);
+const AXIS: (f64, f64) = (206.0, 688.0);
+/// Where factors and times begin.
+const COLUMNS: (f64, f64) = (702.0, 862.0);
 
 /// Draws the ladder of one cell.
 pub(in super::super) fn ladder(cell: &Cell) -> String {
@@ -77,7 +79,7 @@ fn frame(svg: &mut Svg, cell: &Cell, axis: &Log, bottom: f64) {
         let plural = if threads == 1 { "thread" } else { "threads" };
         svg.text("roof-label", (x, y), Anchor::Middle, &format!("roof, {threads} {plural}"));
     }
-    for (x, name) in [(AXIS.1 + 14.0, "factor"), (866.0, "time a call")] {
+    for (x, name) in [(COLUMNS.0, "factor"), (COLUMNS.1, "time a call")] {
         svg.text("head", (x, TOP - 8.0), Anchor::Start, name);
     }
 }
@@ -105,9 +107,9 @@ fn draw_rung(svg: &mut Svg, axis: &Log, y: f64, arms: (Option<&Arm>, Option<&Arm
         (None, Some(note)) => note.clone(),
         (None, None) => "start".into(),
     };
-    svg.text("value", (AXIS.1 + 14.0, y + 4.0), Anchor::Start, &factor);
+    svg.text("value", (COLUMNS.0, y + 4.0), Anchor::Start, &factor);
     if let Some(time) = &arm.time {
-        svg.text("value", (866.0, y + 4.0), Anchor::Start, &number::time(time));
+        svg.text("value", (COLUMNS.1, y + 4.0), Anchor::Start, &number::time(time));
     }
 }
 
@@ -121,9 +123,9 @@ fn draw_total(svg: &mut Svg, axis: &Log, y: f64, (cell, total): (&Cell, &Total))
     let whisker = (axis.at(amount / total.to_time.hi), axis.at(amount / total.to_time.lo));
     svg.whisker_across(whisker, y, 5.0);
     let text = number::ratio(&total.measured);
-    svg.text("value strong", (AXIS.1 + 14.0, y + 4.0), Anchor::Start, &text);
+    svg.text("value strong", (COLUMNS.0, y + 4.0), Anchor::Start, &text);
     let product = format!("product {}", number::factor(total.product));
-    svg.text("value", (866.0, y + 4.0), Anchor::Start, &product);
+    svg.text("value", (COLUMNS.1, y + 4.0), Anchor::Start, &product);
 }
 
 fn colour(arm: &Arm) -> &'static str {

@@ -31,7 +31,7 @@ pub(in super::super) fn roofline(
     let on = |roof: &&Roof| roof.before.threads == threads;
     let compute: Vec<_> =
         report.roofs.iter().filter(on).filter(|r| r.before.quantity == kind).collect();
-    let bandwidth: Vec<_> = report.roofs.iter().filter(on).filter(|r| moves(r)).collect();
+    let bandwidth: Vec<_> = report.roofs.iter().filter(on).filter(|r| moves(r, kind)).collect();
     if points.is_empty() || compute.is_empty() {
         return None;
     }
@@ -39,12 +39,16 @@ pub(in super::super) fn roofline(
     let intensities = points.iter().map(|point| point.intensity);
     let ridges = bandwidth.iter().map(|roof| highest / roof.rate().median);
     let x = Log::covering(intensities.chain(ridges).chain([0.25]), X);
-    let rates = points.iter().map(|point| point.rate.lo);
+    // Room below the lowest point, for the slopes to be told apart in.
+    let rates = points.iter().map(|point| point.rate.lo / 3.0);
     let y = Log::covering(rates.chain(compute.iter().map(|r| r.rate().median)), Y);
     let mut svg = Svg::new(WIDTH, HEIGHT);
     axes(&mut svg, (&x, &y), (kind, threads));
     bandwidth.iter().for_each(|roof| slope(&mut svg, (&x, &y), roof, highest));
-    compute.iter().for_each(|roof| ceiling(&mut svg, (&x, &y), roof, &bandwidth));
+    let fastest = bandwidth.iter().map(|roof| roof.rate().median).fold(0.0, f64::max);
+    for (rate, names) in ceilings(&compute) {
+        ceiling(&mut svg, (&x, &y), (rate, fastest), &names);
+    }
     for point in &points {
         let at = (x.at(point.intensity), y.at(point.rate.median));
         svg.whisker_up(at.0, (y.at(point.rate.lo), y.at(point.rate.hi)), 3.0);
@@ -54,13 +58,16 @@ pub(in super::super) fn roofline(
     Some(svg.finish(&format!("Roofline, {threads} threads")))
 }
 
-/// Bandwidths drawn: reads of every level, and streamed copies of memory.
-fn moves(roof: &Roof) -> bool {
+/// Bandwidths drawn: reads of every cache, and of main memory what the kernels here do with it:
+/// products read it, stencils copy it.
+fn moves(roof: &Roof, kind: Quantity) -> bool {
+    let of_memory = match kind {
+        Quantity::Int8Compute => Pattern::Read,
+        _ => Pattern::StreamingCopy,
+    };
     match roof.before.quantity {
-        Quantity::Bandwidth { pattern: Pattern::Read, .. } => true,
-        Quantity::Bandwidth { memory, pattern } => {
-            memory == Memory::Dram && pattern == Pattern::StreamingCopy
-        }
+        Quantity::Bandwidth { memory: Memory::Dram, pattern } => pattern == of_memory,
+        Quantity::Bandwidth { pattern, .. } => pattern == Pattern::Read,
         _ => false,
     }
 }
@@ -125,18 +132,33 @@ fn slope(svg: &mut Svg, (x, y): (&Log, &Log), roof: &Roof, highest: f64) {
     }
     let place = |intensity: f64| (x.at(intensity), y.at(intensity * speed));
     svg.line("slope", place(from), place(to));
-    let (label_x, label_y) = place(from);
+    let (start, end) = (place(from), place(to));
+    let degrees = (start.1 - end.1).atan2(end.0 - start.0).to_degrees();
+    let at = (start.0 + 0.12 * (end.0 - start.0), start.1 + 0.12 * (end.1 - start.1));
     let text = format!("{} {}", label(roof), number::digits(speed));
-    svg.text("roof-label", (label_x + 4.0, label_y - 5.0), Anchor::Start, &text);
+    svg.slanted("roof-label", (at.0 - 4.0, at.1 - 4.0), degrees, &text);
+}
+
+/// Compute roofs from the lowest; those within 3 % of each other are one line with both names.
+fn ceilings(compute: &[&Roof]) -> Vec<(f64, String)> {
+    let mut rates: Vec<(f64, String)> =
+        compute.iter().map(|roof| (roof.rate().median, label(roof))).collect();
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut joined: Vec<(f64, String)> = Vec::new();
+    for (rate, name) in rates {
+        match joined.last_mut() {
+            Some((last, names)) if rate < *last * 1.03 => *names = format!("{names}, {name}"),
+            _ => joined.push((rate, name)),
+        }
+    }
+    joined
 }
 
 /// A compute roof: flat, from where the fastest memory can feed it.
-fn ceiling(svg: &mut Svg, (x, y): (&Log, &Log), roof: &Roof, bandwidth: &[&Roof]) {
-    let rate = roof.rate().median;
-    let fastest = bandwidth.iter().map(|roof| roof.rate().median).fold(0.0, f64::max);
+fn ceiling(svg: &mut Svg, (x, y): (&Log, &Log), (rate, fastest): (f64, f64), names: &str) {
     let (left, right) = x.ends();
     let from = if fastest > 0.0 { (rate / fastest).max(left) } else { left };
     svg.line("ceiling", (x.at(from), y.at(rate)), (x.at(right), y.at(rate)));
-    let text = format!("{} {}", label(roof), number::digits(rate));
+    let text = format!("{names} {}", number::digits(rate));
     svg.text("roof-label", (X.1, y.at(rate) - 4.0), Anchor::End, &text);
 }

@@ -1,11 +1,11 @@
 //! One cell: checks every candidate, times those that were right, and draws the conclusions.
 
-use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total};
+use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total, Whole};
 use super::Error;
 use super::budget::Watches;
 use super::roofs::{Bounding, Roofs};
 use crate::workload::{Candidate, Check, Kind, Task};
-use serde_json::Value;
+use std::collections::BTreeMap;
 use tilewise_tuner::measure::{self, Estimate, Ratio, Session};
 
 /// A cell before it is measured.
@@ -19,7 +19,8 @@ pub(super) struct Draft<'a> {
     pub(super) scaling: Vec<String>,
     /// Arms that do something else than the task says, for comparison only.
     pub(super) beside: Vec<String>,
-    pub(super) results: Value,
+    pub(super) whole: Option<Whole>,
+    pub(super) tried: BTreeMap<String, f64>,
 }
 
 /// A rung before it is measured: the arm that stands on it, or why none does.
@@ -210,7 +211,8 @@ fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<T
         rounds: session.rounds.len(),
         marked: session.marked(),
         arms,
-        results: draft.results,
+        whole: draft.whole,
+        tried: draft.tried,
     }
 }
 

@@ -6,7 +6,6 @@ use super::ladder::{Early, both, ladder};
 use super::{Error, Plan};
 use crate::gemm::Workload;
 use crate::workload::Cache;
-use serde_json::json;
 use tilewise::Isa;
 use tilewise::gemm::{Recipe, Shape, tiles};
 use tilewise_tuner::problem::{Problem, Setting};
@@ -93,7 +92,8 @@ pub(super) fn draft<'a>(
         comparisons: Vec::new(),
         scaling: ladder.scaling,
         beside: Vec::new(),
-        results: json!({ "seconds of loop orders": ladder.orders }),
+        whole: None,
+        tried: ladder.tried,
     })
 }
 

@@ -1,6 +1,6 @@
 //! K-Means on the pixels of a picture: one fit, and the labelling of every pixel.
 
-use super::super::model::{Mode, PictureRecord, RawSession};
+use super::super::model::{Mode, PictureRecord, RawSession, Whole};
 use super::cell::{Draft, Pair};
 use super::ladder::{Early, Plain, ladder};
 use super::{Error, Plan};
@@ -8,7 +8,6 @@ use crate::baseline::Baseline;
 use crate::baseline::kmeans::Order;
 use crate::kmeans::{self, Layout, Workload};
 use crate::picture::Picture;
-use serde_json::{Value, json};
 use std::time::Duration;
 use tilewise::kmeans::{KMeans, Recipe, Shape, tiles};
 use tilewise::points::Points;
@@ -29,7 +28,7 @@ pub(super) const WEIGHT: f64 = 3.0;
 /// A finished fit, and what is to be labelled with it.
 pub(super) struct Fitted {
     workload: Workload,
-    results: Value,
+    whole: Whole,
     pub(super) session: RawSession,
     pub(super) record: PictureRecord,
     pub(super) quantised: Picture,
@@ -67,14 +66,12 @@ pub(super) fn fit(plan: &Plan<'_>) -> Result<Fitted, Error> {
     let centres: Vec<f32> = (0..shape.k).flat_map(|k| fit.centres().row(k).to_vec()).collect();
     let quantised = picture.repaint(workload.labels(), &centres);
     Ok(Fitted {
-        results: json!({
-            "fit, seeding included": {
-                "median_s": time.median, "lo_s": time.lo, "hi_s": time.hi,
-                "rounds": time.rounds, "threads": plan.setting.threads,
-            },
-            "iterations": fit.iterations(),
-            "inertia": fit.inertia(),
-        }),
+        whole: Whole {
+            label: format!("Fit of {} centres to all points, seeding included", shape.k),
+            time,
+            threads: plan.setting.threads,
+            outcome: format!("{} iterations, inertia {:.6}", fit.iterations(), fit.inertia()),
+        },
         session: RawSession { id: format!("{ID}/fit"), session },
         record: PictureRecord {
             source: source.into(),
@@ -137,8 +134,6 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
     // The last arm keeps its place: it is its own control.
     let last = ladder.candidates.len() - 1;
     ladder.candidates.splice(last..last, [structures, plain, blocks.titled(title)]);
-    let mut results = fitted.results.clone();
-    results["seconds of loop orders"] = ladder.orders.into();
     Ok(Draft {
         id: ID.into(),
         origin: format!("pixels of a picture, {}", plan.picture.1),
@@ -148,7 +143,8 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         comparisons: layouts(),
         scaling: ladder.scaling,
         beside: ["auto-structures", "auto-blocks", "tiled-blocks"].map(Into::into).into(),
-        results,
+        whole: Some(fitted.whole.clone()),
+        tried: ladder.tried,
     })
 }
 

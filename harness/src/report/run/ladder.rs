@@ -4,7 +4,7 @@ use super::Plan;
 use super::cell::Step;
 use crate::baseline::{Baseline, fastest};
 use crate::workload::{Candidate, try_out};
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::wisdom::{Chosen, Source};
 
@@ -14,7 +14,7 @@ pub(super) struct Ladder<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) scaling: Vec<String>,
     /// Seconds of every plain loop order that was tried.
-    pub(super) orders: Map<String, Value>,
+    pub(super) tried: BTreeMap<String, f64>,
 }
 
 /// A rung by hand on one thread, below the estimated recipe.
@@ -84,7 +84,7 @@ impl<'a> Ladder<'a> {
             candidates: Vec::new(),
             steps: Vec::new(),
             scaling: Vec::new(),
-            orders: Map::new(),
+            tried: BTreeMap::new(),
         };
         for Plain { label, name, orders } in rungs {
             let winner = ladder.beside(name, orders);
@@ -98,8 +98,8 @@ impl<'a> Ladder<'a> {
     /// of them took is noted.
     pub(super) fn beside(&mut self, name: &str, mut orders: Vec<Candidate<'a>>) -> Candidate<'a> {
         let choice = fastest(0..orders.len(), |order| try_out(&mut *orders[order].work));
-        let entry = |(at, seconds): (usize, f64)| (orders[at].title.clone(), seconds.into());
-        self.orders.extend(choice.all.into_iter().map(entry));
+        let entry = |(at, seconds): (usize, f64)| (orders[at].title.clone(), seconds);
+        self.tried.extend(choice.all.into_iter().map(entry));
         let mut winner = orders.swap_remove(choice.winner);
         winner.name = name.into();
         winner

@@ -5,7 +5,6 @@ use super::cell::Draft;
 use super::ladder::{Early, both, ladder};
 use super::{Error, Plan};
 use crate::stencil::{Field, Workload};
-use serde_json::json;
 use tilewise::stencil::{Extent, Kind, Recipe, SideBySide};
 use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::wisdom::Chosen;
@@ -101,7 +100,8 @@ pub(super) fn draft<'a, T: Field>(
         comparisons: Vec::new(),
         scaling: ladder.scaling,
         beside: Vec::new(),
-        results: json!({ "seconds of loop orders": ladder.orders }),
+        whole: None,
+        tried: ladder.tried,
     })
 }
 

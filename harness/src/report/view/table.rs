@@ -67,7 +67,11 @@ fn result<'c>(
         ratio.verdict.to_string(),
         arm.bound.as_ref().map_or_else(
             || "not bounded".into(),
-            |bound| format!("{} of {}", number::share(&bound.share), bound.roof),
+            |bound| {
+                // Instruction set and threads are those of the row.
+                let roof = bound.roof.split(',').next().unwrap_or(&bound.roof);
+                format!("{} of {roof}", number::share(&bound.share))
+            },
         ),
         recipe(arm.recipe.as_ref()),
     ])
