@@ -5,6 +5,7 @@
 //!
 //! | name | what is written |
 //! |---|---|
+//! | `picture` | the picture of the report that lies beside it as `report.png` |
 //! | `source` | machine, date, commit, where the report lies, how to measure it again |
 //! | `headline` | one line a kernel: its factors over the fastest plain code, with times |
 //! | `ladder-gemm`, `ladder-kmeans`, `ladder-stencil` | the rungs of that kernel's largest shape |
@@ -74,6 +75,7 @@ pub fn fill(text: &str, report: &Report, path: &str) -> Result<String, Error> {
 
 fn block(name: &str, report: &Report, path: &str) -> Option<String> {
     Some(match name {
+        "picture" => format!("![The report, its first page]({path}/report.png)"),
         "source" => View::of(report).source(path),
         "headline" => {
             let cards = view::summary(report, true);
@@ -109,7 +111,8 @@ mod tests {
 
     #[test]
     fn every_block_is_filled_and_filling_again_changes_nothing() {
-        let names = ["source", "headline", "ladder-gemm", "ladder-kmeans", "ladder-stencil"];
+        let names =
+            ["picture", "source", "headline", "ladder-gemm", "ladder-kmeans", "ladder-stencil"];
         let names = names.iter().chain(&["single", "all", "roofs"]);
         let text: String =
             names.map(|name| format!("# {name}\n<!-- results:{name} -->\nold\n{END}\n")).collect();
