@@ -14,6 +14,25 @@
 //! lanes keep what the source has, which for the rim is right and for padding is nobody's
 //! business. So whole registers are written, whole lines past the caches, and no load ever
 //! leaves the row: at its ends the neighbour is made by shifting lanes.
+//!
+//! What bounds a sweep of a grid in memory, measured with 512x512x512 `f32` on a virtual Zen 5
+//! (GLUP/s on one core; a streaming copy of the same bytes would make 6.7 there, and about 7 on
+//! two cores):
+//!
+//! | variant | |
+//! |---|---|
+//! | loads alone ask for memory: 25 lines are in flight, 145 ns each | 2.5 |
+//! | asking 8 KiB ahead on the plane that is new | 4.5 |
+//! | asking for every second line, or a row at a time in one burst | 2.6, 3.2 |
+//! | asking into the second-level cache, or the first by the non-temporal hint | 4.2, 4.3 |
+//! | also asking half a KiB ahead on the rows that come from the second-level cache | 4.3 |
+//! | side loads replaced by lane shifts of two registers | 3.8 |
+//! | a row finished in a buffer in cache, then streamed in one run | 4.1 |
+//! | small pages instead of large ones | 3.4 |
+//! | the same loads from the second-level cache, nothing streamed | 10.5 |
+//!
+//! Two cores make 5.4 to 5.8, 0.81 to 0.85 of the copy: a copy that is cut into the same runs of
+//! 62 rows reaches 6.1 itself.
 
 use super::grid::Layout;
 use super::taps::Weights;
