@@ -42,7 +42,9 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
 
 fn failure(error: Error) -> Failure {
     match error {
-        Error::Size { .. } | Error::Oversized { .. } => Failure::usage(error),
+        Error::Size { .. } | Error::Oversized { .. } | Error::Endless { .. } => {
+            Failure::usage(error)
+        }
         other => Failure::failed(other),
     }
 }

@@ -39,6 +39,11 @@ pub(super) fn percent(value: f64) -> String {
     format!("{} %", digits(value * 100.0))
 }
 
+/// `1 thread`, `2 threads`.
+pub(super) fn threads(count: usize) -> String {
+    format!("{count} thread{}", if count == 1 { "" } else { "s" })
+}
+
 fn span(estimate: &Estimate, scale: f64) -> String {
     format!("[{}, {}]", digits(estimate.lo * scale), digits(estimate.hi * scale))
 }

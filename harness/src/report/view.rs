@@ -23,8 +23,9 @@ pub(super) struct View<'a> {
     seed: u64,
     cpu: &'a str,
     isas: String,
-    threads: usize,
+    threads: String,
     commit: String,
+    planned: String,
     failures: &'a [String],
     cautions: &'a [String],
     cards: Vec<Card>,
@@ -113,8 +114,14 @@ impl<'a> View<'a> {
             seed: report.seed,
             cpu: &environment.cpu,
             isas: environment.isas.join(", "),
-            threads: environment.threads_allowed,
+            threads: number::threads(environment.threads_allowed),
             commit: facts::commit(&environment.build),
+            planned: format!(
+                "{} cells planned, {} measured, {} not",
+                report.cells.len() + report.skipped.len(),
+                report.cells.len(),
+                report.skipped.len()
+            ),
             failures: &report.failures,
             cautions: &report.cautions,
             cards: kernels(report).map(|kernel| card(report, kernel)).collect(),
@@ -147,7 +154,7 @@ impl View<'_> {
     pub(super) fn source(&self, path: &str) -> String {
         let View { cpu, isas, threads, started, mode, duration, commit, command, .. } = self;
         format!(
-            "Measured on {cpu} ({isas}; {threads} threads), {started}, {mode} run of {duration}, \
+            "Measured on {cpu} ({isas}; {threads}), {started}, {mode} run of {duration}, \
              built from {commit}: [{path}]({path}). Measure the same again with `{command}`."
         )
     }
@@ -206,7 +213,8 @@ impl<'a> CellView<'a> {
             ),
             whole: cell.whole.as_ref().map(|whole| {
                 let Whole { label, time, threads, outcome } = whole;
-                format!("{label}: {} on {threads} thread(s); {outcome}", number::time(time))
+                let (time, threads) = (number::time(time), number::threads(*threads));
+                format!("{label}: {time} on {threads}; {outcome}")
             }),
             tried: cell
                 .tried
@@ -294,7 +302,8 @@ fn card(report: &Report, kernel: &'static str) -> Card {
         _ => format!("least: {}; most: {}", line(first), line(last)),
     };
     let unit = format!(
-        "on {threads} threads, against the fastest plain code on one; faster in {faster} of {}",
+        "on {}, against the fastest plain code on one; faster in {faster} of {}",
+        number::threads(threads),
         cells.len()
     );
     Card { kernel: title, number, unit, detail }

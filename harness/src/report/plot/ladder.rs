@@ -76,8 +76,8 @@ fn frame(svg: &mut Svg, cell: &Cell, axis: &Log, bottom: f64) {
         // Names of roofs that stand close together go on two lines.
         let y = TOP - 8.0 - 14.0 * (index % 2) as f64;
         svg.line("roof", (x, y + 4.0), (x, bottom));
-        let plural = if threads == 1 { "thread" } else { "threads" };
-        svg.text("roof-label", (x, y), Anchor::Middle, &format!("roof, {threads} {plural}"));
+        let text = format!("roof, {}", number::threads(threads));
+        svg.text("roof-label", (x, y), Anchor::Middle, &text);
     }
     for (x, name) in [(COLUMNS.0, "factor"), (COLUMNS.1, "time a call")] {
         svg.text("head", (x, TOP - 8.0), Anchor::Start, name);

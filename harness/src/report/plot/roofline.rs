@@ -106,8 +106,8 @@ fn axes(svg: &mut Svg, (x, y): (&Log, &Log), (kind, threads): (Quantity, usize))
         Quantity::Int8Compute => ("int8", "GOP/s"),
         _ => ("f32", "GFLOP/s"),
     };
-    let plural = if threads == 1 { "thread" } else { "threads" };
-    let title = format!("{type_name}, {threads} {plural}: {unit} against operations per byte");
+    let threads = number::threads(threads);
+    let title = format!("{type_name}, {threads}: {unit} against operations per byte");
     svg.text("head", (X.0, 18.0), Anchor::Start, &title);
     let caption = "operations per compulsory byte (both axes logarithmic)";
     svg.text("tick", ((X.0 + X.1) / 2.0, HEIGHT - 8.0), Anchor::Middle, caption);

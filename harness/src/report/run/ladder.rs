@@ -1,5 +1,6 @@
 //! The ladder every kernel climbs: plain source off and on, by hand, tiled, threaded, tuned.
 
+use super::super::number::threads as count;
 use super::Plan;
 use super::cell::Step;
 use crate::baseline::{Baseline, fastest};
@@ -138,9 +139,4 @@ impl<'a> Ladder<'a> {
 fn thread_counts(most: usize) -> Vec<usize> {
     let powers = (0..usize::BITS).map(|power| 1 << power).take_while(|&count| count < most);
     powers.chain([most]).collect()
-}
-
-/// `1 thread`, `2 threads`.
-fn count(threads: usize) -> String {
-    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
 }
