@@ -13,7 +13,7 @@
 //!
 //! The story, file by file: `taps` has the formula, `grid` where points stand in memory, `recipe`
 //! how a sweep is cut into tiles, `sweep` the loops, `table` picks them for a CPU, and
-//! [`reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
+//! [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
 //! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
 //! gives is the CPU's business).
 //!
