@@ -15,7 +15,7 @@
 //! # Exactness
 //!
 //! Sums are exact: no instruction that saturates is used, and the result equals three loops
-//! ([`reference`]) bit for bit on every instruction set, with every recipe, team and thread
+//! ([`mod@reference`]) bit for bit on every instruction set, with every recipe, team and thread
 //! count. Sums are kept in 32 bits and wrap. They cannot wrap up to a depth of
 //! [`EXACT_DEPTH`], whatever the bytes; beyond it, they are right modulo 2^32. Intermediate sums
 //! may wrap earlier without harm: only the final value matters.
