@@ -39,7 +39,7 @@
 //! The bound grows more slowly than `s`, so what holds for the second least score holds for all
 //! others: if the two least are farther apart than the sum of their bounds, the least is the
 //! nearest by the definition. What is of second order, and the rounding of the test itself, is
-//! paid for by a sixteenth on top, which holds for `d <= 2^17`; with more features nothing is
+//! paid for by a sixteenth on top, which holds for `d <= 2^16` and `b <= 18`; beyond, nothing is
 //! trusted. Scores below the normal range are covered by an absolute term, overflow by
 //! [`Trust::floor`] being infinite and by [`Trust::GUARD`].
 
@@ -57,8 +57,8 @@ pub(super) const EXACT: usize = 8;
 /// Most centres that share the numbers in the low bits of scores.
 pub(super) const RUN: usize = 64;
 
-/// Most features the bound is proven for.
-const PROVEN: usize = 1 << 17;
+/// Most features, and most numbers in the low bits, the bound is proven for.
+const PROVEN: (usize, usize) = (1 << 16, 1 << 18);
 
 /// How the panels of the fast pass are laid out: `-2 c'` feature by feature, then the norms, and
 /// for [`Form::Lanes`] the bits that number the centres.
@@ -167,7 +167,7 @@ impl Trust {
         const U: f64 = 1.0 / (1u64 << 24) as f64;
         // Far above what rounding below the normal range can do with any number of features.
         const TINY: f32 = 1e-37;
-        if d > PROVEN || largest >= (1u128 << 120) as f64 {
+        if d > PROVEN.0 || numbers > PROVEN.1 || largest >= (1u128 << 120) as f64 {
             return Trust { scores: f32::INFINITY, square: f32::INFINITY, floor: f32::INFINITY };
         }
         let (number, each) = (numbers as f64 * 2.0 * U, (d + 5) as f64 * U);

@@ -33,14 +33,11 @@ impl Problem for Shape {
     }
 }
 
-/// The kernels there are to choose from.
-const FORMS: [Form; 1] = [Form::Lanes];
-
 impl Tunable for Shape {
     fn candidates(&self, setting: &Setting<'_>) -> Vec<Recipe> {
         let of = |form| tiles(form, setting.isa).iter().map(move |&tile| (form, tile));
         let kernel = Axis {
-            values: FORMS.into_iter().flat_map(of).collect(),
+            values: Form::ALL.into_iter().flat_map(of).collect(),
             set: |r: &mut Recipe, (form, tile): (Form, Tile)| (r.form, r.tile) = (form, tile),
         };
         let threads =
