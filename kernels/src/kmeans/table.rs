@@ -29,7 +29,7 @@ pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
         (Form::Lanes, Isa::Neon | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
         (Form::Tile, Isa::Avx512Vnni) => const { &products([[6, 4], [8, 3], [4, 4]]) },
-        (Form::Tile, Isa::Avx2 | Isa::AvxVnni) => const { &products([[6, 1], [3, 2], [4, 1]]) },
+        (Form::Tile, Isa::Avx2 | Isa::AvxVnni) => const { &products([[6, 1], [4, 1]]) },
         (Form::Tile, _) => const { &products([[4, 1]]) },
     }
 }
