@@ -10,8 +10,8 @@
 //! # How it is fast
 //!
 //! A pass in `f32` finds the least two scores of every point, and a proven bound on its rounding
-//! says whether their order can be trusted (`centres.rs`). Where it cannot, once in some hundred
-//! or thousand points, the definition decides (`exact.rs`). No distances are stored, and
+//! says whether their order can be trusted (`centres.rs`). Where it cannot, the
+//! definition decides (`exact.rs`). No distances are stored, and
 //! row-major input is turned into blocks a few cache lines at a time (`source.rs`).
 //!
 //! A [`Recipe`] says how, a [`Plan`] checks it once and labels points, a [`Scratch`] is what it
