@@ -165,7 +165,8 @@ pub struct Bound {
     pub limit: Estimate,
     /// Rate over limit, taken within each round.
     pub share: Estimate,
-    /// Whether the whole interval of the share lies above 1, which cannot be.
+    /// Whether the rate lies above this limit and above the roof as measured on its own, both by
+    /// their whole intervals, which cannot be.
     pub exceeded: bool,
 }
 

@@ -30,7 +30,7 @@ impl Budget {
             // On two cores a quick report ends within 60 s, a full one within 600 s: the rest is
             // for the checks and the references, which no budget can shorten.
             Mode::Quick => Duration::from_secs(42),
-            Mode::Full => Duration::from_secs(440),
+            Mode::Full => Duration::from_secs(480),
         };
         let deadline = Instant::now() + whole.saturating_sub(closing);
         Budget { mode, deadline, weights_left: weights }

@@ -137,7 +137,7 @@ fn records(
 
 /// The share of the roof is taken within each round, where arm and roof met the same machine.
 fn bound_of(session: &Session, name: &str, work: f64, bounding: Bounding<'_>) -> Option<Bound> {
-    let Bounding { probe, per_unit } = bounding;
+    let Bounding { probe, per_unit, alone } = bounding;
     let limit = probe.roof(session.time(&probe.name()).ok()?);
     let ratio = session.ratio(name, &probe.name()).ok()?;
     let scaled = |estimate: Estimate, by: f64| Estimate {
@@ -150,7 +150,11 @@ fn bound_of(session: &Session, name: &str, work: f64, bounding: Bounding<'_>) ->
     let share = scaled(Estimate { median, lo, hi, rounds }, work * per_unit / probe.work());
     let limit = Estimate { median: limit.value, lo: limit.lo, hi: limit.hi, rounds };
     let limit = scaled(limit, 1.0 / per_unit);
-    Some(Bound { roof: probe.name(), limit, share, exceeded: share.lo > 1.0 })
+    // A neighbour who takes a core from the probe lowers the roof, not the bound: to be above it
+    // is to be above what it was alone, too.
+    let rate = over(work / 1e9, &session.time(name).ok()?);
+    let exceeded = share.lo > 1.0 && rate.lo > alone;
+    Some(Bound { roof: probe.name(), limit, share, exceeded })
 }
 
 /// `amount` divided by an estimate: its ends change places.

@@ -85,7 +85,8 @@ impl<'a> Roofs<'a> {
                     is_it.then_some(amount.operations)?
                 }
             };
-            Some((Bounding { probe, per_unit }, limit.value / per_unit))
+            let alone = limit.hi / per_unit;
+            Some((Bounding { probe, per_unit, alone }, limit.value / per_unit))
         });
         bounds.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(bounding, _)| bounding)
     }
@@ -97,6 +98,8 @@ pub(super) struct Bounding<'r> {
     pub(super) probe: &'r Probe,
     /// Operations or bytes in a unit of the arm's work.
     pub(super) per_unit: f64,
+    /// The upper end of the roof as measured on its own, in billions of the arm's work a second.
+    pub(super) alone: f64,
 }
 
 /// The smallest level that holds the working set. Near the size of the last cache part of it may
