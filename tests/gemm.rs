@@ -228,6 +228,26 @@ proptest! {
 }
 
 #[test]
+fn zero_sizes_mean_what_they_do_in_the_blas() {
+    each_isa(|isa| {
+        for (m, n, k) in [(0, 3, 4), (2, 0, 4), (0, 0, 0), (2, 3, 0)] {
+            let shape = Shape { m, n, k };
+            let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 2);
+            let plan = Plan::new(shape, isa, recipe).unwrap();
+            let weights = vec![1; k * n];
+            let weights = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
+            let (lhs, bias, mut out) = (vec![1; m * k], vec![0.5; n], vec![f32::NAN; m * n]);
+            let scales = Scales::Tensor(1.0);
+            let how = Dequantise { lhs_scale: 1.0, scales, bias: Some(&bias) };
+            let lhs = Lhs::u8(Matrix::new(&lhs, m, k).unwrap(), 9);
+            let view = MatrixMut::new(&mut out, m, n).unwrap();
+            plan.run(lhs, &weights, &how, view, &mut plan.scratch(2).unwrap(), &Solo).unwrap();
+            assert_eq!(out, vec![0.5; m * n], "{shape} on {isa}: the bias alone");
+        }
+    });
+}
+
+#[test]
 fn the_front_door_equals_the_formula() {
     let (m, k, n) = (5, 7, 19);
     let x: Vec<u8> = (0..m * k).map(|i| (i * 37 % 256) as u8).collect();

@@ -24,6 +24,9 @@ use crate::vector::{FloatExtra, PANEL};
 use core::ops::Range;
 
 /// The left operand: rows of groups, read in place or packed block by block.
+///
+/// A packed block is rows too. Packing costs up to 1.5 % at 768 columns and gains nothing: a
+/// tile reads 4 bytes of each row a step, which is little beside its panels.
 pub(crate) trait Rows<P: Product>: Sync {
     /// Whether [`Rows::row`] works; otherwise rows are packed with [`Rows::pack`].
     fn in_place(&self) -> bool;
