@@ -44,7 +44,7 @@ impl fmt::Display for Tile {
 /// use tilewise::{Isa, gemm};
 /// assert!(gemm::tiles(Isa::best()).iter().all(|tile| tile.sums() <= 24));
 /// ```
-pub fn tiles(isa: Isa) -> &'static [Tile] {
+pub const fn tiles(isa: Isa) -> &'static [Tile] {
     const AVX512: &[Tile] = &list([[6, 4], [8, 3], [5, 4], [4, 4], [8, 2], [6, 3], [2, 4], [1, 4]]);
     // 3x32 does not fit: the compiler spills sums, and the product takes twice as long.
     const AVX2: &[Tile] = &list([[6, 1], [5, 1], [4, 1], [3, 1], [2, 2], [2, 1], [1, 2]]);

@@ -4,6 +4,7 @@ use super::assign::{Label, label_lanes};
 use super::recipe::{Form, Tile};
 use super::tile::label_tile;
 use crate::Isa;
+use crate::gemm;
 use crate::vector::{PANEL, Vocabulary};
 
 /// Sixteen registers, or none at all: what has fewer than thirty-two.
@@ -28,18 +29,19 @@ pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
-        (Form::Tile, Isa::Avx512Vnni) => const { &products([[6, 4], [8, 3], [4, 4]]) },
-        (Form::Tile, Isa::Avx2 | Isa::AvxVnni) => const { &products([[6, 1], [4, 1]]) },
-        (Form::Tile, _) => const { &products([[4, 1]]) },
+        (Form::Tile, Isa::Avx512Vnni) => const { &products::<8>(gemm::tiles(Isa::Avx512Vnni)) },
+        (Form::Tile, Isa::Avx2 | Isa::AvxVnni) => const { &products::<7>(gemm::tiles(Isa::Avx2)) },
+        (Form::Tile, _) => const { &products::<3>(gemm::tiles(Isa::Scalar)) },
     }
 }
 
-/// Tiles of a matrix product: points by panels of centres.
-const fn products<const N: usize>(sizes: [[usize; 2]; N]) -> [Tile; N] {
+/// The tiles of a matrix product, points by panels of centres; there are `N` of them.
+const fn products<const N: usize>(of: &[gemm::Tile]) -> [Tile; N] {
+    assert!(of.len() == N);
     let mut tiles = [Tile { points: 0, centres: 0 }; N];
     let mut i = 0;
     while i < N {
-        tiles[i] = Tile { points: sizes[i][0], centres: sizes[i][1] * PANEL };
+        tiles[i] = Tile { points: of[i].rows, centres: of[i].panels * PANEL };
         i += 1;
     }
     tiles
