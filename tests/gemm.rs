@@ -228,6 +228,12 @@ proptest! {
 }
 
 #[test]
+fn weights_without_columns_are_packed_at_once_whatever_their_depth() {
+    let weights = PackedWeights::pack(Matrix::new(&[], usize::MAX, 0).unwrap()).unwrap();
+    assert_eq!((weights.k(), weights.n()), (usize::MAX, 0));
+}
+
+#[test]
 fn zero_sizes_mean_what_they_do_in_the_blas() {
     each_isa(|isa| {
         for (m, n, k) in [(0, 3, 4), (2, 0, 4), (0, 0, 0), (2, 3, 0)] {

@@ -303,6 +303,11 @@ fn wrong_calls_are_refused_by_name() {
     let recipe = Recipe::estimate(shape, Isa::Scalar, &CacheSizes::ASSUMED, 1);
     let none = Plan::new(Shape { k: 0, ..shape }, Isa::Scalar, recipe).unwrap_err();
     assert_eq!(none, Error::NoClusters);
+    let flat = Plan::new(Shape { d: 0, ..shape }, Isa::Scalar, recipe).unwrap_err();
+    assert_eq!(flat, Error::NoFeatures);
+    // However many rows are claimed: there is nothing in them to read.
+    let rows = Matrix::new(&[], usize::MAX, 0).unwrap();
+    assert_eq!(Points::from_rows(rows).unwrap_err(), tilewise::points::Error::NoFeatures);
     let huge = Plan::new(Shape { d: usize::MAX, ..shape }, Isa::Scalar, recipe).unwrap_err();
     assert!(matches!(huge, Error::TooLarge { what: "d", .. }), "{huge}");
     let mut odd = recipe;

@@ -43,6 +43,9 @@ pub struct Points<T = f32> {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Rows without columns.
+    #[error("the points have 0 features; give at least 1 column")]
+    NoFeatures,
     /// A value no distance can be taken from.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
@@ -88,9 +91,12 @@ impl Points<f32> {
     ///
     /// # Errors
     /// [`Error::NotFinite`] names the first NaN or infinity by row and column;
-    /// [`Error::OutOfMemory`].
+    /// [`Error::NoFeatures`], [`Error::OutOfMemory`].
     pub fn from_rows(rows: Matrix<'_, f32>) -> Result<Self, Error> {
         let (n, d) = (rows.rows(), rows.cols());
+        if d == 0 {
+            return Err(Error::NoFeatures);
+        }
         let len = n.div_ceil(BLOCK).saturating_mul(BLOCK).saturating_mul(d);
         let blocks = Buffer::zeroed(len).map_err(|source| Error::OutOfMemory { n, d, source })?;
         let mut points = Points { n, d, blocks };

@@ -25,7 +25,13 @@ pub use rayon::RayonTeam;
 pub use spin::{SpinTeam, TeamError};
 
 /// Runs a piece of work on several members at once.
-pub trait Team: Sync {
+///
+/// # Safety
+/// Kernels hand each member a part of the output by its index. So an implementation of
+/// [`Team::run`] must call `work` at most once for each index below one common count, with
+/// members that share one barrier made for that count, and must not return while a call runs.
+#[allow(unsafe_code, reason = "the team's hand-off: what kernels rely on to split their output")]
+pub unsafe trait Team: Sync {
     /// How many members at most take part in a region.
     fn size(&self) -> usize;
 
@@ -92,7 +98,9 @@ impl<'a> Member<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Solo;
 
-impl Team for Solo {
+// SAFETY: one member, one call, inline.
+#[allow(unsafe_code, reason = "the team's hand-off")]
+unsafe impl Team for Solo {
     fn size(&self) -> usize {
         1
     }

@@ -50,7 +50,8 @@ impl PackedWeights {
         let (depth, panels) = (k.div_ceil(GROUP), n.div_ceil(PANEL));
         let mut steps = Buffer::<Step>::zeroed(depth.saturating_mul(panels))?;
         let mut sums = Buffer::<[i32; PANEL]>::zeroed(panels)?;
-        for d in 0..k {
+        // Without columns there is nothing to visit, however many rows are claimed.
+        for d in 0..if n == 0 { 0 } else { k } {
             for (panel, columns) in weights.row(d).chunks(PANEL).enumerate() {
                 let step = &mut steps[panel * depth + d / GROUP];
                 for (c, &weight) in columns.iter().enumerate() {

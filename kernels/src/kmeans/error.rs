@@ -21,6 +21,9 @@ pub enum Error {
         /// Points there are.
         n: usize,
     },
+    /// Points without features.
+    #[error("the points have 0 features; give at least 1 column")]
+    NoFeatures,
     /// A dimension that no label or storage can count.
     #[error("{what} = {value} is too large; at most {most} is supported")]
     TooLarge {

@@ -61,6 +61,9 @@ impl Plan {
         if shape.k == 0 {
             return Err(Error::NoClusters);
         }
+        if shape.d == 0 {
+            return Err(Error::NoFeatures);
+        }
         // Labels are 32 bits wide, and offsets into the padded points and centres must not wrap.
         let most = i32::MAX as usize;
         for (what, value) in [("k", shape.k), ("d", shape.d)] {

@@ -54,7 +54,8 @@ impl Extent {
     /// The points that a step updates: those inside the rim.
     pub fn inner_points(self) -> usize {
         let planes = if self.z == 1 { 1 } else { self.z.saturating_sub(2) };
-        self.x.saturating_sub(2) * self.y.saturating_sub(2) * planes
+        let plane = self.x.saturating_sub(2).saturating_mul(self.y.saturating_sub(2));
+        plane.saturating_mul(planes)
     }
 }
 

@@ -48,11 +48,6 @@ impl Barrier {
     pub fn break_up(&self) {
         self.broken.store(true, Relaxed);
     }
-
-    /// Whether a member will never come.
-    pub fn is_broken(&self) -> bool {
-        self.broken.load(Relaxed)
-    }
 }
 
 /// Spins until `ready`, after a while letting other threads have the core between two looks.

@@ -27,7 +27,10 @@ impl<'a> RayonTeam<'a> {
     }
 }
 
-impl Team for RayonTeam<'_> {
+// SAFETY: `broadcast` runs once on each thread of the pool, whose indices differ, and waits for
+// all of them.
+#[allow(unsafe_code, reason = "the team's hand-off")]
+unsafe impl Team for RayonTeam<'_> {
     fn size(&self) -> usize {
         self.pool.current_num_threads()
     }

@@ -2,6 +2,7 @@
 
 use super::barrier::wait_until;
 use super::{Barrier, Member, Team};
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::*};
@@ -111,7 +112,10 @@ impl SpinTeam {
     }
 }
 
-impl Team for SpinTeam {
+// SAFETY: the caller is member 0 and worker `i` member `i`, each takes part once, and `run` waits
+// for all of them.
+#[allow(unsafe_code, reason = "the team's hand-off")]
+unsafe impl Team for SpinTeam {
     fn size(&self) -> usize {
         self.workers.len() + 1
     }
@@ -122,16 +126,15 @@ impl Team for SpinTeam {
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let barrier = Barrier::new(self.size());
-        let job = Job { work, barrier: &barrier };
+        let job = Job { work, barrier: &barrier, panic: Mutex::new(None) };
         self.shared.finished.store(0, Relaxed);
         self.shared.post(&job);
         self.wake(false);
-        let mine = job.take_part(0, self.size());
+        job.take_part(0, self.size());
         // The job lives on this stack: nobody may leave before every worker is done with it.
         wait_until(|| self.shared.finished.load(Acquire) == self.workers.len());
-        match mine {
-            Err(panic) => resume_unwind(panic),
-            Ok(()) => assert!(!barrier.is_broken(), "a member of the team panicked"),
+        if let Some(panic) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            resume_unwind(panic);
         }
     }
 }
@@ -150,18 +153,20 @@ impl Drop for SpinTeam {
 struct Job<'a> {
     work: &'a (dyn Fn(Member<'_>) + Sync),
     barrier: &'a Barrier,
+    /// The first panic: the others only stopped waiting for who will never come.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Job<'_> {
-    fn take_part(&self, index: usize, count: usize) -> thread::Result<()> {
+    fn take_part(&self, index: usize, count: usize) {
         IN_REGION.set(true);
         let member = Member::new(index, count, self.barrier);
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(member)));
         IN_REGION.set(false);
-        if result.is_err() {
+        if let Err(panic) = result {
+            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
             self.barrier.break_up();
         }
-        result
     }
 }
 
@@ -197,8 +202,7 @@ impl Shared {
             if self.stop.load(Relaxed) {
                 return;
             }
-            // A panic is reported through the broken barrier.
-            self.with_job(|job| drop(job.take_part(index, self.size)));
+            self.with_job(|job| job.take_part(index, self.size));
             self.finished.fetch_add(1, AcqRel);
         }
     }
