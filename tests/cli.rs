@@ -199,15 +199,30 @@ fn wrong_values_are_named() {
     refused("gemm --k many", 2, &["many", "--k"]);
     refused("kmeans --k 0", 2, &["--k 0", "expected 1 to 273280"]);
     refused("kmeans --k 273281", 2, &["273281", "273280"]);
-    refused("kmeans --tol -1", 2, &["-1"]);
+    refused("kmeans --k 1 --tol -1", 2, &["--tol -1", "0 or more"]);
     refused("kmeans --max-iter 0", 2, &["--max-iter 0", "at least 1"]);
     refused("stencil --grid 5", 2, &["5", "two or three"]);
-    refused("stencil --grid 2,2,2", 1, &["2", "at least 3"]);
-    refused("stencil --kind heat5 --grid 9,9,9", 1, &["9x9x9", "one plane"]);
+    refused("stencil --grid 2,2,2", 2, &["2", "at least 3"]);
+    refused("stencil --grid 0,0,0", 2, &["0x0x0", "at least"]);
+    refused("stencil --grid 3,3", 2, &["3x3", "at least 3"]);
+    refused("stencil --grid -3,3", 2, &["--grid", "-3,3", "two or three"]);
+    refused("stencil --kind heat5 --grid 9,9,9", 2, &["9x9x9", "one plane"]);
+    refused("tune stencil --wisdom off --grid 0,0,0", 2, &["0x0x0", "at least"]);
+    refused("tune stencil --wisdom off --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
     refused("stencil --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
     refused("stencil --steps 0", 2, &["0", "expected 1"]);
     refused("stencil --kind cold", 2, &["cold", "heat5 or heat7"]);
     refused("tune gemm --budget soon", 2, &["soon", "10s"]);
+    refused("tune gemm --budget -5s", 2, &["--budget", "-5s", "positive"]);
+    for flag in ["gemm --threads", "gemm --m", "kmeans --k", "kmeans --max-iter", "stencil --steps"]
+    {
+        let name = flag.split(' ').next_back().expect("a flag");
+        refused(&format!("{flag} -1"), 2, &[name, "-1", "1 or more"]);
+    }
+    refused("gemm --seed -1", 2, &["--seed", "-1", "0 or more"]);
+    refused("gemm --wisdom=", 2, &["--wisdom", "expected a file, or off"]);
+    refused("kmeans --out few.jpg", 2, &["--out few.jpg", ".png"]);
+    refused("stencil --png field.jpg", 2, &["--png field.jpg", ".png"]);
     refused("", 2, &["expected machine, report"]);
     refused("dance", 2, &["dance"]);
     refused("gemm --wisdom /no/such/file.jsonl", 1, &["/no/such/file.jsonl"]);
@@ -230,8 +245,8 @@ fn wrong_files_are_named() {
     refused(&image(&cut), 1, &["cut.png", "cut short"]);
     refused(&image(&text), 1, &["text.png", "PNG or JPEG"]);
     refused(&image(folder.path()), 1, &["cannot read"]);
-    refused(&data(&nan), 1, &["nan.csv", "row 1", "column 1"]);
-    refused(&data(&infinite), 1, &["infinite.npy", "row 1", "column 0"]);
+    refused(&data(&nan), 1, &["nan.csv", "line 2", "column 2", "NaN"]);
+    refused(&data(&infinite), 1, &["infinite.npy", "row 2", "column 1", "inf"]);
     refused(&data(&short), 1, &["short.npy", "cut short"]);
     refused(&data(&ragged), 1, &["ragged.csv", "line 2"]);
     refused(&data(&words), 1, &["words.csv", "line 2, column 2", "four"]);
@@ -259,7 +274,40 @@ fn places_that_cannot_be_written_are_named_before_any_work() {
     let file = written(&folder, "file", "");
     refused(&format!("report --quick --out {}/below", file.display()), 1, &["file", "folder"]);
     refused("kmeans --out /no/such/folder/few.png", 1, &["/no/such/folder/few.png"]);
-    refused(&format!("stencil --png {}", folder.path().display()), 1, &["cannot write"]);
+    let inside = folder.path().join("folder.png");
+    fs::create_dir(&inside).expect("a folder");
+    refused(&format!("stencil --png {}", inside.display()), 1, &["cannot write"]);
+    // A search of an hour, had it begun.
+    let tune = |file: &str| format!("tune gemm --budget 60m --wisdom {file}");
+    if cfg!(target_os = "linux") {
+        refused(&tune("/proc/none/wisdom.jsonl"), 1, &["/proc/none", "can be written"]);
+    }
+    let picture = written(&folder, "b.jpg", b"\xff\xd8 no wisdom\n\xff\xd9");
+    refused(&tune(&picture.display().to_string()), 1, &["b.jpg", "something else"]);
+    assert_eq!(fs::read(&picture).expect("still there"), b"\xff\xd8 no wisdom\n\xff\xd9");
+}
+
+/// Standard output that is full, or that nobody reads.
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_printed_do_not_panic() {
+    use std::process::{Command, Stdio};
+    let program = assert_cmd::cargo::cargo_bin!("tilewise");
+    for arguments in ["machine", "machine --json", "--help"] {
+        let run = |out: Stdio| {
+            let mut command = Command::new(program);
+            let command = command.args(arguments.split(' ')).stdout(out).stderr(Stdio::piped());
+            let output = command.spawn().expect("it starts").wait_with_output().expect("it ends");
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let full = fs::File::options().write(true).open("/dev/full").expect("it is there");
+        let (status, said) = run(full.into());
+        assert_eq!((status, said.lines().count()), (Some(1), 1), "{arguments}: {said}");
+        assert!(said.contains("standard output"), "{arguments}: {said}");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        assert_eq!(run(writer.into()), (Some(0), String::new()), "{arguments}");
+    }
 }
 
 #[test]
@@ -305,10 +353,17 @@ fn a_quick_report_is_whole() {
     assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
 }
 
-/// Ctrl-C some time into a report: status 130, and no trace of it.
+/// Ctrl-C, or being asked to end, some time into a report: status 130, and no trace of it.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_report_leaves_nothing() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        interrupt_a_report(signal);
+    }
+}
+
+#[cfg(unix)]
+fn interrupt_a_report(signal: &str) {
     use std::process::{Command, Stdio};
     let folder = folder();
     let out = folder.path().join("new/report");
@@ -323,7 +378,7 @@ fn an_interrupted_report_leaves_nothing() {
         assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
     }
     std::thread::sleep(std::time::Duration::from_millis(700));
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let interrupted = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(interrupted.expect("kill runs").success());
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "something was left");

@@ -165,15 +165,33 @@ fn bad_lines_are_named_and_the_others_hold() {
 }
 
 #[test]
-fn saving_keeps_lines_of_other_schemas_and_drops_broken_ones() {
+fn saving_keeps_lines_it_cannot_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wisdom.jsonl");
     let newer = r#"{"schema":7,"anything":["else"]}"#;
-    fs::write(&path, format!("{newer}\n{{\"schema\":1,\"torn")).unwrap();
+    let torn = b"{\"schema\":1,\"torn\xff";
+    fs::write(&path, [newer.as_bytes(), b"\n", torn].concat()).unwrap();
     wisdom([record(&Machine::read(), 12, 4, 1)]).save(&path).unwrap();
-    let text = fs::read_to_string(&path).unwrap();
-    assert_eq!((text.lines().count(), text.contains(newer)), (2, true));
-    assert_eq!(Wisdom::load(&path).unwrap().bad_lines().len(), 1);
+    let once = fs::read(&path).unwrap();
+    let lines: Vec<&[u8]> = once.split(|&byte| byte == b'\n').collect();
+    assert_eq!(lines[1..], [newer.as_bytes(), torn, b""]);
+    assert_eq!(Wisdom::load(&path).unwrap().bad_lines().len(), 2);
+    wisdom([record(&Machine::read(), 12, 4, 1)]).save(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), once, "saved again");
+}
+
+#[test]
+fn a_file_that_is_something_else_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wisdom.jsonl");
+    for contents in [&b"\xff\xd8\xff\xe0 a picture"[..], b"{\"a\": 1}\n", b"some text\n\n"] {
+        fs::write(&path, contents).unwrap();
+        let refused = wisdom([record(&Machine::read(), 12, 4, 1)]).save(&path);
+        assert!(matches!(refused, Err(Error::SomethingElse { .. })), "{refused:?}");
+        assert_eq!(fs::read(&path).unwrap(), contents);
+    }
+    fs::write(&path, "\n \n").unwrap();
+    wisdom([record(&Machine::read(), 12, 4, 1)]).save(&path).unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod args;
 mod failure;
 mod interrupt;
 mod machine;
+mod output;
 mod setup;
 mod single;
 

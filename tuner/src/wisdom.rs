@@ -45,6 +45,8 @@ pub struct Wisdom {
     records: BTreeMap<Subject, Record>,
     /// Lines of another schema, kept as they are for the version that understands them.
     foreign_lines: Vec<String>,
+    /// Lines of the file that are no record at all: not ours to throw away.
+    broken_lines: Vec<Vec<u8>>,
     bad_lines: Vec<BadLine>,
 }
 

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -49,12 +50,14 @@ pub(super) struct Common {
     pub(super) isa: Option<Isa>,
     /// Use at most so many threads [default: all that are allowed]
     #[arg(long, value_name = "N", global = true)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) threads: Option<usize>,
     /// File of tuned recipes, or "off" [default: tilewise/wisdom.jsonl in the user's data folder]
     #[arg(long, value_name = "FILE|off", global = true)]
     pub(super) wisdom: Option<WisdomArg>,
     /// What random inputs are made from
     #[arg(long, value_name = "N", default_value_t = 1, global = true)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// Print one line of JSON instead of a table
     #[arg(long, global = true)]
@@ -69,10 +72,14 @@ pub(super) enum WisdomArg {
 }
 
 impl FromStr for WisdomArg {
-    type Err = std::convert::Infallible;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(if text == "off" { WisdomArg::Off } else { WisdomArg::File(text.into()) })
+        match text {
+            "" => Err("expected a file, or off"),
+            "off" => Ok(WisdomArg::Off),
+            file => Ok(WisdomArg::File(file.into())),
+        }
     }
 }
 
@@ -103,12 +110,15 @@ pub(super) struct ReportArgs {
 pub(super) struct GemmShape {
     /// Rows of the left operand
     #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) m: usize,
     /// Depth
     #[arg(long, value_name = "N", default_value_t = 768)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) k: usize,
     /// Columns of the weights
     #[arg(long, value_name = "N", default_value_t = 3072)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) n: usize,
 }
 
@@ -142,6 +152,7 @@ pub(super) struct KmeansShape {
     pub(super) data: Option<PathBuf>,
     /// Number of centres
     #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) k: usize,
 }
 
@@ -155,10 +166,11 @@ pub(super) struct KmeansArgs {
     #[arg(long, value_name = "k-means++|FILE", default_value = "k-means++")]
     pub(super) init: InitArg,
     /// Stop when centres move less than this share of the points' variance
-    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    #[arg(long, value_name = "X", default_value_t = 1e-4, allow_hyphen_values = true)]
     pub(super) tol: f64,
     /// Stop after so many iterations
     #[arg(long, value_name = "N", default_value_t = 300)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) max_iter: usize,
     /// Write the picture in k colours, as PNG
     #[arg(long, value_name = "PNG", conflicts_with = "data")]
@@ -187,7 +199,7 @@ pub(super) struct StencilShape {
     #[arg(long, value_name = "NAME", default_value = "heat7")]
     pub(super) kind: Kind,
     /// Points along x, y and, in space, z, rim included [default: 256 each]
-    #[arg(long, value_name = "X,Y,Z", value_parser = grid)]
+    #[arg(long, value_name = "X,Y,Z", value_parser = grid, allow_hyphen_values = true)]
     pub(super) grid: Option<Extent>,
     /// Numbers of the field
     #[arg(long, value_enum, default_value_t = RealArg::F32)]
@@ -202,6 +214,7 @@ pub(super) struct StencilArgs {
     pub(super) shape: StencilShape,
     /// Steps of a timed call
     #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) steps: usize,
     /// Write the field after the last step as a picture; in space, its middle plane
     #[arg(long, value_name = "FILE")]
@@ -240,8 +253,17 @@ pub(super) enum TuneKernel {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Budget {
     /// Time to spend, such as 10s or 2m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, global = true)]
+    #[arg(long, value_name = "TIME", default_value = "10s", global = true)]
+    #[arg(value_parser = duration, allow_hyphen_values = true)]
     pub(super) budget: Duration,
+}
+
+/// A number of things. Zero passes: whoever counts them knows the range and names it.
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("expected a whole number, at most {}", usize::MAX),
+        _ => "expected a whole number, 1 or more".into(),
+    })
 }
 
 /// `X,Y` or `X,Y,Z`.

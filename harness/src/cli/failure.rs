@@ -1,7 +1,9 @@
 //! How a command ends when it cannot do what it was asked: one line, and a status that says whose
 //! fault it was.
 
+use super::output;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Why a command ended early.
@@ -30,16 +32,15 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         match self {
             Failure::Shown(text) => {
-                // Nobody is left to tell if even this cannot be printed.
-                let _ = text.print();
-                ExitCode::SUCCESS
+                let printed = text.print().and_then(|()| io::stdout().flush());
+                output::written(printed).map_or_else(Failure::report, |()| ExitCode::SUCCESS)
             }
             Failure::Usage(message) => {
-                eprintln!("tilewise: {} (see tilewise --help)", one_line(&message));
+                output::remark(one_line(&message) + " (see tilewise --help)");
                 ExitCode::from(2)
             }
             Failure::Failed(message) => {
-                eprintln!("tilewise: {}", one_line(&message));
+                output::remark(one_line(&message));
                 ExitCode::FAILURE
             }
         }
@@ -61,7 +62,7 @@ impl From<clap::Error> for Failure {
                 let text = error.to_string();
                 let message = text.split("\n\n").next().unwrap_or(&text);
                 let message = message.trim_start_matches("error: ");
-                Failure::usage(message.replace(NO_NUMBER, "expected a whole number"))
+                Failure::usage(message.replace(NO_NUMBER, "expected a whole number, 0 or more"))
             }
         }
     }

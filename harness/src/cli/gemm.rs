@@ -36,8 +36,7 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
             single::measure(&setup, &task, &mut candidate, Some(&mut flush))
         }
     };
-    line?.print(args.common.json);
-    Ok(())
+    line?.print(args.common.json)
 }
 
 fn failure(error: Error) -> Failure {

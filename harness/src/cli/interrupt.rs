@@ -1,4 +1,5 @@
-//! Ctrl-C: nothing half-written stays behind, and the status is the shell's for an interruption.
+//! Ctrl-C, and being asked to end or losing the terminal: nothing half-written stays behind, and
+//! the status is the shell's for an interruption.
 
 use tilewise_harness::report::files;
 

@@ -2,6 +2,7 @@
 
 use super::args::{InitArg, KmeansArgs, KmeansShape};
 use super::failure::Failure;
+use super::output;
 use super::points::{self, Rows};
 use super::setup::Setup;
 use super::single;
@@ -12,7 +13,7 @@ use tilewise::kmeans::{KMeans, Shape};
 use tilewise::points::Points;
 use tilewise_harness::kmeans::{self, Error, Layout, Workload};
 use tilewise_harness::picture::Picture;
-use tilewise_harness::report::files::{self, Claim};
+use tilewise_harness::report::files;
 use tilewise_tuner::measure::{Arm, Stopwatch};
 
 /// Time for the rounds that measure a fit.
@@ -62,7 +63,7 @@ impl KmeansShape {
 
 pub(super) fn run(args: &KmeansArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let claim = args.out.as_deref().map(Claim::file).transpose().map_err(Failure::failed)?;
+    let claim = output::claim_png("--out", args.out.as_deref())?;
     let input = args.shape.read(args.common.seed)?;
     let Rows { values, columns } = input.rows;
     let shape = Shape { n: values.len() / columns, d: columns, k: args.shape.k };
@@ -99,8 +100,7 @@ pub(super) fn run(args: &KmeansArgs) -> Result<(), Failure> {
         let quantised = picture.repaint(workload.labels(), &centres);
         files::publish(vec![(claim, quantised.png())]).map_err(Failure::failed)?;
     }
-    line.print(args.common.json);
-    Ok(())
+    line.print(args.common.json)
 }
 
 fn settings(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failure> {

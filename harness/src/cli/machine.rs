@@ -2,6 +2,7 @@
 
 use super::args::MachineArgs;
 use super::failure::Failure;
+use super::output;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::json;
@@ -18,8 +19,7 @@ pub(super) fn run(args: &MachineArgs) -> Result<(), Failure> {
         "build": Provenance::read(),
     });
     if args.json {
-        println!("{facts}");
-        return Ok(());
+        return output::print(facts);
     }
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -29,6 +29,5 @@ pub(super) fn run(args: &MachineArgs) -> Result<(), Failure> {
     for (name, value) in flatten("build", &facts["build"]) {
         table.add_row([name, value]);
     }
-    println!("{}\n{}", machine.slug(), table.trim_fmt());
-    Ok(())
+    output::print(format_args!("{}\n{}", machine.slug(), table.trim_fmt()))
 }

@@ -2,6 +2,7 @@
 
 use super::args::{Common, ReportArgs, WisdomArg};
 use super::failure::Failure;
+use super::output;
 use super::setup::Setup;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -45,7 +46,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let finished = run::run(&plan).map_err(Failure::failed)?;
     bar.finish_and_clear();
     let report = write(finished, &picture, claims)?;
-    print(&args.common, &report, &folder);
+    print(&args.common, &report, &folder)?;
     match report.failures.first() {
         None => Ok(()),
         Some(first) => Err(Failure::failed(format!(
@@ -120,7 +121,7 @@ fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-fn print(common: &Common, report: &Report, folder: &Path) {
+fn print(common: &Common, report: &Report, folder: &Path) -> Result<(), Failure> {
     if common.json {
         let line = json!({
             "schema": 1,
@@ -131,13 +132,12 @@ fn print(common: &Common, report: &Report, folder: &Path) {
             "skipped": report.skipped.len(),
             "failures": report.failures,
         });
-        println!("{line}");
-        return;
+        return output::print(line);
     }
     for line in tilewise_harness::report::summary(report, false) {
-        println!("{line}");
+        output::print(line)?;
     }
-    println!("{}", folder.join("report.html").display());
+    output::print(folder.join("report.html").display())
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -2,12 +2,13 @@
 
 use super::args::{Common, WisdomArg};
 use super::failure::Failure;
+use super::output;
 use std::path::PathBuf;
 use tilewise::isa::MissingIsa;
 use tilewise::{SpinTeam, Team};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::problem::Setting;
-use tilewise_tuner::wisdom::Wisdom;
+use tilewise_tuner::wisdom::{BadLine, Wisdom};
 
 /// Machine, instruction set, threads and wisdom, all checked.
 pub(super) struct Setup {
@@ -64,9 +65,11 @@ fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>)
         None => Wisdom::default_path(),
     };
     let Some(path) = file else { return Ok((Wisdom::default(), None)) };
-    let wisdom = Wisdom::load(&path).map_err(Failure::failed)?;
+    let load = if may_be_new { Wisdom::load_to_save } else { Wisdom::load };
+    let wisdom = load(&path).map_err(Failure::failed)?;
     for bad in wisdom.bad_lines() {
-        eprintln!("tilewise: {}, line {}, not used: {}", path.display(), bad.line, bad.reason);
+        let (path, BadLine { line, reason }) = (path.display(), bad);
+        output::remark(format_args!("{path}, line {line}, not used: {reason}"));
     }
     Ok((wisdom, Some(path)))
 }

@@ -1,6 +1,7 @@
 //! What the commands that measure one thing share: check it, time it, print a line or a table.
 
 use super::failure::Failure;
+use super::output;
 use super::setup::Setup;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -83,11 +84,10 @@ impl Line {
     }
 
     /// Prints it: one line of JSON, or a table.
-    pub(super) fn print(self, json: bool) {
+    pub(super) fn print(self, json: bool) -> Result<(), Failure> {
         let value = Value::Object(self.fields);
         if json {
-            println!("{value}");
-            return;
+            return output::print(value);
         }
         let number = |name: &str| value[name].as_f64().unwrap_or(f64::NAN);
         let time = Estimate {
@@ -107,6 +107,6 @@ impl Line {
                 table.add_row([name, value]);
             }
         }
-        println!("{}", table.trim_fmt());
+        output::print(table.trim_fmt())
     }
 }

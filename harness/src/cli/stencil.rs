@@ -2,11 +2,12 @@
 
 use super::args::{RealArg, StencilArgs, StencilShape};
 use super::failure::Failure;
+use super::output;
 use super::setup::Setup;
 use super::single;
-use tilewise::stencil::{Extent, Kind};
+use tilewise::stencil::{self, Extent, Kind};
 use tilewise_harness::picture::Picture;
-use tilewise_harness::report::files::{self, Claim};
+use tilewise_harness::report::files;
 use tilewise_harness::stencil::{Error, Field, Workload};
 
 impl StencilShape {
@@ -29,7 +30,7 @@ pub(super) fn run(args: &StencilArgs) -> Result<(), Failure> {
 
 fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let claim = args.png.as_deref().map(Claim::file).transpose().map_err(Failure::failed)?;
+    let claim = output::claim_png("--png", args.png.as_deref())?;
     let (kind, extent) = (args.shape.kind, args.shape.extent());
     check_memory::<T>(&setup, kind, extent)?;
     let workload =
@@ -46,12 +47,15 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
         let picture = Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2));
         files::publish(vec![(claim, picture.png())]).map_err(Failure::failed)?;
     }
-    line.print(args.common.json);
-    Ok(())
+    line.print(args.common.json)
 }
 
 /// Memory that is only promised is taken back by force: ask before.
-fn check_memory<T: Field>(setup: &Setup, kind: Kind, extent: Extent) -> Result<(), Failure> {
+pub(super) fn check_memory<T: Field>(
+    setup: &Setup,
+    kind: Kind,
+    extent: Extent,
+) -> Result<(), Failure> {
     let needed = Workload::<T>::bytes(extent) as u64;
     match setup.machine.memory_bytes.known() {
         Some(&memory) if needed > memory => Err(Failure::usage(format!(
@@ -66,7 +70,12 @@ fn check_memory<T: Field>(setup: &Setup, kind: Kind, extent: Extent) -> Result<(
 
 fn failure(error: Error) -> Failure {
     match error {
-        Error::Steps { .. } => Failure::usage(error),
+        Error::Steps { .. }
+        | Error::Kernel(
+            stencil::Error::TooSmall { .. }
+            | stencil::Error::NotFlat { .. }
+            | stencil::Error::TooLarge { .. },
+        ) => Failure::usage(error),
         other => Failure::failed(other),
     }
 }

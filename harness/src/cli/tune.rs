@@ -1,16 +1,21 @@
 //! `tilewise tune`: searches for the best recipe of a shape, or of all of the report's, and
 //! remembers it.
 
-use super::args::{Common, RealArg, TuneArgs, TuneKernel};
+use super::args::{Common, RealArg, StencilShape, TuneArgs, TuneKernel};
 use super::failure::Failure;
+use super::output;
 use super::setup::Setup;
+use super::stencil::check_memory;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::path::Path;
 use tilewise::kmeans::Shape;
 use tilewise_harness::gemm::Workload;
 use tilewise_harness::picture::Picture;
+use tilewise_harness::report::files::Claim;
 use tilewise_harness::report::model::Mode;
 use tilewise_harness::report::run::Shapes;
+use tilewise_harness::stencil;
 use tilewise_tuner::problem::Setting;
 use tilewise_tuner::search::{Found, Progress, Search, Stage, Stopped};
 use tilewise_tuner::space::{Field, Tunable};
@@ -33,8 +38,8 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
             tuning.tune(&Shape { n: rows.len(), d: rows.columns, k: shape.k })
         }
         Some(TuneKernel::Stencil(shape)) => match shape.dtype {
-            RealArg::F32 => tuning.tune(&Field::<f32>::new(shape.kind, shape.extent())),
-            RealArg::F64 => tuning.tune(&Field::<f64>::new(shape.kind, shape.extent())),
+            RealArg::F32 => tuning.stencil::<f32>(shape),
+            RealArg::F64 => tuning.stencil::<f64>(shape),
         },
     }
 }
@@ -67,10 +72,18 @@ impl Tuning<'_> {
         Ok(())
     }
 
+    fn stencil<T: stencil::Field>(&self, shape: &StencilShape) -> Result<(), Failure> {
+        let (kind, extent) = (shape.kind, shape.extent());
+        check_memory::<T>(self.setup, kind, extent)?;
+        self.tune(&Field::<T>::new(kind, extent))
+    }
+
     /// One shape: searches, writes down, prints.
     fn tune<P: Tunable>(&self, problem: &P) -> Result<(), Failure> {
         let Tuning { args, setup, setting } = self;
-        problem.check(setting.isa, &problem.estimate(setting)).map_err(Failure::failed)?;
+        problem.check(setting.isa, &problem.estimate(setting)).map_err(Failure::usage)?;
+        // Asked now: nobody wants to find out after the search. It is taken back when this ends.
+        let _claim = setup.wisdom_file.as_deref().map(claim).transpose()?;
         let bar = ProgressBar::new(100).with_style(style());
         let search = Search::within(args.budget.budget).progress(|progress| {
             bar.set_position((100.0 * progress.spent_s / progress.budget_s).min(100.0) as u64);
@@ -85,9 +98,15 @@ impl Tuning<'_> {
         }
         let estimate = problem.estimate(setting).to_string();
         let chosen = wisdom.choose(problem, setting).recipe.to_string();
-        print(&args.common, setup, &found, (&estimate, &chosen));
-        Ok(())
+        print(&args.common, setup, &found, (&estimate, &chosen))
     }
+}
+
+/// The right to write a file in a folder that may be new.
+fn claim(file: &Path) -> Result<Vec<Claim>, Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    Claim::folder(folder.unwrap_or(Path::new(".")), &[&name]).map_err(Failure::failed)
 }
 
 fn message(progress: &Progress) -> String {
@@ -101,7 +120,12 @@ fn message(progress: &Progress) -> String {
     format!("{stage}, {tried} of {all}; best {ratio:.2}x: {recipe}")
 }
 
-fn print(common: &Common, setup: &Setup, found: &Found, (estimate, chosen): (&str, &str)) {
+fn print(
+    common: &Common,
+    setup: &Setup,
+    found: &Found,
+    (estimate, chosen): (&str, &str),
+) -> Result<(), Failure> {
     let file = setup.wisdom_file.as_ref().map(|file| file.display().to_string());
     if common.json {
         let line = json!({
@@ -111,25 +135,27 @@ fn print(common: &Common, setup: &Setup, found: &Found, (estimate, chosen): (&st
             "stopped": stopped(found),
             "wisdom_file": file,
         });
-        println!("{line}");
-        return;
+        return output::print(line);
     }
     let Record { kernel, shape, dtype, evidence, machine, .. } = &found.record;
     let sizes: Vec<_> = shape.iter().map(|(name, size)| format!("{name} {size}")).collect();
     let threads = machine.threads_allowed;
-    println!("{kernel}, {}, {dtype}, at most {threads} thread(s)", sizes.join(", "));
-    println!("recipe     {chosen}");
-    println!("default    {estimate}");
-    println!(
-        "verdict    {}: {:.3}x [{:.3}, {:.3}] against the default, {} rounds",
-        evidence.verdict, evidence.ratio, evidence.lo, evidence.hi, evidence.rounds
-    );
+    let mut lines = vec![
+        format!("{kernel}, {}, {dtype}, at most {threads} thread(s)", sizes.join(", ")),
+        format!("recipe     {chosen}"),
+        format!("default    {estimate}"),
+        format!(
+            "verdict    {}: {:.3}x [{:.3}, {:.3}] against the default, {} rounds",
+            evidence.verdict, evidence.ratio, evidence.lo, evidence.hi, evidence.rounds
+        ),
+    ];
     let (tried, all) = (evidence.tried, evidence.candidates);
-    println!("tried      {tried} of {all} candidates ({})", stopped(found));
+    lines.push(format!("tried      {tried} of {all} candidates ({})", stopped(found)));
     for (recipe, reason) in &found.rejected {
-        println!("rejected   {recipe}: {reason}");
+        lines.push(format!("rejected   {recipe}: {reason}"));
     }
-    println!("written    {}\n", file.as_deref().unwrap_or("nowhere: wisdom is off"));
+    lines.push(format!("written    {}\n", file.as_deref().unwrap_or("nowhere: wisdom is off")));
+    output::print(lines.join("\n"))
 }
 
 fn stopped(found: &Found) -> &'static str {

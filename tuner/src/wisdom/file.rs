@@ -37,6 +37,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// It has lines, and none of them is wisdom: saving would destroy somebody's file.
+    #[error("{} holds something else than wisdom, and stays as it is; give another file", path.display())]
+    SomethingElse {
+        /// The file.
+        path: PathBuf,
+    },
     /// It could not be written; what was there before still is.
     #[error("cannot write wisdom to {}: {source}", path.display())]
     Write {
@@ -74,6 +80,19 @@ impl Wisdom {
         Ok(Wisdom::parse(&bytes))
     }
 
+    /// Reads a file that is to be saved to, and so must be wisdom, empty or not there yet.
+    ///
+    /// # Errors
+    /// [`Error::SomethingElse`], and those of [`Wisdom::load`].
+    pub fn load_to_save(path: &Path) -> Result<Wisdom, Error> {
+        let wisdom = Wisdom::load(path)?;
+        let ours = !wisdom.records.is_empty() || !wisdom.foreign_lines.is_empty();
+        if ours || wisdom.bad_lines.is_empty() {
+            return Ok(wisdom);
+        }
+        Err(Error::SomethingElse { path: path.to_owned() })
+    }
+
     /// Reads the contents of a file.
     pub fn parse(bytes: &[u8]) -> Wisdom {
         let mut wisdom = Wisdom::default();
@@ -86,7 +105,10 @@ impl Wisdom {
                     let reason = format!("schema {schema}, this version reads {SCHEMA}");
                     wisdom.bad_lines.push(BadLine { line: index + 1, reason });
                 }
-                Line::Bad(reason) => wisdom.bad_lines.push(BadLine { line: index + 1, reason }),
+                Line::Bad(reason) => {
+                    wisdom.broken_lines.push(line.to_owned());
+                    wisdom.bad_lines.push(BadLine { line: index + 1, reason });
+                }
             }
         }
         wisdom.foreign_lines.sort_unstable();
@@ -95,13 +117,13 @@ impl Wisdom {
     }
 
     /// Adds these records to those in the file: written beside it and renamed, so that a file
-    /// that is there is always whole. Lines that hold no record do not survive, except those of
-    /// another schema.
+    /// that is there is always whole. Lines in it that hold no record are kept as they are, at the
+    /// end.
     ///
     /// # Errors
     /// Any [`Error`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let mut all = Wisdom::load(path)?;
+        let mut all = Wisdom::load_to_save(path)?;
         all.merge(self.clone());
         all.write(path).map_err(|source| Error::Write { path: path.to_owned(), source })
     }
@@ -115,6 +137,10 @@ impl Wisdom {
         let mut beside = tempfile::NamedTempFile::new_in(folder)?;
         for line in self.records().map(Record::line).chain(self.foreign_lines.iter().cloned()) {
             writeln!(beside, "{line}")?;
+        }
+        for line in &self.broken_lines {
+            beside.write_all(line)?;
+            beside.write_all(b"\n")?;
         }
         beside.as_file().sync_all()?;
         beside.persist(path)?;
