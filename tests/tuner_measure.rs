@@ -207,6 +207,15 @@ fn disturbed(spoils: impl Fn(usize) -> bool, disturb: impl Fn(&Machine)) -> Sess
     stopwatch.measure_by(&machine, vec![plain, faster]).unwrap()
 }
 
+/// The same, but the disturbance of the first `marked` rounds falls on no arm.
+fn disturbed_without_loss(marked: usize) -> Session {
+    let mut session = disturbed(|_| false, |_| ());
+    for round in session.rounds.iter_mut().take(marked) {
+        round.steal_ticks = Some(100);
+    }
+    session
+}
+
 #[test]
 fn disturbed_rounds_are_marked_and_kept() {
     let steal = |machine: &Machine| machine.stolen.set(machine.stolen.get() + 100);
@@ -235,6 +244,10 @@ fn a_verdict_needs_both_with_and_without_the_marked_rounds() {
     assert_eq!(ratio.verdict, Verdict::NotResolved);
     let session = disturbed(|round| round < 15, steal);
     assert_eq!(session.quiet(), None, "five rounds give no interval");
+    let harmless = disturbed_without_loss(15);
+    let ratio = harmless.ratio("faster", "plain").unwrap();
+    assert!(ratio.lo > 1.0 && ratio.quiet.is_none(), "all rounds say faster: {ratio:?}");
+    assert_eq!(ratio.verdict, Verdict::NotResolved, "but five quiet ones cannot agree");
 }
 
 #[test]

@@ -144,7 +144,10 @@ impl<T: Field> Workload<T> {
                 arithmetic: T::ARITHMETIC,
             },
             cache: Cache::Hot,
-            timed: format!("{steps} step(s) from one padded field to the other, rim fixed"),
+            timed: format!(
+                "{steps} step{} from one padded field to the other, rim fixed",
+                if *steps == 1 { "" } else { "s" }
+            ),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::workload::{Check, Kind, Recipe, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tilewise_tuner::measure::{Estimate, Ratio, Session};
+use tilewise_tuner::measure::{Estimate, Ratio, Session, Verdict};
 
 /// Version of the record's layout; a reader should refuse one it does not know.
 pub const SCHEMA: u32 = 1;
@@ -207,11 +207,11 @@ pub struct Total {
 pub struct Headline {
     /// The fastest plain arm.
     pub baseline: String,
-    /// The fastest of ours on all threads.
+    /// What a user gets on all threads: the tuned recipe, or the default where none is tuned.
     pub arm: String,
     /// All threads against it.
     pub factor: Ratio,
-    /// The fastest of ours on one thread.
+    /// What a user gets on one thread.
     pub single_arm: String,
     /// One thread against it.
     pub single: Ratio,
@@ -291,29 +291,34 @@ impl Cell {
         self.arms.iter().find(|arm| arm.name == name)
     }
 
-    /// Whether ours failed its check, lost against plain source, or a rung made it slower.
+    /// Whether ours failed its check, did not surely win against plain source, or a rung made it
+    /// slower.
     pub fn lost(&self) -> bool {
-        let won = self.headline.as_ref().is_some_and(|h| h.factor.lo > 1.0 && h.single.lo > 1.0);
+        let faster = |ratio: &Ratio| ratio.verdict == Verdict::Faster;
+        let won = self.headline.as_ref().is_some_and(|h| faster(&h.factor) && faster(&h.single));
         let fell = self.rungs.iter().any(|rung| rung.factor.is_some_and(|f| f.hi < 1.0));
         let beside = self.comparisons.iter().any(|pair| self.lost_beside(pair));
         !won || fell || beside || self.arms.iter().any(|arm| !arm.check.passed())
     }
 
-    /// Whether a comparison has ours slower than plain source.
+    /// Whether a comparison has ours slower than plain source, or does not resolve it.
     pub fn lost_beside(&self, pair: &Comparison) -> bool {
         let is_plain = |name: &str| self.arm(name).is_some_and(|arm| arm.kind.is_plain());
-        is_plain(&pair.from) && !is_plain(&pair.to) && pair.factor.hi < 1.0
+        is_plain(&pair.from) && !is_plain(&pair.to) && pair.factor.verdict != Verdict::Faster
     }
 }
 
 impl Roof {
-    /// Before and after as one: the wider interval around their mean.
+    /// The higher of before and after: what the machine can do when it is left alone. Their mean
+    /// would be a roof that nobody measured.
     pub fn rate(&self) -> Estimate {
-        let Limit { value, lo, hi, .. } = &self.before;
-        let (other, low, high) = self
-            .after
-            .as_ref()
-            .map_or((*value, *lo, *hi), |after| (after.value, after.lo, after.hi));
-        Estimate { median: (value + other) / 2.0, lo: lo.min(low), hi: hi.max(high), rounds: 0 }
+        let higher = self.after.as_ref().filter(|after| after.value > self.before.value);
+        let Limit { value, lo, hi, .. } = higher.unwrap_or(&self.before);
+        Estimate { median: *value, lo: *lo, hi: *hi, rounds: 0 }
+    }
+
+    /// The relative change from before to after; none where it was measured once.
+    pub fn change(&self) -> Option<f64> {
+        self.after.as_ref().map(|after| after.value / self.before.value - 1.0)
     }
 }

@@ -8,6 +8,19 @@ pub(super) fn seconds(value: f64) -> String {
     format!("{} {unit}", digits(value * scale))
 }
 
+/// Milliseconds, for lists in which all are to have the same unit.
+pub(super) fn milliseconds(seconds: f64) -> String {
+    format!("{} ms", digits(seconds * 1e3))
+}
+
+/// `0.604 G`: an amount of work in the billions that rates are given in, smaller ones in millions.
+pub(super) fn amount(value: f64) -> String {
+    match value {
+        value if value >= 0.0995e9 => format!("{} G", digits(value / 1e9)),
+        value => format!("{} M", digits(value / 1e6)),
+    }
+}
+
 /// `36.2 ms [36.0, 36.5]`, both in the same unit.
 pub fn time(estimate: &Estimate) -> String {
     let (scale, unit) = time_unit(estimate.median);
@@ -22,6 +35,11 @@ pub(super) fn plain(estimate: &Estimate) -> String {
 /// `4.12x [4.08, 4.17]`.
 pub(super) fn ratio(ratio: &Ratio) -> String {
     format!("{} [{}, {}]", factor(ratio.median), digits(ratio.lo), digits(ratio.hi))
+}
+
+/// `4.12× [4.08, 4.17] (faster)`.
+pub(super) fn verdict(ratio: &Ratio) -> String {
+    format!("{} ({})", self::ratio(ratio), ratio.verdict)
 }
 
 /// `4.12×`.
@@ -82,6 +100,9 @@ mod tests {
         assert_eq!(seconds(0.0362), "36.2 ms");
         assert_eq!(seconds(0.9999), "1.00 s");
         assert_eq!(seconds(2.5e-7), "250 ns");
+        assert_eq!(milliseconds(0.154_481), "154 ms");
+        assert_eq!(amount(6.039_797_76e8), "0.604 G");
+        assert_eq!(amount(1_048_576.0), "1.05 M");
         assert_eq!(digits(1234.5), "1234");
         assert_eq!(digits(99.96), "100");
         assert_eq!(digits(0.0), "0");

@@ -4,13 +4,17 @@
 
 use super::model::{Arm, Cell, Headline, Mode, Report, Skipped, Whole};
 use super::number;
+use crate::workload::Cache;
 use serde::Serialize;
-use tilewise_tuner::measure::Ratio;
+use serde_json::Value;
+use tilewise_tuner::measure::{Ratio, Verdict};
 
 mod facts;
+mod losses;
 mod table;
 
 pub use facts::flatten;
+use losses::losses;
 pub(super) use table::{Table, results, roofs, rungs};
 
 /// Everything on the page but the drawings.
@@ -63,7 +67,7 @@ struct CellView<'a> {
     origin: &'a str,
     dtype: &'a str,
     timed: &'a str,
-    cache: &'static str,
+    memory: &'static str,
     work: String,
     rungs: Table,
     total: Option<String>,
@@ -168,13 +172,13 @@ impl<'a> KernelView<'a> {
             title: kernel_title(kernel),
             single: results(&cells, |headline| (&headline.single_arm, &headline.single)),
             all: results(&cells, |headline| (&headline.arm, &headline.factor)),
-            cells: cells.into_iter().map(CellView::of).collect(),
+            cells: cells.into_iter().map(|cell| CellView::of(report, cell)).collect(),
         }
     }
 }
 
 impl<'a> CellView<'a> {
-    fn of(cell: &'a Cell) -> CellView<'a> {
+    fn of(report: &'a Report, cell: &'a Cell) -> CellView<'a> {
         let floor = cell.control.map(|control| format!("; A/A {}", number::ratio(&control)));
         CellView {
             id: &cell.id,
@@ -182,11 +186,12 @@ impl<'a> CellView<'a> {
             origin: &cell.origin,
             dtype: &cell.task.dtype,
             timed: &cell.task.timed,
-            cache: match cell.task.cache {
-                crate::workload::Cache::Hot => "hot",
-                crate::workload::Cache::Cold => "cold",
-            },
-            work: format!("{} = {:e}", cell.task.amount.formula, cell.task.amount.work),
+            memory: memory(report, cell),
+            work: format!(
+                "{} = {}",
+                cell.task.amount.formula,
+                number::amount(cell.task.amount.work)
+            ),
             rungs: rungs(cell),
             total: cell.total.as_ref().map(|total| {
                 format!(
@@ -219,9 +224,19 @@ impl<'a> CellView<'a> {
             tried: cell
                 .tried
                 .iter()
-                .map(|(title, seconds)| (title.as_str(), number::seconds(*seconds)))
+                .map(|(title, seconds)| (title.as_str(), number::milliseconds(*seconds)))
                 .collect(),
         }
+    }
+}
+
+/// Where a call finds its inputs: caches cannot be hot with what they cannot hold.
+fn memory(report: &Report, cell: &Cell) -> &'static str {
+    let last = report.environment.machine.pointer("/caches/l3").and_then(Value::as_f64);
+    match cell.task.cache {
+        _ if last.is_some_and(|last| cell.task.amount.working_set > last) => "from memory",
+        Cache::Hot => "caches hot",
+        Cache::Cold => "caches cold",
     }
 }
 
@@ -234,41 +249,12 @@ fn title<'c>(cell: &'c Cell, name: &'c str) -> &'c str {
 fn against(ratio: &Ratio, arm: &Arm, base: &Arm) -> Option<String> {
     let (time, base_time) = (arm.time.as_ref()?, base.time.as_ref()?);
     let (time, base_time) = (number::time(time), number::time(base_time));
-    let verdict = ratio.verdict;
-    Some(format!("{} ({verdict}): {time} against {base_time}", number::ratio(ratio)))
+    Some(format!("{}: {time} against {base_time}", number::verdict(ratio)))
 }
 
 fn comparison(cell: &Cell, pair: &super::model::Comparison) -> Option<String> {
     let (to, from) = (cell.arm(&pair.to)?, cell.arm(&pair.from)?);
     Some(format!("{}: {}", pair.label, against(&pair.factor, to, from)?))
-}
-
-/// Results that went against us: they are shown before the others.
-fn losses(cell: &Cell) -> Vec<String> {
-    let mut lines = Vec::new();
-    for arm in cell.arms.iter().filter(|arm| !arm.check.passed()) {
-        lines.push(format!("{}: {} is wrong, so it has no time", cell.task.title, arm.title));
-    }
-    if let Some(headline) = &cell.headline {
-        let sides = [(&headline.arm, &headline.factor), (&headline.single_arm, &headline.single)];
-        for (name, ratio) in sides.into_iter().filter(|(_, ratio)| ratio.lo <= 1.0) {
-            let base = title(cell, &headline.baseline);
-            let (arm, ratio) = (title(cell, name), number::ratio(ratio));
-            lines.push(format!("{}: {arm} against {base} is {ratio}", cell.task.title));
-        }
-    }
-    for pair in cell.comparisons.iter().filter(|pair| cell.lost_beside(pair)) {
-        lines.extend(comparison(cell, pair).map(|line| format!("{}: {line}", cell.task.title)));
-    }
-    let slower = |rung: &&super::model::Rung| rung.factor.is_some_and(|factor| factor.hi < 1.0);
-    for rung in cell.rungs.iter().filter(slower) {
-        let factor = rung.factor.map(|factor| number::ratio(&factor)).unwrap_or_default();
-        lines.push(format!(
-            "{}: the rung \"{}\" made it slower, {factor}",
-            cell.task.title, rung.label
-        ));
-    }
-    lines
 }
 
 /// One cell is quoted with its interval, several with the span of their factors and no average.
@@ -290,7 +276,8 @@ fn card(report: &Report, kernel: &'static str) -> Card {
             number::factor(last.1.factor.median)
         ),
     };
-    let faster = pairs.iter().filter(|(_, headline)| headline.factor.lo > 1.0).count();
+    let faster =
+        pairs.iter().filter(|(_, headline)| headline.factor.verdict == Verdict::Faster).count();
     let threads = report.environment.threads_allowed;
     let line = |(cell, headline): &(&Cell, &Headline)| {
         let pair = (cell.arm(&headline.arm), cell.arm(&headline.baseline));
@@ -307,4 +294,18 @@ fn card(report: &Report, kernel: &'static str) -> Card {
         cells.len()
     );
     Card { kernel: title, number, unit, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn a_working_set_beyond_the_caches_comes_from_memory() {
+        let mut report = sample::report();
+        report.environment.machine = serde_json::json!({ "caches": { "l3": 32_000_000 } });
+        assert_eq!(memory(&report, &report.cells[0]), "caches hot");
+        assert_eq!(memory(&report, &report.cells[2]), "from memory");
+    }
 }

@@ -85,7 +85,8 @@ pub enum Verdict {
     Faster,
     /// The whole interval is below 1.
     Slower,
-    /// The interval holds 1, or the rounds without disturbance say something else than all.
+    /// The interval holds 1, or the rounds without disturbance say something else than all, or
+    /// rounds were disturbed and too few others are left to say anything.
     NotResolved,
 }
 
@@ -138,8 +139,8 @@ impl Session {
         let all = Estimate::of_ratios(&ratios, CONFIDENCE)
             .ok_or(Error::TooFewRounds { rounds: ratios.len() })?;
         let quiet: Vec<f64> = self.unmarked().map(|round| ratios[round]).collect();
-        let quiet = Estimate::of_ratios(&quiet, CONFIDENCE).filter(|q| q.rounds < all.rounds);
-        Ok(Ratio::new(all, quiet))
+        let without = || Estimate::of_ratios(&quiet, CONFIDENCE);
+        Ok(Ratio::new(all, (quiet.len() < all.rounds).then(without)))
     }
 
     /// The control's ratio to its arm: what this session makes of no difference at all.
@@ -193,11 +194,14 @@ impl Session {
 }
 
 impl Ratio {
-    /// A ratio over all rounds, and over the undisturbed ones if they are others: both must agree.
-    pub fn new(all: Estimate, quiet: Option<Estimate>) -> Self {
+    /// A ratio over all rounds and, if any was marked, over the others: both must agree.
+    /// `unmarked` is `None` if none was marked, and holds `None` if too few others are left for
+    /// an interval: then nothing is resolved.
+    pub fn new(all: Estimate, unmarked: Option<Option<Estimate>>) -> Self {
         let said = Verdict::of(&all);
-        let agreed = quiet.is_none_or(|quiet| Verdict::of(&quiet) == said);
-        let verdict = if agreed { said } else { Verdict::NotResolved };
+        let agrees = |quiet: Option<Estimate>| quiet.is_some_and(|q| Verdict::of(&q) == said);
+        let verdict = if unmarked.is_none_or(agrees) { said } else { Verdict::NotResolved };
+        let quiet = unmarked.flatten();
         let Estimate { median, lo, hi, rounds } = all;
         Ratio { median, lo, hi, rounds, verdict, quiet }
     }

@@ -3,6 +3,7 @@
 use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total, Whole};
 use super::Error;
 use super::budget::Watches;
+use super::ladder::{Offer, Offers};
 use super::roofs::{Bounding, Roofs};
 use crate::workload::{Candidate, Check, Kind, Task};
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ pub(super) struct Draft<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) comparisons: Vec<Pair>,
     pub(super) scaling: Vec<String>,
-    /// Arms that do something else than the task says, for comparison only.
-    pub(super) beside: Vec<String>,
+    /// What a user gets: the arms to quote.
+    pub(super) offers: Offers,
     pub(super) whole: Option<Whole>,
     pub(super) tried: BTreeMap<String, f64>,
 }
@@ -186,30 +187,23 @@ fn total(pair: &Session, session: &Session, rungs: &[String]) -> Option<Total> {
 
 fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<Total>) -> Cell {
     let ratio = |to: &str, from: &str| session.ratio(to, from).ok();
-    let mut before: Option<String> = None;
-    let rungs = draft.steps.into_iter().map(|step| {
-        let (arm, note) = match step.arm {
-            Ok(arm) => (Some(arm), None),
-            Err(why) => (None, Some(why)),
-        };
-        let factor = before.as_deref().zip(arm.as_deref()).and_then(|(from, to)| ratio(to, from));
-        // A rung without a time is no base for the next.
-        before = arm.clone().filter(|arm| session.time(arm).is_ok()).or(before.take());
-        Rung { label: step.label, arm, factor, note }
-    });
-    let rungs = rungs.collect();
-    let comparisons = draft.comparisons.into_iter().filter_map(|Pair { label, from, to }| {
+    let rungs = rungs(draft.steps, &ratio);
+    let headline = headline(&arms, &rungs, &draft.offers, &ratio);
+    let untuned = headline.iter().flat_map(|headline| untuned(headline, &draft.offers));
+    let pairs = draft.comparisons.into_iter().chain(untuned);
+    let comparisons = pairs.filter_map(|Pair { label, from, to }| {
         let factor = ratio(&to, &from)?;
         Some(Comparison { label, from, to, factor })
     });
+    let comparisons = comparisons.collect();
     Cell {
         id: draft.id,
         origin: draft.origin,
         task: draft.task,
         rungs,
         total,
-        headline: headline((&arms, &draft.beside), &ratio),
-        comparisons: comparisons.collect(),
+        comparisons,
+        headline,
         scaling: draft.scaling,
         control: session.control(),
         rounds: session.rounds.len(),
@@ -220,28 +214,87 @@ fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<T
     }
 }
 
-/// The fastest of ours, on all threads and on one, against the fastest plain arm: all of them on
-/// the ladder, for what stands beside it starts from something else.
+/// Every step against the one before it that has a time.
+fn rungs(steps: Vec<Step>, ratio: &dyn Fn(&str, &str) -> Option<Ratio>) -> Vec<Rung> {
+    let mut before: Option<String> = None;
+    let rung = |step: Step| {
+        let (arm, note) = match step.arm {
+            Ok(arm) => (Some(arm), None),
+            Err(why) => (None, Some(why)),
+        };
+        let factor = before.as_deref().zip(arm.as_deref()).and_then(|(from, to)| ratio(to, from));
+        // A rung without a time is no base for the next.
+        before = arm.clone().filter(|arm| ratio(arm, arm).is_some()).or(before.take());
+        Rung { label: step.label, arm, factor, note }
+    };
+    steps.into_iter().map(rung).collect()
+}
+
+/// What a user gets, on all threads and on one, against the fastest plain arm on the ladder: what
+/// stands beside it starts from something else.
 fn headline(
-    (arms, beside): (&[Arm], &[String]),
+    arms: &[Arm],
+    rungs: &[Rung],
+    offers: &Offers,
     ratio: &dyn Fn(&str, &str) -> Option<Ratio>,
 ) -> Option<Headline> {
-    let fastest = |wanted: &dyn Fn(&Arm) -> bool| {
-        let on = arms.iter().filter(|arm| !beside.contains(&arm.name));
-        let timed = on.filter(|arm| wanted(arm));
-        let seconds = |arm: &Arm| arm.time.map(|time| time.median);
-        let timed = timed.filter_map(|arm| Some((arm, seconds(arm)?)));
-        timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(arm, _)| arm.name.clone())
+    let seconds = |name: &str| {
+        let arm = arms.iter().find(|arm| arm.name == name)?;
+        arm.time.map(|time| (time.median, arm))
     };
-    let most = arms.iter().map(|arm| arm.threads).max()?;
-    let baseline = fastest(&|arm| arm.kind.is_plain())?;
-    let arm = fastest(&|arm| !arm.kind.is_plain() && arm.threads == most)?;
-    let single_arm = fastest(&|arm| !arm.kind.is_plain() && arm.threads == 1)?;
+    let on_ladder = rungs.iter().filter_map(|rung| seconds(rung.arm.as_deref()?));
+    let plain = on_ladder.filter(|(_, arm)| arm.kind.is_plain());
+    let (_, baseline) = plain.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let quoted = |offer: &Offer| {
+        let tuned = offer.tuned.clone().filter(|name| seconds(name).is_some());
+        tuned.unwrap_or_else(|| offer.default.clone())
+    };
+    let (arm, single_arm) = (quoted(&offers.all), quoted(&offers.one));
     Some(Headline {
-        factor: ratio(&arm, &baseline)?,
-        single: ratio(&single_arm, &baseline)?,
-        baseline,
+        factor: ratio(&arm, &baseline.name)?,
+        single: ratio(&single_arm, &baseline.name)?,
+        baseline: baseline.name.clone(),
         arm,
         single_arm,
     })
+}
+
+/// Where the tuned recipe is quoted, the default is shown against the same baseline, too: it is
+/// what those get who have not tuned, and where it loses it must say so.
+fn untuned(headline: &Headline, offers: &Offers) -> Vec<Pair> {
+    let Headline { baseline, arm, single_arm, .. } = headline;
+    let mut pairs = Vec::new();
+    for (quoted, offer) in [(arm, &offers.all), (single_arm, &offers.one)] {
+        let shown = pairs.iter().any(|pair: &Pair| pair.to == offer.default);
+        if *quoted != offer.default && !shown {
+            let label = "Without tuning, against the fastest plain code".into();
+            pairs.push(Pair { label, from: baseline.clone(), to: offer.default.clone() });
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_headline_is_what_a_user_gets() {
+        let cell = sample::report().cells.swap_remove(0);
+        let ratio = |_: &str, _: &str| Some(sample::ratio(2.0));
+        let offers = |tuned: Option<&str>| Offers {
+            one: Offer { default: "tiled".into(), tuned: None },
+            all: Offer { default: "tiled".into(), tuned: tuned.map(Into::into) },
+        };
+        let quote = |tuned| headline(&cell.arms, &cell.rungs, &offers(tuned), &ratio);
+        let given = quote(None).expect("all arms have times");
+        assert_eq!((given.arm.as_str(), given.baseline.as_str()), ("tiled", "auto"));
+        assert!(untuned(&given, &offers(None)).is_empty(), "it is quoted already");
+        let tuned = quote(Some("threaded")).expect("all arms have times");
+        assert_eq!((tuned.arm.as_str(), tuned.single_arm.as_str()), ("threaded", "tiled"));
+        assert_eq!(untuned(&tuned, &offers(Some("threaded"))).len(), 1);
+        let wrong = quote(Some("wrong")).expect("the default has a time");
+        assert_eq!(wrong.arm, "tiled", "a tuned arm without a time is not quoted");
+    }
 }

@@ -91,7 +91,7 @@ pub(super) fn draft<'a>(
         steps: ladder.steps,
         comparisons: Vec::new(),
         scaling: ladder.scaling,
-        beside: Vec::new(),
+        offers: ladder.offers,
         whole: None,
         tried: ladder.tried,
     })

@@ -142,7 +142,7 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         steps: ladder.steps,
         comparisons: layouts(),
         scaling: ladder.scaling,
-        beside: ["auto-structures", "auto-blocks", "tiled-blocks"].map(Into::into).into(),
+        offers: ladder.offers,
         whole: Some(fitted.whole.clone()),
         tried: ladder.tried,
     })

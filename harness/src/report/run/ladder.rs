@@ -14,8 +14,25 @@ pub(super) struct Ladder<'a> {
     pub(super) candidates: Vec<Candidate<'a>>,
     pub(super) steps: Vec<Step>,
     pub(super) scaling: Vec<String>,
+    pub(super) offers: Offers,
     /// Seconds of every plain loop order that was tried.
     pub(super) tried: BTreeMap<String, f64>,
+}
+
+/// What a user gets on a number of threads.
+#[derive(Default)]
+pub(super) struct Offer {
+    /// The arm with the estimated recipe.
+    pub(super) default: String,
+    /// The arm with the tuned one, where there is one.
+    pub(super) tuned: Option<String>,
+}
+
+/// What a user gets on one thread and on all of them.
+#[derive(Default)]
+pub(super) struct Offers {
+    pub(super) one: Offer,
+    pub(super) all: Offer,
 }
 
 /// A rung by hand on one thread, below the estimated recipe.
@@ -72,6 +89,10 @@ pub(super) fn ladder<'a, P: Problem>(
             _ if threads == most => ladder.steps.push(Step::new(&count(threads), &name)),
             _ => {}
         }
+        if threads == 1 {
+            ladder.offers.one.default.clone_from(&name);
+        }
+        ladder.offers.all.default.clone_from(&name);
         ladder.scaling.push(name);
     }
     ladder.tuned(plan, problem, make)?;
@@ -85,6 +106,7 @@ impl<'a> Ladder<'a> {
             candidates: Vec::new(),
             steps: Vec::new(),
             scaling: Vec::new(),
+            offers: Offers::default(),
             tried: BTreeMap::new(),
         };
         for Plain { label, name, orders } in rungs {
@@ -125,6 +147,10 @@ impl<'a> Ladder<'a> {
                 self.candidates.push(make(&name, &chosen)?.titled(&title));
                 if threads == most {
                     self.steps.push(Step::new("tuned", &name));
+                    self.offers.all.tuned = Some(name.clone());
+                }
+                if threads == 1 {
+                    self.offers.one.tuned = Some(name);
                 }
             } else if threads == most {
                 let command = format!("not tuned (tilewise tune {})", P::KERNEL);

@@ -99,7 +99,7 @@ pub(super) fn draft<'a, T: Field>(
         steps: ladder.steps,
         comparisons: Vec::new(),
         scaling: ladder.scaling,
-        beside: Vec::new(),
+        offers: ladder.offers,
         whole: None,
         tried: ladder.tried,
     })

@@ -11,7 +11,7 @@ use tilewise_tuner::measure::Ratio;
 /// A heading and rows of equal length.
 #[derive(Serialize)]
 pub(in super::super) struct Table {
-    head: Vec<&'static str>,
+    head: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
@@ -21,7 +21,8 @@ impl Table {
         let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
         let rule = line(vec!["---"; self.head.len()]);
         let rows = self.rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
-        format!("{}{rule}{}", line(self.head.clone()), rows.collect::<String>())
+        let head = line(self.head.iter().map(String::as_str).collect());
+        format!("{head}{rule}{}", rows.collect::<String>())
     }
 }
 
@@ -30,7 +31,7 @@ pub(in super::super) fn results<'c>(
     cells: &[&'c Cell],
     side: impl Fn(&'c Headline) -> (&'c String, &'c Ratio),
 ) -> Table {
-    let head = vec![
+    let head = [
         "shape",
         "fastest plain",
         "its time",
@@ -41,13 +42,14 @@ pub(in super::super) fn results<'c>(
         "share of roof",
         "recipe",
     ];
+    let head = head.map(String::from);
     let rows = cells.iter().map(|cell| {
         let missing = || vec![cell.task.title.clone(), "no result".into()];
         let mut row = result(cell, &side).unwrap_or_else(missing);
         row.resize(head.len(), String::new());
         row
     });
-    Table { rows: rows.collect(), head }
+    Table { rows: rows.collect(), head: head.into() }
 }
 
 fn result<'c>(
@@ -79,7 +81,9 @@ fn result<'c>(
 
 /// One row a rung.
 pub(in super::super) fn rungs(cell: &Cell) -> Table {
-    let head = vec!["rung", "what runs", "time", "rate", "factor", "verdict", "recipe", "check"];
+    let rate = format!("rate, {}", cell.task.amount.unit);
+    let head = ["rung", "what runs", "time", &rate, "factor", "verdict", "recipe", "check"];
+    let head = head.map(String::from);
     let rows = cell.rungs.iter().map(|rung| {
         let mut row = vec![rung.label.clone()];
         if let Some(arm) = rung.arm.as_deref().and_then(|name| cell.arm(name)) {
@@ -102,12 +106,12 @@ pub(in super::super) fn rungs(cell: &Cell) -> Table {
         row.resize(head.len(), String::new());
         row
     });
-    Table { rows: rows.collect(), head }
+    Table { rows: rows.collect(), head: head.into() }
 }
 
 /// One row a roof.
 pub(in super::super) fn roofs(roofs: &[Roof]) -> Table {
-    let head = vec!["roof", "before", "after", "unit", "note"];
+    let head = ["roof", "before", "after", "unit", "note"].map(String::from);
     let rate = |limit: &Limit| {
         let [value, lo, hi] = [limit.value, limit.lo, limit.hi].map(number::digits);
         format!("{value} [{lo}, {hi}]")
@@ -121,7 +125,7 @@ pub(in super::super) fn roofs(roofs: &[Roof]) -> Table {
             before.note.clone().unwrap_or_default(),
         ]
     });
-    Table { rows: rows.collect(), head }
+    Table { rows: rows.collect(), head: head.into() }
 }
 
 fn recipe(recipe: Option<&Recipe>) -> String {
