@@ -4,7 +4,8 @@ mod guard;
 
 pub use guard::{Guarded, guarded, guarded_front};
 
-use std::sync::LazyLock;
+use std::io::Write;
+use std::sync::{LazyLock, Once};
 use tilewise::{Isa, RayonTeam, Solo, SpinTeam, Team};
 
 /// Calls `test` with every instruction set of this machine, and names on standard error those
@@ -12,9 +13,16 @@ use tilewise::{Isa, RayonTeam, Solo, SpinTeam, Team};
 pub fn each_isa(mut test: impl FnMut(Isa)) {
     let (here, lacking): (Vec<Isa>, Vec<Isa>) =
         Isa::ALL.into_iter().partition(|isa| isa.is_available());
-    let names = |isas: &[Isa]| isas.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
-    eprintln!("instruction sets exercised: {}; not on this machine: {}", names(&here), {
-        if lacking.is_empty() { "none".to_owned() } else { names(&lacking) }
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        let names = |isas: &[Isa]| isas.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
+        // Straight to standard error: what the macros print is shown of failing tests only.
+        let _ = writeln!(
+            std::io::stderr(),
+            "instruction sets exercised: {}; not on this machine: {}",
+            names(&here),
+            if lacking.is_empty() { "none".to_owned() } else { names(&lacking) }
+        );
     });
     here.into_iter().for_each(&mut test);
 }
