@@ -28,6 +28,7 @@
 pub(crate) mod drive;
 mod epilogue;
 mod error;
+mod lhs;
 mod linear;
 mod pack;
 mod recipe;
@@ -37,8 +38,9 @@ mod tile;
 
 pub use epilogue::{Dequantise, Output, Scales, Store};
 pub use error::Error;
+pub use lhs::Lhs;
 pub use linear::Linear;
-pub use pack::{Lhs, PackedWeights};
+pub use pack::PackedWeights;
 pub use recipe::{Recipe, Split};
 pub use table::{Tile, tiles};
 
