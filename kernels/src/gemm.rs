@@ -53,6 +53,7 @@ use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch};
 use core::fmt;
 use drive::{Cuts, Multiply, Panels, Part, Room, share};
 use epilogue::Write;
+use pack::Weights;
 
 /// The depth up to which no sum can wrap: each product `(a - za) * (b - zb)` is at most
 /// 255 * 255 in size, without zero points of the weights 255 * 128 (for which the depth would be
@@ -204,7 +205,7 @@ impl Plan {
         let call = Call {
             plan: self,
             lhs,
-            weights,
+            weights: weights.view(),
             output,
             stride,
             out: &out.into_disjoint(),
@@ -253,7 +254,7 @@ impl Plan {
 struct Call<'a, O: Output> {
     plan: &'a Plan,
     lhs: Lhs<'a>,
-    weights: &'a PackedWeights,
+    weights: Weights<'a>,
     output: &'a O,
     out: &'a Disjoint<'a, O::Element>,
     stride: usize,

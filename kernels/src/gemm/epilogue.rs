@@ -2,8 +2,9 @@
 //! out, and an [`Output`] turns the sums into what the caller asked for.
 
 use super::drive::{Block, Epilogue, Finished, Rows};
+use super::pack::Weights;
 use super::table::MAX_PANELS;
-use super::{Error, Lhs, PackedWeights};
+use super::{Error, Lhs};
 use crate::matrix::Disjoint;
 use crate::product::Bytes;
 use crate::vector::{ByteDot, GROUP, PANEL};
@@ -146,7 +147,7 @@ pub(super) struct Write<'a, O: Output> {
     pub(super) output: &'a O,
     pub(super) out: &'a Disjoint<'a, O::Element>,
     pub(super) stride: usize,
-    pub(super) weights: &'a PackedWeights,
+    pub(super) weights: Weights<'a>,
     pub(super) lhs: Lhs<'a>,
     /// Room for the sums of a block's rows.
     pub(super) row_sums: &'a mut [i32],

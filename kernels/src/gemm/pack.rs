@@ -9,13 +9,25 @@
 //! sum (a - za) (b - zb)  =  sum a b  -  za * (sum b - k * zb)  -  zb * sum a
 //!                           the tile         the stored sum       rows of a, only if zb != 0
 //! ```
+//!
+//! and a flag for every step that a saturating multiply-add must not touch.
+
+mod fill;
+mod layout;
+mod survey;
+
+pub(super) use layout::Weights;
 
 use super::Error;
 use crate::buffer::Buffer;
+use crate::isa::Isa;
 use crate::matrix::Matrix;
-use crate::vector::{GROUP, PANEL, Step};
+use crate::vector::{PANEL, dispatch};
+use alloc::sync::Arc;
+use fill::{Columns, Fill, Rows, Source};
+use layout::{Layout, Line};
 
-/// Signed weights, packed for every instruction set and recipe at once.
+/// Signed weights, packed for every instruction set and recipe at once. A clone shares them.
 ///
 /// ```
 /// use tilewise::{Matrix, gemm::PackedWeights};
@@ -25,13 +37,10 @@ use crate::vector::{GROUP, PANEL, Step};
 /// ```
 #[derive(Clone, Debug)]
 pub struct PackedWeights {
-    k: usize,
-    n: usize,
-    steps: Buffer<Step>,
-    /// For every column `sum b - k * zb`, wrapping.
-    sums: Buffer<[i32; PANEL]>,
-    /// Zero points, if any column's is not zero.
-    zero_points: Option<Buffer<[i32; PANEL]>>,
+    layout: Layout,
+    lines: Arc<Buffer<Line>>,
+    /// Whether some zero point is not zero.
+    shifted: bool,
 }
 
 impl PackedWeights {
@@ -40,71 +49,131 @@ impl PackedWeights {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn pack(weights: Matrix<'_, i8>) -> Result<Self, Error> {
-        let (k, n) = (weights.rows(), weights.cols());
-        let (depth, panels) = (k.div_ceil(GROUP), n.div_ceil(PANEL));
-        let mut steps = Buffer::<Step>::zeroed(depth.saturating_mul(panels))?;
-        let mut sums = Buffer::<[i32; PANEL]>::zeroed(panels)?;
-        // Without columns there is nothing to visit, however many rows are claimed.
-        for d in 0..if n == 0 { 0 } else { k } {
-            for (panel, columns) in weights.row(d).chunks(PANEL).enumerate() {
-                let step = &mut steps[panel * depth + d / GROUP];
-                for (c, &weight) in columns.iter().enumerate() {
-                    step[c][d % GROUP] = weight;
-                    sums[panel][c] = sums[panel][c].wrapping_add(weight.into());
-                }
-            }
-        }
-        Ok(PackedWeights { k, n, steps, sums, zero_points: None })
+        Self::fill(Layout { k: weights.rows(), n: weights.cols() }, Rows(weights))
+    }
+
+    /// Packs `weights` that are stored column by column: a matrix of `n` rows, each one column of
+    /// `k` depths, as PyTorch stores the weights of a linear layer.
+    ///
+    /// ```
+    /// use tilewise::{Matrix, gemm::PackedWeights};
+    /// let weights = PackedWeights::pack_transposed(Matrix::new(&[1, 3, 5, 2, 4, 6], 2, 3)?)?;
+    /// assert_eq!((weights.k(), weights.n()), (3, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn pack_transposed(weights: Matrix<'_, i8>) -> Result<Self, Error> {
+        Self::fill(Layout { k: weights.cols(), n: weights.rows() }, Columns(weights))
+    }
+
+    fn fill(layout: Layout, source: impl Source) -> Result<Self, Error> {
+        let mut lines = Buffer::zeroed(layout.lines())?;
+        let sections = layout.sections_mut(&mut lines);
+        dispatch(Isa::best(), Fill { layout, source, sections })?;
+        Ok(PackedWeights { layout, lines: Arc::new(lines), shifted: false })
     }
 
     /// Gives the weights zero points: one for all columns, or one for each.
     ///
     /// # Errors
-    /// [`Error::Length`] when there are neither 1 nor `n`, or [`Error::OutOfMemory`].
+    /// [`Error::Length`] when there are neither 1 nor `n`.
     pub fn with_zero_points(mut self, zero_points: &[i8]) -> Result<Self, Error> {
-        let point = |column: usize| match zero_points {
-            [one] => Some(*one),
-            all => all.get(column).copied(),
-        };
-        let right = [1, self.n].contains(&zero_points.len());
+        let Layout { k, n } = self.layout;
+        let right = [1, n].contains(&zero_points.len());
         if !right {
-            let (given, expected) = (zero_points.len(), self.n);
+            let (given, expected) = (zero_points.len(), n);
             return Err(Error::Length { what: "zero points of the weights", given, expected });
         }
-        let mut table = Buffer::<[i32; PANEL]>::zeroed(self.sums.len())?;
-        for column in 0..self.n {
+        let lines: &mut Buffer<Line> = Arc::make_mut(&mut self.lines);
+        let sections = self.layout.sections_mut(lines);
+        for column in 0..n {
             let (panel, c) = (column / PANEL, column % PANEL);
-            let old = self.zero_points.as_ref().map_or(0, |table| table[panel][c]);
-            let new = i32::from(point(column).unwrap_or(0));
+            let point = zero_points[if zero_points.len() == n { column } else { 0 }];
+            let (old, new) = (sections.zero_points[panel][c], i32::from(point));
             // The depth wraps like everything it is multiplied with.
-            let less = (new - old).wrapping_mul(self.k as i32);
-            self.sums[panel][c] = self.sums[panel][c].wrapping_sub(less);
-            table[panel][c] = new;
+            let less = (new - old).wrapping_mul(k as i32);
+            sections.sums[panel][c] = sections.sums[panel][c].wrapping_sub(less);
+            sections.zero_points[panel][c] = new;
         }
-        self.zero_points = table.iter().flatten().any(|&zero| zero != 0).then_some(table);
+        self.shifted = sections.zero_points.as_flattened().iter().any(|&zero| zero != 0);
         Ok(self)
     }
 
     /// Depth: rows of the weights.
     pub fn k(&self) -> usize {
-        self.k
+        self.layout.k
     }
 
     /// Columns of the weights.
     pub fn n(&self) -> usize {
-        self.n
+        self.layout.n
     }
 
-    /// All steps of panel 0, then of panel 1, and so on.
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.steps
+    /// How many of the `k / 4` steps of the `n / 16` panels (both rounded up) have a pair of
+    /// weights that could saturate AVX2's multiply-add of bytes. They are multiplied exactly all
+    /// the same, only slower on AVX2.
+    pub fn wide_steps(&self) -> usize {
+        let view = self.view();
+        let words = (0..self.layout.panels()).flat_map(|panel| view.wide(panel));
+        words.map(|word| word.count_ones() as usize).sum()
     }
 
-    pub(super) fn sums(&self) -> &[[i32; PANEL]] {
-        &self.sums
+    /// The sections, as a product reads them.
+    pub(super) fn view(&self) -> Weights<'_> {
+        self.layout.view(&self.lines, self.shifted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::GROUP;
+    use alloc::{vec, vec::Vec};
+
+    #[test]
+    fn rows_and_columns_pack_to_the_documented_layout() {
+        for (k, n) in [(0, 3), (3, 0), (1, 1), (4, 16), (7, 33), (256, 17), (259, 300), (517, 16)] {
+            let weight = |d: usize, c: usize| ((d * 7919 + c * 104_729) % 251) as u8 as i8;
+            let rows: Vec<i8> =
+                (0..k * (n + 3)).map(|i| weight(i / (n + 3), i % (n + 3))).collect();
+            let columns: Vec<i8> =
+                (0..n * (k + 5)).map(|i| weight(i % (k + 5), i / (k + 5))).collect();
+            let rows = Matrix::with_stride(&rows, k, n, n + 3).unwrap();
+            let columns = Matrix::with_stride(&columns, n, k, k + 5).unwrap();
+            let packed = PackedWeights::pack(rows).unwrap();
+            let view = packed.view();
+            let depth = k.div_ceil(GROUP);
+            for (index, step) in view.steps().iter().enumerate() {
+                for (c, d) in (0..PANEL).flat_map(|c| (0..GROUP).map(move |d| (c, d))) {
+                    let column = index / depth * PANEL + c;
+                    let row = index % depth * GROUP + d;
+                    let expected = if column < n && row < k { weight(row, column) } else { 0 };
+                    assert_eq!(step[c][d], expected, "step {index}, column {c}, depth {d}");
+                }
+            }
+            for (column, &sum) in view.sums().as_flattened().iter().enumerate() {
+                let expected =
+                    if column < n { (0..k).map(|d| i32::from(weight(d, column))).sum() } else { 0 };
+                assert_eq!(sum, expected, "column {column}");
+            }
+            assert_eq!(
+                packed.lines[..],
+                PackedWeights::pack_transposed(columns).unwrap().lines[..]
+            );
+        }
     }
 
-    pub(super) fn zero_points(&self) -> Option<&[[i32; PANEL]]> {
-        self.zero_points.as_deref()
+    #[test]
+    fn a_clone_keeps_its_zero_points() {
+        let plain = PackedWeights::pack(Matrix::new(&vec![1; 20], 1, 20).unwrap()).unwrap();
+        let shifted = plain.clone().with_zero_points(&[3]).unwrap();
+        assert!(plain.view().zero_points().is_none());
+        assert_eq!(plain.view().sums()[1][..4], [1; 4]);
+        assert_eq!(shifted.view().sums()[1][..4], [-2; 4]);
+        let back = shifted.with_zero_points(&[0]).unwrap();
+        assert_eq!(back.lines[..], plain.lines[..]);
+        assert!(back.view().zero_points().is_none());
     }
 }
