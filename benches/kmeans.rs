@@ -65,7 +65,7 @@ fn label(criterion: &mut Criterion, id: BenchmarkId, data: &Data, plan: &Plan, t
     group.bench_function(id, |bencher| {
         bencher.iter(|| {
             let (rows, centres) = (data.rows(), data.centres());
-            plan.assign_rows(rows, centres, &mut labels, None, &mut scratch, team).expect("labels");
+            plan.assign(rows, centres, &mut labels, None, &mut scratch, team).expect("labels");
         });
     });
     group.finish();

@@ -61,7 +61,7 @@ fn link_everything() -> Result<(), Box<dyn std::error::Error>> {
     let shape = kmeans::Shape { n: 1, d: 1, k: 1 };
     let plan = kmeans::Plan::new(shape, isa, kmeans::Recipe::estimate(shape, isa, &caches, 1))?;
     let point = Matrix::new(&[1.0], 1, 1)?;
-    plan.assign_rows(point, point, &mut [0], None, &mut plan.scratch(1)?, &Solo)?;
+    plan.assign(point, point, &mut [0], None, &mut plan.scratch(1)?, &Solo)?;
 
     let extent = Extent::space(3, 3, 3);
     Stencil::heat7(0.1).run(&mut Grid::from_fn(extent, |_| 1.0_f32)?, 1)?;
@@ -183,7 +183,7 @@ fn avx2_multiplies_widened_bytes_and_never_saturates() {
 #[test]
 fn points_in_lanes_are_fused_multiply_adds_of_whole_registers() {
     for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512Vnni", 64)] {
-        let functions = inside(isa, &["6kmeans6assign11label_lanes"]);
+        let functions = inside(isa, &["6kmeans5lanes7nearest"]);
         let fused = |i: &Instruction| is_fused(i) && vector_bytes(i) == bytes;
         assert!(most_in_a_loop(&functions, fused) >= 4, "{isa}");
     }

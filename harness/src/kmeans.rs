@@ -5,7 +5,7 @@ use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, digest};
 use serde_json::json;
 use std::cell::RefCell;
-use tilewise::kmeans::{self, Fit, KMeans, Plan, Scratch, Shape, reference};
+use tilewise::kmeans::{self, Fit, KMeans, Plan, Scratch, Shape, With, reference};
 use tilewise::points::Points;
 use tilewise::{Isa, Matrix, Team};
 use tilewise_tuner::wisdom::Chosen;
@@ -48,7 +48,7 @@ pub fn fit(
     team: &dyn Team,
 ) -> Result<Fit, Error> {
     let plan = Plan::new(shape, isa, recipe)?;
-    Ok(settings.fit_with(points, &plan, team)?)
+    Ok(settings.fit_with(points, With::new(&plan, team))?)
 }
 
 impl Workload {
@@ -232,7 +232,7 @@ impl Work for Ours<'_> {
         let mut labels = labels.borrow_mut();
         let (plan, scratch, team) = (&self.plan, &mut self.scratch, self.team);
         let done = match self.layout {
-            Layout::Rows => plan.assign_rows(rows, centres, &mut labels, None, scratch, team),
+            Layout::Rows => plan.assign(rows, centres, &mut labels, None, scratch, team),
             Layout::Blocks => plan.assign(points, centres, &mut labels, None, scratch, team),
         };
         done.expect("points and centres were made for this plan");

@@ -7,6 +7,10 @@
 //! equals. Everything here gives that label, on every instruction set, with every recipe and any
 //! number of threads.
 //!
+//! Points are `f32`, `f64` or `u8`, in blocks or rows ([`Source`]); centres are `f32` or `f64`. All
+//! are widened exactly, so any pairing is right: `f64` and `u8` points are labelled at the speed of
+//! `f32`, and precisely.
+//!
 //! # How it is fast
 //!
 //! A pass in `f32` finds the least two scores of every point, and a proven bound on its rounding
@@ -30,31 +34,42 @@
 //!
 //! let mut labels = [0; 4];
 //! let (rows, centres) = (Matrix::new(&rows, 4, 2)?, Matrix::new(&centres, 2, 2)?);
-//! plan.assign_rows(rows, centres, &mut labels, None, &mut plan.scratch(1)?, &Solo)?;
+//! plan.assign(rows, centres, &mut labels, None, &mut plan.scratch(1)?, &Solo)?;
 //! assert_eq!(labels, [1, 0, 1, 0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod assign;
 mod centres;
+mod draws;
 mod engine;
 mod error;
 mod exact;
 mod fit;
+mod found;
 mod lanes;
 mod lloyd;
+mod model;
 mod plan;
 mod recipe;
 pub mod reference;
+mod relocate;
 mod seed;
 mod source;
 mod table;
+mod task;
 mod tile;
 mod update;
+mod with;
 
+pub use draws::{Draws, Seeded};
 pub use error::Error;
-pub use fit::{Fit, KMeans};
+pub use fit::KMeans;
+pub use found::Fit;
+pub use model::Centres;
 pub use plan::{Plan, Scratch, Shape};
 pub use recipe::{Form, Recipe, Tile};
+pub use source::Source;
 pub use table::tiles;
 pub use update::{leaf_points, runs};
+pub use with::{Progress, With};

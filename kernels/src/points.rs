@@ -12,13 +12,16 @@
 
 use crate::Matrix;
 use crate::buffer::{Buffer, OutOfMemory};
-use bytemuck::Zeroable;
 use core::ops::Range;
+
+mod element;
+
+pub use element::{Element, Family};
 
 /// Points in a block: four 512-bit registers of `f32`, and as many as a 64-bit mask has bits.
 pub const BLOCK: usize = 64;
 
-/// `n` points of `d` features in blocks.
+/// `n` points of `d` features in blocks: `f32`, `f64` or `u8`.
 ///
 /// ```
 /// use tilewise::{Matrix, points::Points};
@@ -70,29 +73,29 @@ pub struct NotFinite {
     /// Its column.
     pub column: usize,
     /// What stands there.
-    pub value: f32,
+    pub value: f64,
 }
 
 impl NotFinite {
     /// The first one in row-major order.
-    pub(crate) fn find(rows: Matrix<'_, f32>) -> Option<NotFinite> {
+    pub(crate) fn find<T: Copy + Into<f64>>(rows: Matrix<'_, T>) -> Option<NotFinite> {
         (0..rows.rows()).find_map(|row| Self::in_row(row, rows.row(row)))
     }
 
     /// The first one of a row.
-    pub(crate) fn in_row(row: usize, values: &[f32]) -> Option<NotFinite> {
-        let column = values.iter().position(|value| !value.is_finite())?;
-        Some(NotFinite { row, column, value: values[column] })
+    pub(crate) fn in_row<T: Copy + Into<f64>>(row: usize, values: &[T]) -> Option<NotFinite> {
+        let column = values.iter().position(|value| !(*value).into().is_finite())?;
+        Some(NotFinite { row, column, value: values[column].into() })
     }
 }
 
-impl Points<f32> {
+impl<T: Element> Points<T> {
     /// Copies row-major points into blocks.
     ///
     /// # Errors
     /// [`Error::NotFinite`] names the first NaN or infinity by row and column;
     /// [`Error::NoFeatures`], [`Error::OutOfMemory`].
-    pub fn from_rows(rows: Matrix<'_, f32>) -> Result<Self, Error> {
+    pub fn from_rows(rows: Matrix<'_, T>) -> Result<Self, Error> {
         let (n, d) = (rows.rows(), rows.cols());
         if d == 0 {
             return Err(Error::NoFeatures);
@@ -112,9 +115,7 @@ impl Points<f32> {
         }
         Ok(points)
     }
-}
 
-impl<T: Zeroable + Copy> Points<T> {
     /// How many points.
     pub fn n(&self) -> usize {
         self.n

@@ -1,91 +1,91 @@
 //! One pass over points: stage a block, label it, settle what is not certain.
 
 use super::centres::Ready;
-use super::reference::squared_distance;
+use super::exact;
+use super::recipe::Form;
 use super::source::Source;
-use super::{exact, lanes};
-use crate::points::BLOCK;
+use crate::points::{BLOCK, Element};
 use crate::vector::Vocabulary;
 use core::ops::Range;
 
 /// What a member works with: nothing here is shared.
 #[derive(Debug)]
-pub(super) struct Desk<'a> {
+pub(super) struct Desk<'a, T> {
     /// A block, less the offset, as the form wants it, with room for a feature more.
     pub(super) staged: &'a mut [f32],
     /// What the form needs besides.
     pub(super) room: &'a mut [f32],
-    /// One point.
-    pub(super) point: &'a mut [f32],
+    /// A block of points as they are.
+    pub(super) space: &'a mut [T],
 }
+
+/// A block of points, staged as a form wants it, and what the form needs besides.
+#[derive(Debug)]
+pub(super) struct Staged<'a> {
+    pub(super) values: &'a [f32],
+    /// How many points there are.
+    pub(super) points: usize,
+    pub(super) room: &'a mut [f32],
+}
+
+/// Labels the points of a staged block, and gives a bit for each whose label is not certain.
+///
+/// There is one for each tile; `table` lists them. They know nothing of the points' type.
+pub(super) type Nearest<V> = fn(V, Staged<'_>, &Ready<'_>, &mut [u32; BLOCK]) -> u64;
 
 /// Labels the points of `blocks`; `labels[0]` is the first one's. Gives the first point that is
 /// not finite, if there is one, and then the labels mean nothing.
-///
-/// There is one for each tile; `table` lists them.
-pub(super) type Label<T> =
-    fn(T, Source<'_>, &Ready<'_>, Range<usize>, &mut [u32], &mut Desk<'_>) -> Option<usize>;
-
-/// [`Label`] with points in the lanes: `P` registers of them, `Q` centres at a time.
-pub(super) fn label_lanes<T: Vocabulary, const P: usize, const Q: usize>(
-    token: T,
-    source: Source<'_>,
+#[inline(always)]
+pub(super) fn label<V: Vocabulary, T: Element>(
+    (token, form, nearest): (V, Form, Nearest<V>),
+    source: Source<'_, T>,
     ready: &Ready<'_>,
-    blocks: Range<usize>,
-    labels: &mut [u32],
-    desk: &mut Desk<'_>,
+    (blocks, labels): (Range<usize>, &mut [u32]),
+    desk: &mut Desk<'_, T>,
 ) -> Option<usize> {
-    token.run(
-        #[inline(always)]
-        || {
-            let mut bad = None;
-            for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
-                source.stage(block, ready.offset, desk.staged);
-                let mut found = [0; BLOCK];
-                let unsure =
-                    lanes::nearest::<_, P, Q>(token.floats(), desk.staged, ready, &mut found);
-                let unsure = unsure & (u64::MAX >> (BLOCK - out.len()));
-                if unsure != 0 {
-                    let odd = settle(source, ready, block * BLOCK, unsure, &mut found, desk.point);
-                    bad = bad.or(odd);
-                }
-                match out.first_chunk_mut() {
-                    Some(whole) => *whole = found,
-                    None => out.copy_from_slice(&found[..out.len()]),
-                }
-            }
-            bad
-        },
-    )
+    let mut bad = None;
+    for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
+        match form {
+            Form::Lanes => source.stage_columns(block, ready.offset, desk.staged),
+            Form::Tile => source.stage_rows(block, ready.offset, desk.staged),
+        }
+        let mut found = [0; BLOCK];
+        let staged = Staged { values: desk.staged, points: out.len(), room: desk.room };
+        let unsure = nearest(token, staged, ready, &mut found);
+        let unsure = unsure & (u64::MAX >> (BLOCK - out.len()));
+        if unsure != 0 {
+            let odd = settle(source, ready, block * BLOCK, unsure, &mut found, desk.space);
+            bad = bad.or(odd);
+        }
+        match out.first_chunk_mut() {
+            Some(whole) => *whole = found,
+            None => out.copy_from_slice(&found[..out.len()]),
+        }
+    }
+    bad
 }
 
 /// Labels by the definition the points of a block whose bit is set, and gives the first that is
 /// not finite: those are never certain, for their gap is not finite either.
 #[inline(always)]
-pub(super) fn settle(
-    source: Source<'_>,
+fn settle<T: Element>(
+    source: Source<'_, T>,
     ready: &Ready<'_>,
     first: usize,
     mut unsure: u64,
     labels: &mut [u32; BLOCK],
-    space: &mut [f32],
+    space: &mut [T],
 ) -> Option<usize> {
     let mut bad = None;
     while unsure != 0 {
         let lane = unsure.trailing_zeros() as usize;
         unsure &= unsure - 1;
         let point = source.point(first + lane, space);
-        if point.iter().all(|x| x.is_finite()) {
+        if point.iter().all(|&x| x.into().is_finite()) {
             labels[lane] = exact::nearest(point, ready, labels[lane]);
         } else {
             bad = bad.or(Some(first + lane));
         }
     }
     bad
-}
-
-/// The squared distance of point `index` to a centre, by the definition.
-#[inline]
-pub(super) fn distance(source: Source<'_>, index: usize, centre: &[f32], space: &mut [f32]) -> f64 {
-    squared_distance(source.point(index, space), centre)
 }

@@ -2,8 +2,9 @@
 //!
 //! # The fast pass
 //!
-//! With `o` a common offset (the mean of the centres), `x' = fl(x - o)` and `c' = fl(c - o)`, the
-//! fast pass evaluates in `f32`, for each centre,
+//! With `o` a common offset (the mean of the centres, a number of the points' kind), and
+//! `x' = fl(x - o)` and `c' = fl(c - o)` rounded to `f32` whatever points and centres are, the fast
+//! pass evaluates in `f32`, for each centre,
 //!
 //! ```text
 //! s = |c'|^2 - 2 x'.c'        (the squared distance but for |x'|^2, which no centre changes)
@@ -23,8 +24,9 @@
 //! * Products and sums, a rounding each (where they are fused there are fewer):
 //!   `(d + 1) u (C^2 + 2 X C)`, for no partial sum is larger than `C^2 + 2 X C`, and the products
 //!   together are no more than `2 X C`.
-//! * Moving by `o` rounds each coordinate once: `|(x' - c') - (x - c)| <= u (X + C)`, so squares
-//!   differ by at most `2u sqrt(D) (X + C)`, to first order.
+//! * Moving by `o` rounds each coordinate to `f32` (from `f64`, twice, but the first rounding is of
+//!   second order): `|(x' - c') - (x - c)| <= u (X + C)`, so squares differ by at most
+//!   `2u sqrt(D) (X + C)`, to first order.
 //! * The definition itself rounds in `f64`, which is less than `u D`.
 //! * The number in the low bits: `2^(b-23) |s|`.
 //!
@@ -47,8 +49,8 @@ use super::Error;
 use super::recipe::{Form, Tile};
 use crate::Matrix;
 use crate::buffer::Buffer;
-use crate::points::NotFinite;
-use crate::vector::PANEL;
+use crate::points::{Element, NotFinite};
+use crate::vector::{PANEL, Real};
 use core::cmp::Ordering;
 
 /// Centres compared by the definition at a time: one 512-bit register of `f64`.
@@ -89,9 +91,9 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
     layout: Layout,
-    offset: Buffer<f32>,
+    offset: Buffer<f64>,
     fast: Buffer<f32>,
-    exact: Buffer<f32>,
+    exact: Buffer<f64>,
 }
 
 /// Centres made ready.
@@ -99,14 +101,14 @@ pub(super) struct Storage {
 pub(super) struct Ready<'a> {
     pub(super) k: usize,
     pub(super) d: usize,
-    /// What is taken from every point and centre before the fast pass.
-    pub(super) offset: &'a [f32],
+    /// What is taken from every point and centre before the fast pass: numbers of the points' kind.
+    pub(super) offset: &'a [f64],
     /// Panels as [`Layout`] says.
     pub(super) fast: &'a [f32],
     /// The recipe's tile.
     pub(super) tile: Tile,
     /// Panels of [`EXACT`] centres as they are, feature by feature.
-    pub(super) exact: &'a [f32],
+    pub(super) exact: &'a [f64],
     /// The low bits of a score, which are the number of its centre.
     pub(super) mask: u32,
     pub(super) trust: Trust,
@@ -141,14 +143,17 @@ impl Storage {
             && self.exact.len() == k.next_multiple_of(EXACT) * d
     }
 
-    /// Makes `centres` ready, of which there are as many as told when this was made.
-    pub(super) fn prepare(&mut self, centres: Matrix<'_, f32>) -> Result<Ready<'_>, Error> {
+    /// Makes `centres` ready for points of `T`; there are as many as told when this was made.
+    pub(super) fn prepare<T: Element, C: Real>(
+        &mut self,
+        centres: Matrix<'_, C>,
+    ) -> Result<Ready<'_>, Error> {
         let (k, d) = (centres.rows(), centres.cols());
         if let Some(bad) = NotFinite::find(centres) {
             return Err(Error::Centres(bad));
         }
         let Storage { layout, offset, fast, exact } = self;
-        mean(centres, offset);
+        mean::<T, C>(centres, offset);
         let largest = fill_fast(centres, offset, *layout, fast);
         fill_exact(centres, exact);
         let numbers = layout.numbers.next_power_of_two();
@@ -192,17 +197,23 @@ impl Trust {
     }
 }
 
-/// The mean of the centres.
-fn mean(centres: Matrix<'_, f32>, offset: &mut [f32]) {
+/// The mean of the centres as points could have it; any number would be right.
+fn mean<T: Element, C: Real>(centres: Matrix<'_, C>, offset: &mut [f64]) {
     for (feature, mean) in offset.iter_mut().enumerate() {
-        let sum: f64 = (0..centres.rows()).map(|j| f64::from(centres.row(j)[feature])).sum();
-        *mean = (sum / centres.rows() as f64) as f32;
+        let sum: f64 = (0..centres.rows()).map(|j| centres.row(j)[feature].into()).sum();
+        let near = T::offset_f64(T::offset(sum / centres.rows() as f64));
+        *mean = if near.is_finite() { near } else { 0.0 };
     }
 }
 
 /// Fills the panels of the fast pass and returns the largest `|c'|^2`. Centres that only fill up
 /// the last panel are farther than any other.
-fn fill_fast(centres: Matrix<'_, f32>, offset: &[f32], layout: Layout, fast: &mut [f32]) -> f64 {
+fn fill_fast<C: Real>(
+    centres: Matrix<'_, C>,
+    offset: &[f64],
+    layout: Layout,
+    fast: &mut [f32],
+) -> f64 {
     let Layout { width, lines, .. } = layout;
     let (d, mut largest) = (offset.len(), 0.0);
     for (panel, values) in fast.chunks_exact_mut(lines * width).enumerate() {
@@ -219,8 +230,8 @@ fn fill_fast(centres: Matrix<'_, f32>, offset: &[f32], layout: Layout, fast: &mu
                 continue;
             }
             let mut norm = 0.0;
-            for (feature, (c, o)) in centres.row(centre).iter().zip(offset).enumerate() {
-                let moved = c - o;
+            for (feature, (&c, o)) in centres.row(centre).iter().zip(offset).enumerate() {
+                let moved = (c.into() - o) as f32;
                 products[feature * width + lane] = -2.0 * moved;
                 norm += f64::from(moved) * f64::from(moved);
             }
@@ -232,13 +243,16 @@ fn fill_fast(centres: Matrix<'_, f32>, offset: &[f32], layout: Layout, fast: &mu
 }
 
 /// Fills the panels of the definition. Centres that only fill up are infinitely far.
-fn fill_exact(centres: Matrix<'_, f32>, exact: &mut [f32]) {
+fn fill_exact<C: Real>(centres: Matrix<'_, C>, exact: &mut [f64]) {
     let d = centres.cols();
     for centre in 0..centres.rows().next_multiple_of(EXACT) {
         let panel = &mut exact[centre / EXACT * EXACT * d..][..EXACT * d];
         for feature in 0..d {
-            panel[feature * EXACT + centre % EXACT] =
-                if centre < centres.rows() { centres.row(centre)[feature] } else { f32::INFINITY };
+            panel[feature * EXACT + centre % EXACT] = if centre < centres.rows() {
+                centres.row(centre)[feature].into()
+            } else {
+                f64::INFINITY
+            };
         }
     }
 }

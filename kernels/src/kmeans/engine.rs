@@ -1,46 +1,81 @@
 //! What a plan keeps of an instruction set: the inner loops, compiled for it and chosen once, so
 //! that no call asks the CPU again what it is.
 
-use super::assign::{Desk, Label};
+use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
+use super::recipe::Form;
 use super::source::Source;
-use super::{Error, Recipe, seed, table};
+use super::update::{self, Leaf};
+use super::{Error, Recipe, exact, seed, table};
 use crate::Isa;
-use crate::points::Points;
+use crate::points::{BLOCK, Element, Family};
 use crate::vector::{Visitor, Vocabulary, dispatch};
 use alloc::sync::Arc;
 use core::fmt::Debug;
 use core::ops::Range;
 
-/// The loops over points. Each works on what it is given and knows nothing of a team.
-pub(super) trait Engine: Debug + Send + Sync {
-    /// The instruction set it is compiled for.
-    fn isa(&self) -> Isa;
-
+/// The loops over points of one type. Each works on what it is given and knows nothing of a team.
+pub(super) trait Loops<T>: Send + Sync {
     /// Labels the points of `blocks`; `labels[0]` is the first one's. Gives the first point that
     /// is not finite, if there is one, and then the labels mean nothing.
     fn label(
         &self,
-        source: Source<'_>,
+        source: Source<'_, T>,
         ready: &Ready<'_>,
-        blocks: Range<usize>,
-        labels: &mut [u32],
-        desk: &mut Desk<'_>,
+        labelled: (Range<usize>, &mut [u32]),
+        desk: &mut Desk<'_, T>,
     ) -> Option<usize>;
 
-    /// Lowers the closest distances of the points of `blocks` to those from `centre`.
-    fn lower(&self, points: &Points, blocks: Range<usize>, centre: &[f32], closest: &mut [f64]);
+    /// Adds labelled points to the sums of their labels.
+    fn add(&self, source: Source<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]);
 
-    /// The sums over each of `blocks` of the distances to the nearest centre, had `candidate`
-    /// become one.
-    fn potentials(
+    /// Lowers the closest distances of a block of points to those from `centre`.
+    fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]);
+
+    /// The sum over a block of the distances to the nearest centre, each times its weight if
+    /// there are any, had `candidate` become one.
+    fn potential(
         &self,
-        points: &Points,
-        blocks: Range<usize>,
-        candidate: &[f32],
-        closest: &[f64],
-        out: &mut [f64],
-    );
+        columns: &[T],
+        candidate: &[f64],
+        closest: &[f64; BLOCK],
+        weights: Option<&[f64]>,
+    ) -> f64;
+
+    /// The distances of a point to all centres, by the definition; room for as many centres as
+    /// fill whole registers.
+    fn distances(&self, point: &[T], ready: &Ready<'_>, out: &mut [f64]);
+}
+
+/// The loops over points of every type.
+pub(super) trait Engine: Loops<f32> + Loops<f64> + Loops<u8> + Debug + Send + Sync {
+    /// The instruction set they are compiled for.
+    fn isa(&self) -> Isa;
+}
+
+impl dyn Engine {
+    /// The loops over points of `T`.
+    pub(super) fn over<T: Element>(&self) -> &(dyn Loops<T> + 'static) {
+        struct Over<'a>(&'a (dyn Engine + 'static));
+
+        impl<'a> Family for Over<'a> {
+            type Of<T: 'static> = &'a (dyn Loops<T> + 'static);
+
+            fn f32(self) -> Self::Of<f32> {
+                self.0
+            }
+
+            fn f64(self) -> Self::Of<f64> {
+                self.0
+            }
+
+            fn u8(self) -> Self::Of<u8> {
+                self.0
+            }
+        }
+
+        T::pick(Over(self))
+    }
 }
 
 /// The loops for `isa` that `recipe` asks for.
@@ -50,11 +85,11 @@ pub(super) fn engine(isa: Isa, recipe: Recipe) -> Result<Arc<dyn Engine>, Error>
     impl Visitor for Choose {
         type Output = Result<Arc<dyn Engine>, Error>;
 
-        fn visit<T: Vocabulary>(self, token: T) -> Self::Output {
+        fn visit<V: Vocabulary>(self, token: V) -> Self::Output {
             let Recipe { form, tile, .. } = self.0;
-            let label =
-                table::label::<T>(form, tile).ok_or(Error::Tile { form, tile, isa: T::ISA })?;
-            Ok(Arc::new(On { token, label }))
+            let nearest =
+                table::nearest::<V>(form, tile).ok_or(Error::Tile { form, tile, isa: V::ISA })?;
+            Ok(Arc::new(On { token, form, nearest }))
         }
     }
 
@@ -63,45 +98,66 @@ pub(super) fn engine(isa: Isa, recipe: Recipe) -> Result<Arc<dyn Engine>, Error>
 
 /// The loops compiled for a token.
 #[derive(Debug)]
-struct On<T> {
-    token: T,
-    label: Label<T>,
+struct On<V> {
+    token: V,
+    form: Form,
+    nearest: Nearest<V>,
 }
 
-impl<T: Vocabulary> Engine for On<T> {
+impl<V: Vocabulary> Engine for On<V> {
     fn isa(&self) -> Isa {
-        T::ISA
+        V::ISA
     }
+}
 
+impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
     fn label(
         &self,
-        source: Source<'_>,
+        source: Source<'_, T>,
         ready: &Ready<'_>,
-        blocks: Range<usize>,
-        labels: &mut [u32],
-        desk: &mut Desk<'_>,
+        labelled: (Range<usize>, &mut [u32]),
+        desk: &mut Desk<'_, T>,
     ) -> Option<usize> {
-        (self.label)(self.token, source, ready, blocks, labels, desk)
-    }
-
-    fn lower(&self, points: &Points, blocks: Range<usize>, centre: &[f32], closest: &mut [f64]) {
         self.token.run(
             #[inline(always)]
-            || seed::lower(points, blocks, centre, closest),
+            || {
+                let how = (self.token, self.form, self.nearest);
+                assign::label(how, source, ready, labelled, desk)
+            },
+        )
+    }
+
+    fn add(&self, source: Source<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]) {
+        self.token.run(
+            #[inline(always)]
+            || update::add(source, leaf, space, runs),
         );
     }
 
-    fn potentials(
-        &self,
-        points: &Points,
-        blocks: Range<usize>,
-        candidate: &[f32],
-        closest: &[f64],
-        out: &mut [f64],
-    ) {
+    fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]) {
         self.token.run(
             #[inline(always)]
-            || seed::potentials(points, blocks, candidate, closest, out),
+            || seed::lower(columns, centre, closest),
+        );
+    }
+
+    fn potential(
+        &self,
+        columns: &[T],
+        candidate: &[f64],
+        closest: &[f64; BLOCK],
+        weights: Option<&[f64]>,
+    ) -> f64 {
+        self.token.run(
+            #[inline(always)]
+            || seed::potential(columns, candidate, closest, weights),
+        )
+    }
+
+    fn distances(&self, point: &[T], ready: &Ready<'_>, out: &mut [f64]) {
+        self.token.run(
+            #[inline(always)]
+            || exact::distances(self.token.floats(), point, ready, out),
         );
     }
 }

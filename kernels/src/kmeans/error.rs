@@ -4,6 +4,7 @@ use super::recipe::{Form, Tile};
 use crate::Isa;
 use crate::buffer::OutOfMemory;
 use crate::isa::MissingIsa;
+use crate::matrix::LayoutError;
 use crate::points::NotFinite;
 
 /// Why a plan could not be made or a call was refused.
@@ -21,6 +22,9 @@ pub enum Error {
         /// Points there are.
         n: usize,
     },
+    /// Nothing to cluster.
+    #[error("there are no points; give at least 1")]
+    NoPoints,
     /// Points without features.
     #[error("the points have 0 features; give at least 1 column")]
     NoFeatures,
@@ -58,6 +62,48 @@ pub enum Error {
     /// A NaN or an infinity among the centres.
     #[error("centres: {0}")]
     Centres(NotFinite),
+    /// A value whose squares would leave the range of `f64`.
+    #[error(
+        "point {point} has the value {value:e}; at most {most:e}, up or down, can be clustered"
+    )]
+    TooFar {
+        /// Which point.
+        point: usize,
+        /// The value.
+        value: f64,
+        /// Most that is supported.
+        most: f64,
+    },
+    /// A weight that is none.
+    #[error("the weight of point {point} is {weight}; expected 0 to {most:e}")]
+    Weight {
+        /// Which point.
+        point: usize,
+        /// Its weight.
+        weight: f64,
+        /// Most that is supported.
+        most: f64,
+    },
+    /// All weights are 0.
+    #[error("every point weighs 0; give at least 1 point a weight")]
+    NoWeight,
+    /// Fewer points to draw from than are needed.
+    #[error("k = {k} points are to be drawn, but only {positive} weigh more than 0")]
+    TooFewWeighted {
+        /// Points needed.
+        k: usize,
+        /// Points that can be drawn.
+        positive: usize,
+    },
+    /// Fewer draws were given than are needed.
+    #[error("the draws given are used up; give more, or a seed")]
+    TooFewDraws,
+    /// A draw that is none.
+    #[error("a draw of {0} was given; expected at least 0 and less than 1")]
+    Draw(f64),
+    /// No start.
+    #[error("n_init = 0; allow at least 1 start")]
+    NoStarts,
     /// A tolerance that is no distance.
     #[error("tol = {0}; it must be finite and not negative")]
     Tolerance(f64),
@@ -83,6 +129,9 @@ pub enum Error {
     /// The CPU lacks the instruction set.
     #[error(transparent)]
     Isa(#[from] MissingIsa),
+    /// Sizes that do not fit their storage.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// Not enough memory.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),

@@ -1,25 +1,33 @@
-//! The front door: fit centres to points, then label others with them.
+//! The front door: settings, and the fit of centres to points by them.
 
-use super::lloyd::{Lloyd, tolerance};
-use super::{Error, Plan, Recipe, Shape, seed};
-use crate::cache::CacheSizes;
-use crate::points::Points;
-use crate::{Isa, Matrix, Team};
+use super::draws::{Draws, Seeded};
+use super::found::Fit;
+use super::lloyd::{Ended, Lloyd, tolerance};
+use super::model::{Centres, estimate, on_cores};
+use super::source::Source;
+use super::task::Task;
+use super::with::{Progress, With};
+use super::{Error, Plan, Shape, seed};
+use crate::points::Element;
+use crate::vector::Real;
+use crate::{Isa, Matrix};
 use alloc::{vec, vec::Vec};
+use core::ops::ControlFlow;
 
-/// K-Means with scikit-learn's defaults: greedy k-means++ seeding, at most 300 iterations, a
-/// tolerance of 1e-4 of the mean variance of the features.
+/// K-Means with scikit-learn's defaults: greedy k-means++ seeding, one start (ten where points
+/// are drawn at random), at most 300 iterations, a tolerance of 1e-4 of the mean variance of the
+/// features.
 ///
 /// The result depends on the points and these settings alone, to the bit: not on the instruction
 /// set, the recipe or the number of threads.
 ///
 /// ```
 /// use tilewise::kmeans::KMeans;
-/// use tilewise::{Matrix, points::Points};
+/// use tilewise::Matrix;
 ///
 /// let rows = [0.0, 0.1, 5.0, 5.1, 0.2, 0.0, 5.2, 4.9];
 /// let rows = Matrix::new(&rows, 4, 2)?;
-/// let fit = KMeans::new(2).seed(7).fit(&Points::from_rows(rows)?)?;
+/// let fit = KMeans::new(2).seed(7).fit(rows)?;
 /// assert_eq!(fit.labels()[0], fit.labels()[2]);
 /// assert_eq!(fit.predict(rows)?, fit.labels());
 /// assert!(fit.inertia() < 0.1);
@@ -29,6 +37,8 @@ use alloc::{vec, vec::Vec};
 pub struct KMeans {
     k: usize,
     start: Start,
+    starts: Option<usize>,
+    seed: u64,
     max_iter: usize,
     tol: f64,
 }
@@ -36,27 +46,42 @@ pub struct KMeans {
 /// Where the centres start.
 #[derive(Clone, Debug)]
 enum Start {
-    PlusPlus { seed: u64 },
-    Given { centres: Vec<f32>, k: usize, d: usize },
+    PlusPlus,
+    Random,
+    Given { centres: Vec<f64>, k: usize, d: usize },
 }
 
 impl KMeans {
     /// With `k` clusters.
     pub fn new(k: usize) -> Self {
-        KMeans { k, start: Start::PlusPlus { seed: 0 }, max_iter: 300, tol: 1e-4 }
+        KMeans { k, start: Start::PlusPlus, starts: None, seed: 0, max_iter: 300, tol: 1e-4 }
     }
 
-    /// Seeds by greedy k-means++ with the draws of `seed` (0 unless told).
+    /// What is drawn, is drawn by this seed (0 unless told).
     pub fn seed(mut self, seed: u64) -> Self {
-        self.start = Start::PlusPlus { seed };
+        self.seed = seed;
         self
     }
 
-    /// Starts from these centres instead.
-    pub fn centres(mut self, centres: Matrix<'_, f32>) -> Self {
+    /// Starts from points drawn at random, by weight, instead of by k-means++.
+    pub fn random(mut self) -> Self {
+        self.start = Start::Random;
+        self
+    }
+
+    /// Starts from these centres instead, rounded to what centres of the points are. Then there is
+    /// one start, whatever [`KMeans::n_init`] says.
+    pub fn centres<C: Real>(mut self, centres: Matrix<'_, C>) -> Self {
         let (k, d) = (centres.rows(), centres.cols());
-        let centres = (0..k).flat_map(|row| centres.row(row)).copied().collect();
+        let centres = (0..k).flat_map(|row| centres.row(row)).map(|&c| c.into()).collect();
         self.start = Start::Given { centres, k, d };
+        self
+    }
+
+    /// Starts so often, each time with further draws, and keeps the fit with the least inertia
+    /// (the earlier one where clusters differ in nothing but their numbers).
+    pub fn n_init(mut self, starts: usize) -> Self {
+        self.starts = Some(starts);
         self
     }
 
@@ -67,151 +92,177 @@ impl KMeans {
     }
 
     /// Stops once the squared shifts of all centres together are no more than `tol` times the
-    /// mean variance of the features; 0 waits until no label changes.
+    /// mean variance of the features; 0 waits until no label changes or no centre moves.
     pub fn tol(mut self, tol: f64) -> Self {
         self.tol = tol;
         self
     }
 
-    /// Fits on the best instruction set, with an estimated recipe and as many cores as the
-    /// problem is worth.
+    /// Fits on all cores, by an estimated recipe.
     ///
     /// # Errors
-    /// [`Error::NoClusters`], [`Error::TooManyClusters`], [`Error::NoIterations`],
-    /// [`Error::Tolerance`]; for given centres [`Error::Shape`] and [`Error::Centres`];
-    /// [`Error::OutOfMemory`].
-    pub fn fit(&self, points: &Points) -> Result<Fit, Error> {
-        let recipe = estimate(self.shape(points));
-        let plan = Plan::new(self.shape(points), Isa::best(), recipe)?;
-        on_cores(recipe.threads, |team| self.fit_with(points, &plan, team))
+    /// As [`KMeans::fit_with`].
+    pub fn fit<'a, T: Element>(
+        &self,
+        points: impl Into<Source<'a, T>>,
+    ) -> Result<Fit<T::Centre>, Error> {
+        self.fit_weighted(points, None)
     }
 
-    /// Fits with a plan of one's own, which must be for `k` clusters and as many features as the
-    /// points have.
+    /// The same with a weight for each point: a point that weighs 2 counts like two of it, one
+    /// that weighs 0 only gets a label.
     ///
     /// # Errors
-    /// As [`KMeans::fit`], and [`Error::Shape`] or [`Error::TooManyPoints`] for another plan.
-    pub fn fit_with(&self, points: &Points, plan: &Plan, team: &dyn Team) -> Result<Fit, Error> {
-        self.check(points, plan)?;
-        let centres = match &self.start {
-            Start::Given { centres, .. } => centres.clone(),
-            Start::PlusPlus { seed } => {
-                seed::plus_plus(plan.engine(), points, self.k, *seed, team)?
+    /// As [`KMeans::fit_with`].
+    pub fn fit_weighted<'a, 'w, T: Element>(
+        &self,
+        points: impl Into<Source<'a, T>>,
+        weights: impl Into<Option<&'w [f64]>>,
+    ) -> Result<Fit<T::Centre>, Error> {
+        let (source, weights) = (points.into(), weights.into());
+        let shape = Shape { n: source.n(), d: source.d(), k: self.k };
+        let recipe = estimate(shape);
+        let plan = Plan::new(shape, Isa::best(), recipe)?;
+        on_cores(recipe.threads, |team| {
+            self.fit_with(source, With { weights, ..With::new(&plan, team) })
+        })
+    }
+
+    /// Fits by a plan, with a team, and whatever else there is.
+    ///
+    /// # Errors
+    /// [`Error::NoPoints`], [`Error::TooManyClusters`], [`Error::NoClusters`],
+    /// [`Error::NoIterations`], [`Error::NoStarts`], [`Error::Tolerance`]; [`Error::Points`] and
+    /// [`Error::TooFar`] for values, [`Error::Weight`], [`Error::NoWeight`] and
+    /// [`Error::TooFewWeighted`] for weights, [`Error::Centres`] for given centres that are not
+    /// finite; [`Error::Draw`] and [`Error::TooFewDraws`]; [`Error::Shape`] and
+    /// [`Error::TooManyPoints`] where plan, weights or given centres do not go with the points;
+    /// [`Error::OutOfMemory`].
+    pub fn fit_with<'a, T: Element>(
+        &self,
+        points: impl Into<Source<'a, T>>,
+        with: With<'_, T::Centre>,
+    ) -> Result<Fit<T::Centre>, Error> {
+        let With { plan, team, weights, draws, mut watch } = with;
+        let task = Task { source: points.into(), weights, plan, team };
+        task.check(self.k)?;
+        self.check(task.shape())?;
+        let mut seeded = Seeded::new(self.seed);
+        let draws = draws.unwrap_or(&mut seeded);
+        let tolerance = tolerance(&task, self.tol);
+        let mut lloyd = Lloyd::new(task)?;
+        let mut best: Option<Fit<T::Centre>> = None;
+        for start in 1..=self.starts() {
+            lloyd.start(self.first(&task, draws)?);
+            let ended = lloyd.run((self.max_iter, tolerance), |iteration, shift, centres| {
+                let centres = Matrix::new(centres, self.k, task.source.d()).expect("k rows");
+                let progress = Progress { start, iteration, shift, tolerance, centres };
+                watch.as_mut().map_or(ControlFlow::Continue(()), |watch| watch(progress))
+            })?;
+            let fit = self.ended(&mut lloyd, &ended, task.source.d())?;
+            if best.as_ref().is_none_or(|best| fit.betters(best, self.k)) {
+                best = Some(fit);
             }
-        };
-        let mut lloyd = Lloyd::new(plan, points, centres, team)?;
-        let tolerance = tolerance(points, self.k, self.tol, team);
-        let (iterations, settled) = lloyd.run(self.max_iter, tolerance)?;
-        if !settled {
+            if ended.stopped {
+                break;
+            }
+        }
+        Ok(best.expect("at least one start"))
+    }
+
+    /// The points the first start of such a fit begins with, in the order they are chosen; none if
+    /// centres are given.
+    ///
+    /// # Errors
+    /// As [`KMeans::fit_with`].
+    pub fn seeds<'a, T: Element>(
+        &self,
+        points: impl Into<Source<'a, T>>,
+        with: With<'_, T::Centre>,
+    ) -> Result<Vec<usize>, Error> {
+        let With { plan, team, weights, draws, .. } = with;
+        let task = Task { source: points.into(), weights, plan, team };
+        task.check(self.k)?;
+        self.choose(&task, draws.unwrap_or(&mut Seeded::new(self.seed)))
+    }
+
+    fn ended<T: Element>(
+        &self,
+        lloyd: &mut Lloyd<'_, T>,
+        ended: &Ended,
+        d: usize,
+    ) -> Result<Fit<T::Centre>, Error> {
+        if !ended.settled {
             // The centres have moved since the labels were found.
             lloyd.label()?;
         }
-        let inertia = lloyd.inertia();
-        let Lloyd { centres, labels, .. } = lloyd;
-        Ok(Fit { k: self.k, d: points.d(), centres, labels, inertia, iterations })
+        Ok(Fit {
+            inertia: lloyd.inertia(),
+            centres: Centres::of(self.k, d, lloyd.centres.clone()),
+            labels: lloyd.labels.clone(),
+            iterations: ended.iterations,
+            stopped: ended.stopped,
+        })
     }
 
-    fn shape(&self, points: &Points) -> Shape {
-        Shape { n: points.n(), d: points.d(), k: self.k }
+    fn starts(&self) -> usize {
+        match (&self.start, self.starts) {
+            (Start::Given { .. }, _) | (Start::PlusPlus, None) => 1,
+            (Start::Random, None) => 10,
+            (_, Some(starts)) => starts,
+        }
     }
 
-    fn check(&self, points: &Points, plan: &Plan) -> Result<(), Error> {
-        let Shape { n, d, k } = self.shape(points);
-        if k == 0 {
-            return Err(Error::NoClusters);
+    /// The points to start from.
+    fn choose<T: Element>(
+        &self,
+        task: &Task<'_, T>,
+        draws: &mut dyn Draws,
+    ) -> Result<Vec<usize>, Error> {
+        match &self.start {
+            Start::PlusPlus => seed::plus_plus(task, self.k, draws),
+            Start::Random => seed::random(task, self.k, draws),
+            Start::Given { .. } => Ok(Vec::new()),
         }
-        if k > n {
-            return Err(Error::TooManyClusters { k, n });
+    }
+
+    /// The centres to start from.
+    fn first<T: Element>(
+        &self,
+        task: &Task<'_, T>,
+        draws: &mut dyn Draws,
+    ) -> Result<Vec<T::Centre>, Error> {
+        if let Start::Given { centres, .. } = &self.start {
+            return Ok(centres.iter().map(|&c| T::Centre::from_f64(c)).collect());
         }
-        if n > plan.shape().n {
-            return Err(Error::TooManyPoints { given: n, most: plan.shape().n });
+        let mut centres = Vec::with_capacity(self.k * task.source.d());
+        let mut space = vec![T::default(); task.source.d()];
+        for point in self.choose(task, draws)? {
+            let features = task.source.point(point, &mut space);
+            centres.extend(features.iter().map(|&x| T::Centre::from_f64(x.into())));
         }
+        Ok(centres)
+    }
+
+    fn check(&self, shape: Shape) -> Result<(), Error> {
         if self.max_iter == 0 {
             return Err(Error::NoIterations);
+        }
+        if self.starts() == 0 {
+            return Err(Error::NoStarts);
         }
         if !(self.tol.is_finite() && self.tol >= 0.0) {
             return Err(Error::Tolerance(self.tol));
         }
-        let mut counts = vec![
-            ("clusters of the plan", plan.shape().k, k),
-            ("features of the plan", plan.shape().d, d),
-        ];
-        if let Start::Given { k: rows, d: cols, .. } = self.start {
-            counts.extend([("given centres", rows, k), ("features of the centres", cols, d)]);
+        if let Start::Given { k, d, .. } = self.start {
+            for (what, given, expected) in
+                [("given centres", k, self.k), ("features of the centres", d, shape.d)]
+            {
+                if given != expected {
+                    return Err(Error::Shape { what, given, expected });
+                }
+            }
         }
-        match counts.into_iter().find(|(_, given, expected)| given != expected) {
-            Some((what, given, expected)) => Err(Error::Shape { what, given, expected }),
-            None => Ok(()),
-        }
+        Ok(())
     }
-}
-
-/// What a fit found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fit {
-    k: usize,
-    d: usize,
-    centres: Vec<f32>,
-    labels: Vec<u32>,
-    inertia: f64,
-    iterations: usize,
-}
-
-impl Fit {
-    /// The centres, one a row.
-    pub fn centres(&self) -> Matrix<'_, f32> {
-        Matrix::new(&self.centres, self.k, self.d).expect("k rows of d features")
-    }
-
-    /// The label of each point: the index of its nearest centre.
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
-    }
-
-    /// The sum of the squared distances of the points to the centres of their labels.
-    pub fn inertia(&self) -> f64 {
-        self.inertia
-    }
-
-    /// How many times the centres were moved, the last time included.
-    pub fn iterations(&self) -> usize {
-        self.iterations
-    }
-
-    /// Labels row-major points with their nearest centres.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for another number of features, [`Error::Points`] for a NaN or an
-    /// infinity, [`Error::OutOfMemory`].
-    pub fn predict(&self, rows: Matrix<'_, f32>) -> Result<Vec<u32>, Error> {
-        let shape = Shape { n: rows.rows(), d: self.d, k: self.k };
-        let recipe = estimate(shape);
-        let plan = Plan::new(shape, Isa::best(), recipe)?;
-        let mut scratch = plan.scratch(recipe.threads)?;
-        let mut labels = vec![0; rows.rows()];
-        on_cores(recipe.threads, |team| {
-            plan.assign_rows(rows, self.centres(), &mut labels, None, &mut scratch, team)
-        })?;
-        Ok(labels)
-    }
-}
-
-fn estimate(shape: Shape) -> Recipe {
-    #[cfg(feature = "std")]
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    #[cfg(not(feature = "std"))]
-    let cores = 1;
-    Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), cores)
-}
-
-/// Runs `work` on a team of `threads` where there are threads, else alone.
-fn on_cores<R>(threads: usize, work: impl FnOnce(&dyn Team) -> R) -> R {
-    #[cfg(feature = "std")]
-    if threads > 1
-        && let Ok(team) = crate::SpinTeam::new(threads)
-    {
-        return work(&team);
-    }
-    let _ = threads;
-    work(&crate::Solo)
 }

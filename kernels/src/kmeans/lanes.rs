@@ -35,8 +35,10 @@
 //! read from the panel, 0.9 ms, and 0.8 since whole panels are skipped by the definition. The
 //! times of the table are the best of twenty batches, the others medians of 25 calls.
 
+use super::assign::Staged;
 use super::centres::{RUN, Ready, Trust};
 use crate::points::BLOCK;
+use crate::vector::Vocabulary;
 use pulp::Simd;
 
 /// The least two scores and the centre of the least, for every point of a register.
@@ -57,21 +59,24 @@ pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s)
     }
 }
 
-/// Labels the points of a staged block, and returns a bit for each whose label is not certain.
-#[inline(always)]
-pub(super) fn nearest<S: Simd, const P: usize, const Q: usize>(
-    simd: S,
-    staged: &[f32],
+/// [`Nearest`](super::assign::Nearest) with `P` registers of points, `Q` centres at a time.
+pub(super) fn nearest<V: Vocabulary, const P: usize, const Q: usize>(
+    token: V,
+    staged: Staged<'_>,
     ready: &Ready<'_>,
     labels: &mut [u32; BLOCK],
 ) -> u64 {
-    match ready.d {
-        1 => sweep::<S, P, Q>(simd, 1, staged, ready, labels),
-        2 => sweep::<S, P, Q>(simd, 2, staged, ready, labels),
-        3 => sweep::<S, P, Q>(simd, 3, staged, ready, labels),
-        4 => sweep::<S, P, Q>(simd, 4, staged, ready, labels),
-        d => sweep::<S, P, Q>(simd, d, staged, ready, labels),
-    }
+    let (simd, staged) = (token.floats(), staged.values);
+    token.run(
+        #[inline(always)]
+        || match ready.d {
+            1 => sweep::<_, P, Q>(simd, 1, staged, ready, labels),
+            2 => sweep::<_, P, Q>(simd, 2, staged, ready, labels),
+            3 => sweep::<_, P, Q>(simd, 3, staged, ready, labels),
+            4 => sweep::<_, P, Q>(simd, 4, staged, ready, labels),
+            d => sweep::<_, P, Q>(simd, d, staged, ready, labels),
+        },
+    )
 }
 
 /// All tiles of a block. `d` is a constant to the compiler wherever there are few features.

@@ -1,13 +1,15 @@
 //! A checked recipe, ready to label points.
 
-use super::assign::{Desk, distance};
-use super::centres::{Ready, Storage};
+use super::assign::Desk;
+use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
+use super::reference::squared_distance;
 use super::source::Source;
 use super::{Error, Form, Recipe, tile};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
-use crate::points::{BLOCK, NotFinite, Points};
+use crate::points::{BLOCK, Element, NotFinite};
+use crate::vector::Real;
 use crate::{Isa, Matrix, Member, Team};
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -48,7 +50,7 @@ struct Desks {
     members: usize,
     /// Elements from one member's desk to the next.
     stride: usize,
-    space: Buffer<f32>,
+    space: Buffer<f64>,
 }
 
 impl Plan {
@@ -93,7 +95,7 @@ impl Plan {
         self.recipe
     }
 
-    pub(super) fn engine(&self) -> &dyn Engine {
+    pub(super) fn engine(&self) -> &(dyn Engine + 'static) {
         &*self.engine
     }
 
@@ -110,103 +112,116 @@ impl Plan {
             Form::Tile => tile::room(k, d, tile),
         };
         let centres = Storage::new(k, d, form, tile)?;
-        // A block with room for a feature more, what the form needs, and a point.
-        let block = (d + 1).saturating_mul(BLOCK);
-        let stride = block.saturating_add(room).saturating_add(d).next_multiple_of(LINE);
+        // In f64: a block of any element; in f32: a block with room for a feature more, and what
+        // the form needs.
+        let block = d.saturating_mul(BLOCK);
+        let staged = block.saturating_add(BLOCK).saturating_add(room).div_ceil(2);
+        let stride = block.saturating_add(staged).next_multiple_of(LINE);
         let space = Buffer::zeroed(stride.saturating_mul(members))?;
         Ok(Scratch { centres, desks: Desks { d, room, members, stride, space } })
     }
 
-    /// Labels row-major points with the index of their nearest centre, and on request gives the
-    /// squared distance to it.
+    /// Labels points with the index of their nearest centre, and on request gives the squared
+    /// distance to it. Rows are checked on the way, points in blocks are known to be finite.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::TooManyPoints`], [`Error::Centres`], and [`Error::Points`], after
-    /// which the labels mean nothing.
-    pub fn assign_rows(
+    /// [`Error::Shape`], [`Error::TooManyPoints`], [`Error::Centres`], [`Error::Scratch`], and
+    /// [`Error::Points`], after which the labels mean nothing.
+    pub fn assign<'a, T: Element, C: Real>(
         &self,
-        rows: Matrix<'_, f32>,
-        centres: Matrix<'_, f32>,
+        points: impl Into<Source<'a, T>>,
+        centres: Matrix<'_, C>,
         labels: &mut [u32],
-        distances: Option<&mut [f32]>,
+        distances: Option<&mut [f64]>,
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
-        let job = Job { plan: self, source: Source::Rows(rows), centres };
-        job.run(labels, distances, scratch, team)
-    }
-
-    /// The same for points in blocks.
-    ///
-    /// # Errors
-    /// As [`Plan::assign_rows`]; points in blocks are finite.
-    pub fn assign(
-        &self,
-        points: &Points,
-        centres: Matrix<'_, f32>,
-        labels: &mut [u32],
-        distances: Option<&mut [f32]>,
-        scratch: &mut Scratch,
-        team: &dyn Team,
-    ) -> Result<(), Error> {
-        let job = Job { plan: self, source: Source::Blocks(points), centres };
+        let job = Job { plan: self, source: points.into(), centres };
         job.run(labels, distances, scratch, team)
     }
 }
 
-/// One labelling of some points.
-struct Job<'a> {
-    plan: &'a Plan,
-    source: Source<'a>,
-    centres: Matrix<'a, f32>,
+/// Some points and some centres.
+pub(super) struct Job<'a, T, C> {
+    pub(super) plan: &'a Plan,
+    pub(super) source: Source<'a, T>,
+    pub(super) centres: Matrix<'a, C>,
 }
 
-impl Job<'_> {
+impl<T: Element, C: Real> Job<'_, T, C> {
     fn run(
         &self,
         labels: &mut [u32],
-        distances: Option<&mut [f32]>,
+        distances: Option<&mut [f64]>,
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
-        self.check(labels, distances.as_deref(), scratch)?;
-        let (ready, desks) = scratch.prepare(self.centres)?;
+        let n = self.source.n();
+        let measured = distances.as_deref().map_or(n, <[f64]>::len);
+        self.check(&[("labels", labels.len(), n), ("distances", measured, n)], scratch)?;
+        let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
+        let loops = self.plan.engine.over::<T>();
         let labels = Disjoint::new(labels);
         let distances = distances.map(Disjoint::new);
         let bad = AtomicUsize::new(usize::MAX);
         team.run(&|member| {
-            let blocks = self.source.n().div_ceil(BLOCK);
-            let Some((blocks, mut desk)) = desks.share(member, blocks) else {
+            let Some((blocks, mut desk)) = desks.share::<T>(member, self.source.blocks()) else {
                 return;
             };
-            let points = blocks.start * BLOCK..self.source.n().min(blocks.end * BLOCK);
+            let points = blocks.start * BLOCK..n.min(blocks.end * BLOCK);
             #[allow(unsafe_code, reason = "disjoint output views")]
             // SAFETY: members' shares of the blocks do not overlap, so nor do their points.
             let labels = unsafe { labels.part(points.clone()) };
-            let odd = self.plan.engine.label(self.source, &ready, blocks, labels, &mut desk);
+            let odd = loops.label(self.source, &ready, (blocks, labels), &mut desk);
             if let Some(point) = odd {
                 bad.fetch_min(point, Relaxed);
             } else if let Some(distances) = &distances {
                 #[allow(unsafe_code, reason = "disjoint output views")]
                 // SAFETY: as for the labels.
                 let distances = unsafe { distances.part(points.clone()) };
-                self.measure(points.start, labels, distances, desk.point);
+                for ((point, label), to) in points.zip(labels).zip(distances) {
+                    let point = self.source.point(point, desk.space);
+                    *to = squared_distance(point, self.centres.row(*label as usize));
+                }
             }
         });
         self.refuse(bad.into_inner())
     }
 
-    fn measure(&self, first: usize, labels: &[u32], distances: &mut [f32], space: &mut [f32]) {
-        for (index, (label, to)) in labels.iter().zip(distances).enumerate() {
-            let centre = self.centres.row(*label as usize);
-            *to = distance(self.source, first + index, centre, space) as f32;
+    /// The distances of all points to all centres, a row for each point.
+    pub(super) fn distances<D: Real>(
+        &self,
+        out: &mut [D],
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
+        let (n, k) = (self.source.n(), self.centres.rows());
+        self.check(&[("distances", out.len(), n.saturating_mul(k))], scratch)?;
+        if let Some(bad) = self.source.not_finite() {
+            return Err(Error::Points(bad));
         }
+        let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
+        let loops = self.plan.engine.over::<T>();
+        let out = Disjoint::new(out);
+        team.run(&|member| {
+            let Some((points, desk)) = desks.share::<T>(member, n) else {
+                return;
+            };
+            let mut distances = alloc::vec![0.0; k.next_multiple_of(EXACT)];
+            for point in points {
+                loops.distances(self.source.point(point, desk.space), &ready, &mut distances);
+                #[allow(unsafe_code, reason = "disjoint output views")]
+                // SAFETY: every point is one member's.
+                let to = unsafe { out.part(point * k..(point + 1) * k) };
+                to.iter_mut().zip(&distances).for_each(|(to, from)| *to = D::from_f64(*from));
+            }
+        });
+        Ok(())
     }
 
     fn check(
         &self,
-        labels: &[u32],
-        distances: Option<&[f32]>,
+        lengths: &[(&'static str, usize, usize)],
         scratch: &Scratch,
     ) -> Result<(), Error> {
         let (shape, n) = (self.plan.shape, self.source.n());
@@ -217,13 +232,12 @@ impl Job<'_> {
         if !scratch.centres.fits(k, d, form, tile) {
             return Err(Error::Scratch);
         }
-        for (what, given, expected) in [
-            ("features of the points", self.source.d(), shape.d),
-            ("features of the centres", self.centres.cols(), shape.d),
-            ("centres", self.centres.rows(), shape.k),
-            ("labels", labels.len(), n),
-            ("distances", distances.map_or(n, <[f32]>::len), n),
-        ] {
+        let sizes = [
+            ("features of the points", self.source.d(), d),
+            ("features of the centres", self.centres.cols(), d),
+            ("centres", self.centres.rows(), k),
+        ];
+        for &(what, given, expected) in sizes.iter().chain(lengths) {
             if given != expected {
                 return Err(Error::Shape { what, given, expected });
             }
@@ -242,12 +256,12 @@ impl Job<'_> {
 }
 
 impl Scratch {
-    /// Makes centres ready, and lays out the desks for a team.
-    pub(super) fn prepare(
+    /// Makes centres ready for points of `T`, and lays out the desks for a team.
+    pub(super) fn prepare<T: Element, C: Real>(
         &mut self,
-        centres: Matrix<'_, f32>,
+        centres: Matrix<'_, C>,
     ) -> Result<(Ready<'_>, SharedDesks<'_>), Error> {
-        let ready = self.centres.prepare(centres)?;
+        let ready = self.centres.prepare::<T, C>(centres)?;
         Ok((ready, self.desks.shared()))
     }
 }
@@ -270,16 +284,16 @@ pub(super) struct SharedDesks<'a> {
     room: usize,
     members: usize,
     stride: usize,
-    space: Disjoint<'a, f32>,
+    space: Disjoint<'a, f64>,
 }
 
 impl SharedDesks<'_> {
     /// What part of `items` is the member's, and its desk; nothing where there is no work for it.
-    pub(super) fn share(
+    pub(super) fn share<T: Element>(
         &self,
         member: Member<'_>,
         items: usize,
-    ) -> Option<(Range<usize>, Desk<'_>)> {
+    ) -> Option<(Range<usize>, Desk<'_, T>)> {
         let members = self.members.min(member.count());
         let (index, each, more) = (member.index(), items / members, items % members);
         let start = index * each + index.min(more);
@@ -290,8 +304,10 @@ impl SharedDesks<'_> {
         #[allow(unsafe_code, reason = "disjoint output views")]
         // SAFETY: every member asks once a region, for a part of its own.
         let space = unsafe { self.space.part(index * self.stride..(index + 1) * self.stride) };
-        let (staged, rest) = space.split_at_mut((self.d + 1) * BLOCK);
-        let (room, rest) = rest.split_at_mut(self.room);
-        Some((items, Desk { staged, room, point: &mut rest[..self.d] }))
+        let block = self.d * BLOCK;
+        let (whole, rest) = space.split_at_mut(block);
+        let (staged, rest) = bytemuck::cast_slice_mut(rest).split_at_mut(block + BLOCK);
+        let whole = &mut bytemuck::cast_slice_mut(whole)[..block];
+        Some((items, Desk { staged, room: &mut rest[..self.room], space: whole }))
     }
 }

@@ -1,27 +1,29 @@
 //! The definition: plain loops, read top to bottom, that every kernel must agree with to the bit.
 //!
 //! The distance of a point to a centre is the sum, over the features in order, of the squared
-//! difference, each step rounded to `f64`. The label is the lowest index among the nearest. A
-//! distance is reported rounded to `f32`, an inertia as the `f64` sum described at
-//! [`inertia`].
+//! difference, each step rounded to `f64`. The label is the lowest index among the nearest.
+//! Points may be `f32`, `f64` or `u8`, and centres `f32` or `f64`, in any pairing: all are `f64`
+//! first, exactly.
 
 use super::update::{leaf_points, runs};
 use crate::Matrix;
+use crate::points::Element;
+use crate::vector::Real;
 use alloc::{vec, vec::Vec};
 
 /// The squared distance of two points.
 #[inline(always)]
-pub fn squared_distance(point: &[f32], centre: &[f32]) -> f64 {
+pub fn squared_distance<T: Element, C: Real>(point: &[T], centre: &[C]) -> f64 {
     let mut sum = 0.0;
-    for (x, c) in point.iter().zip(centre) {
-        let difference = f64::from(*x) - f64::from(*c);
+    for (&x, &c) in point.iter().zip(centre) {
+        let difference = x.into() - c.into();
         sum += difference * difference;
     }
     sum
 }
 
 /// The nearest centre of one point and its squared distance.
-pub fn nearest(point: &[f32], centres: Matrix<'_, f32>) -> (u32, f64) {
+pub fn nearest<T: Element, C: Real>(point: &[T], centres: Matrix<'_, C>) -> (u32, f64) {
     let mut best = (0, f64::INFINITY);
     for index in 0..centres.rows() {
         let distance = squared_distance(point, centres.row(index));
@@ -33,106 +35,129 @@ pub fn nearest(point: &[f32], centres: Matrix<'_, f32>) -> (u32, f64) {
 }
 
 /// Labels and squared distances of all points.
-pub fn assign(points: Matrix<'_, f32>, centres: Matrix<'_, f32>) -> (Vec<u32>, Vec<f32>) {
-    let nearest = |row| nearest(points.row(row), centres);
-    (0..points.rows()).map(nearest).map(|(label, distance)| (label, distance as f32)).unzip()
+pub fn assign<T: Element, C: Real>(
+    points: Matrix<'_, T>,
+    centres: Matrix<'_, C>,
+) -> (Vec<u32>, Vec<f64>) {
+    (0..points.rows()).map(|row| nearest(points.row(row), centres)).unzip()
 }
 
-/// Sums and counts of the points of each label: leaves of [`leaf_points`] points, each summed in
+/// Sums and weights of the points of each label: leaves of [`leaf_points`] points, each summed in
 /// [`runs`] interleaved runs, which are added in pairs; the leaves then added in pairs, pairs of
-/// pairs, and so on.
-pub fn sums(points: Matrix<'_, f32>, labels: &[u32], k: usize) -> (Vec<f64>, Vec<u64>) {
+/// pairs, and so on. Behind the sums of a label stands its weight.
+pub fn sums<T: Element>(
+    points: Matrix<'_, T>,
+    weights: &[f64],
+    labels: &[u32],
+    k: usize,
+) -> Vec<f64> {
     let (n, d) = (points.rows(), points.cols());
-    let mut counts = vec![0; k];
     let mut leaves = Vec::new();
     for start in (0..n).step_by(leaf_points(n, k)) {
-        let mut leaf = vec![vec![0.0; k * d]; runs(d)];
+        let mut leaf = vec![vec![0.0; k * (d + 1)]; runs(d)];
         for row in start..n.min(start + leaf_points(n, k)) {
-            let label = labels[row] as usize;
-            counts[label] += 1;
             let run = (row - start) % runs(d);
-            for (sum, x) in leaf[run][label * d..][..d].iter_mut().zip(points.row(row)) {
-                *sum += f64::from(*x);
+            let sums = &mut leaf[run][labels[row] as usize * (d + 1)..][..d + 1];
+            for (sum, &x) in sums.iter_mut().zip(points.row(row)) {
+                *sum += x.into() * weights[row];
             }
+            sums[d] += weights[row];
         }
         leaves.push(tree(leaf, |left, right| add_all(left, right)));
     }
-    (tree(leaves, |left, right| add_all(left, right)), counts)
+    tree(leaves, |left, right| add_all(left, right))
 }
 
 /// Lloyd's iteration from `centres` until no label changes or no centre moves, or `most` times:
 /// the labels, the centres, and how many iterations it took.
 ///
-/// Centres without points take the points farthest from their centres, the first among equals,
+/// Centres without weight take the points farthest from their centres, the first among equals,
 /// which leave the sums of their old labels; nothing moves if every point sits on its centre. A
-/// centre that is still without points goes where the heaviest one goes.
-pub fn lloyd(
-    points: Matrix<'_, f32>,
-    mut centres: Vec<f32>,
+/// centre that is still without weight goes where the heaviest one goes.
+pub fn lloyd<T: Element>(
+    points: Matrix<'_, T>,
+    weights: &[f64],
+    mut centres: Vec<T::Centre>,
     most: usize,
-) -> (Vec<u32>, Vec<f32>, usize) {
+) -> (Vec<u32>, Vec<T::Centre>, usize) {
     let d = points.cols();
     let k = centres.len() / d;
     let mut previous = Vec::new();
     for iteration in 1..=most {
         let view = Matrix::new(&centres, k, d).expect("k rows of d features");
         let (labels, _) = assign(points, view);
-        let (mut sums, mut counts) = sums(points, &labels, k);
-        relocate(points, &labels, view, &mut sums, &mut counts);
+        let mut sums = sums(points, weights, &labels, k);
+        relocate(points, weights, &labels, view, &mut sums);
         let before = centres.clone();
-        let heaviest = (0..k).rev().max_by_key(|label| counts[*label]).unwrap_or(0);
+        let weight = |label: usize| sums[label * (d + 1) + d];
+        let heavier = |a: &usize, b: &usize| weight(*a).total_cmp(&weight(*b));
+        let heaviest = (0..k).rev().max_by(heavier).unwrap_or(0);
         for label in 0..k {
-            let from = if counts[label] > 0 { label } else { heaviest };
+            let from = if weight(label) > 0.0 { label } else { heaviest };
             for feature in 0..d {
-                centres[label * d + feature] =
-                    (sums[from * d + feature] / counts[from] as f64) as f32;
+                let mean = sums[from * (d + 1) + feature] / weight(from);
+                centres[label * d + feature] = T::Centre::from_f64(mean);
             }
         }
-        if labels == previous || centres == before {
-            return (labels, centres, iteration);
+        if labels == previous || centres == before || iteration == most {
+            let view = Matrix::new(&centres, k, d).expect("k rows of d features");
+            return (assign(points, view).0, centres, iteration);
         }
         previous = labels;
     }
-    let view = Matrix::new(&centres, k, d).expect("k rows of d features");
-    (assign(points, view).0, centres, most)
+    (previous, centres, 0)
 }
 
-fn relocate(
-    points: Matrix<'_, f32>,
+fn relocate<T: Element>(
+    points: Matrix<'_, T>,
+    weights: &[f64],
     labels: &[u32],
-    centres: Matrix<'_, f32>,
+    centres: Matrix<'_, T::Centre>,
     sums: &mut [f64],
-    counts: &mut [u64],
 ) {
     let d = points.cols();
     let distance =
         |row: usize| squared_distance(points.row(row), centres.row(labels[row] as usize));
     let mut far: Vec<usize> = (0..points.rows()).collect();
     far.sort_by(|a, b| distance(*b).total_cmp(&distance(*a)));
-    let empty: Vec<usize> = (0..counts.len()).filter(|label| counts[*label] == 0).collect();
+    let empty: Vec<usize> =
+        (0..centres.rows()).filter(|label| sums[label * (d + 1) + d] == 0.0).collect();
     if distance(far[0]) == 0.0 {
         return;
     }
+    let mut left: Vec<usize> = vec![0; centres.rows()];
+    (0..points.rows())
+        .for_each(|row| left[labels[row] as usize] += usize::from(weights[row] > 0.0));
     for (label, row) in empty.into_iter().zip(far) {
         let donor = labels[row] as usize;
-        for (feature, x) in points.row(row).iter().enumerate() {
-            sums[donor * d + feature] -= f64::from(*x);
-            sums[label * d + feature] = f64::from(*x);
+        for (feature, &x) in points.row(row).iter().enumerate() {
+            sums[donor * (d + 1) + feature] -= x.into() * weights[row];
+            sums[label * (d + 1) + feature] = x.into() * weights[row];
         }
-        counts[donor] -= 1;
-        counts[label] = 1;
+        left[donor] -= usize::from(weights[row] > 0.0);
+        sums[donor * (d + 1) + d] -= weights[row];
+        sums[label * (d + 1) + d] = weights[row];
+        if left[donor] == 0 && weights[row] > 0.0 {
+            sums[donor * (d + 1) + d] = 0.0;
+        }
     }
 }
 
-/// The sum of the squared distances of the points to the centres of their labels, over the same
-/// leaves as [`sums`].
-pub fn inertia(points: Matrix<'_, f32>, labels: &[u32], centres: Matrix<'_, f32>) -> f64 {
+/// The sum of the squared distances of the points to the centres of their labels, each times its
+/// weight, over the same leaves as [`sums`].
+pub fn inertia<T: Element, C: Real>(
+    points: Matrix<'_, T>,
+    weights: &[f64],
+    labels: &[u32],
+    centres: Matrix<'_, C>,
+) -> f64 {
     let n = points.rows();
     let leaf = leaf_points(n, centres.rows());
     let leaves = (0..n).step_by(leaf).map(|start| {
         let mut sum = 0.0;
         for row in start..n.min(start + leaf) {
-            sum += squared_distance(points.row(row), centres.row(labels[row] as usize));
+            let distance = squared_distance(points.row(row), centres.row(labels[row] as usize));
+            sum += distance * weights[row];
         }
         sum
     });

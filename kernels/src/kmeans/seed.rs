@@ -1,66 +1,87 @@
 //! Where the centres start: greedy k-means++ (Arthur and Vassilvitskii 2007, section 5; the form
-//! scikit-learn uses).
+//! scikit-learn uses), or points drawn at random.
 //!
-//! The first centre is a point drawn evenly. Each further one is the best of
-//! `2 + floor(ln k)` points drawn with probability proportional to their squared distance from
-//! the nearest centre so far: the one that leaves the least sum of such distances, the first
-//! among equals.
-//!
-//! Draws are 53-bit fractions from PCG-64-MCG (`rand_pcg`), one for the first centre, then one
-//! for each candidate in order, whatever the data: the same seed gives the same draws for ever.
+//! The first centre of k-means++ is a point drawn by weight. Each further one is the best of
+//! `2 + floor(ln k)` points drawn with probability proportional to their weight times their
+//! squared distance from the nearest centre so far: the one that leaves the least sum of such
+//! products, the first among equals.
 
 use super::Error;
-use super::engine::Engine;
-use crate::Team;
+use super::draws::Draws;
+use super::engine::Loops;
+use super::task::Task;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
-use crate::points::{BLOCK, Points};
+use crate::points::{BLOCK, Element};
 use alloc::{vec, vec::Vec};
-use core::ops::Range;
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{Rng, SeedableRng};
 
 /// Lanes in which the sum over a block is kept before they are added in pairs.
 const LANES: usize = 8;
 
-/// Blocks looked at for all candidates before the next ones are: they stay in the cache meanwhile.
-const PIECE: usize = 8;
-
-/// Draws `k` of `points`, and gives them as rows.
-pub(super) fn plus_plus(
-    engine: &dyn Engine,
-    points: &Points,
+/// Chooses `k` points by greedy k-means++.
+pub(super) fn plus_plus<T: Element>(
+    task: &Task<'_, T>,
     k: usize,
-    seed: u64,
-    team: &dyn Team,
-) -> Result<Vec<f32>, Error> {
-    let (n, d, blocks) = (points.n(), points.d(), points.blocks());
+    draws: &mut dyn Draws,
+) -> Result<Vec<usize>, Error> {
     let trials = trials(k);
-    let mut draws = Pcg64Mcg::seed_from_u64(seed);
-    let mut draw = || (draws.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let mut closest: Buffer<f64> = Buffer::zeroed(blocks * BLOCK)?;
-    closest[..n].fill(f64::INFINITY);
-    let mut potentials: Buffer<f64> = Buffer::zeroed(blocks * trials)?;
-    let mut centres = vec![0.0; k * d];
-    let mut candidates = vec![0.0; d];
-    points.copy_point(((draw() * n as f64) as usize).min(n - 1), &mut candidates);
-    for index in 0..k {
-        let (chosen, next) = centres.split_at_mut(index * d);
-        let last = (index > 0).then(|| &chosen[(index - 1) * d..]);
-        let pass = Pass { points, last, candidates: &candidates };
-        pass.run(engine, &mut closest, &mut potentials, team);
-        let best = least(&potentials, candidates.len().checked_div(d).unwrap_or(1), blocks);
-        next[..d].copy_from_slice(&candidates[best * d..][..d]);
-        let share = &potentials[best * blocks..][..blocks];
-        let total: f64 = share.iter().sum();
-        candidates.resize(trials * d, 0.0);
-        for trial in 0..trials {
-            let to = &mut candidates[trial * d..][..d];
-            let point = find(points, &next[..d], &closest, share, draw() * total);
-            points.copy_point(point, to);
+    let mut search = Search::new(task, trials)?;
+    let first = by_weight(task, draw(draws)?);
+    let (mut chosen, mut candidates) = (Vec::with_capacity(k), vec![first]);
+    while chosen.len() < k {
+        search.look(chosen.last().copied(), &candidates);
+        let best = search.least(candidates.len());
+        chosen.push(candidates[best]);
+        if chosen.len() < k {
+            let shares = search.shares(best);
+            let total: f64 = shares.iter().sum();
+            let draws: Result<Vec<f64>, Error> = (0..trials).map(|_| draw(draws)).collect();
+            let found =
+                draws?.into_iter().map(|draw| search.find(candidates[best], best, draw * total));
+            candidates = found.collect();
         }
     }
-    Ok(centres)
+    Ok(chosen)
+}
+
+/// Draws `k` different points by weight, as numpy's `choice` does: as many at once as are
+/// missing, those drawn before having no weight.
+pub(super) fn random<T: Element>(
+    task: &Task<'_, T>,
+    k: usize,
+    draws: &mut dyn Draws,
+) -> Result<Vec<usize>, Error> {
+    let n = task.source.n();
+    let mut weights: Vec<f64> = (0..n).map(|point| task.weight(point)).collect();
+    let positive = weights.iter().filter(|weight| **weight > 0.0).count();
+    if positive < k {
+        return Err(Error::TooFewWeighted { k, positive });
+    }
+    let mut chosen: Vec<usize> = Vec::with_capacity(k);
+    while chosen.len() < k {
+        let mut sum = 0.0;
+        let running = weights.iter().map(|weight| {
+            sum += weight;
+            sum
+        });
+        let running: Vec<f64> = running.collect();
+        for _ in chosen.len()..k {
+            let target = draw(draws)? * sum;
+            let point = running.partition_point(|before| *before <= target).min(n - 1);
+            // Once drawn in this round it weighs nothing in the next, and counts once in this.
+            if weights[point] > 0.0 {
+                weights[point] = 0.0;
+                chosen.push(point);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// A draw that is one.
+fn draw(draws: &mut dyn Draws) -> Result<f64, Error> {
+    let draw = draws.draw().ok_or(Error::TooFewDraws)?;
+    if (0.0..1.0).contains(&draw) { Ok(draw) } else { Err(Error::Draw(draw)) }
 }
 
 /// `2 + floor(ln k)`.
@@ -73,135 +94,198 @@ fn trials(k: usize) -> usize {
     trials
 }
 
-/// The candidate with the least potential, the first among equals.
-fn least(potentials: &[f64], candidates: usize, blocks: usize) -> usize {
-    let mut best = (0, f64::INFINITY);
-    for candidate in 0..candidates {
-        let potential = potentials[candidate * blocks..][..blocks].iter().sum();
-        if potential < best.1 {
-            best = (candidate, potential);
+/// The first point at which the running sum of weights passes `draw` times all of it.
+fn by_weight<T: Element>(task: &Task<'_, T>, draw: f64) -> usize {
+    let n = task.source.n();
+    if task.weights.is_none() {
+        return ((draw * n as f64) as usize).min(n - 1);
+    }
+    let total: f64 = (0..n).map(|point| task.weight(point)).sum();
+    let (mut sum, mut last) = (0.0, 0);
+    for point in 0..n {
+        let weight = task.weight(point);
+        sum += weight;
+        if weight > 0.0 {
+            last = point;
+        }
+        if sum > draw * total {
+            return last;
         }
     }
-    best.0
-}
-
-/// The first point at which the running sum of distances to the nearest centre, `centre` being
-/// the newest, reaches `target`; `shares` holds the sums of the blocks.
-fn find(points: &Points, centre: &[f32], closest: &[f64], shares: &[f64], target: f64) -> usize {
-    let mut before = 0.0;
-    let mut block = 0;
-    while block + 1 < shares.len() && before + shares[block] < target {
-        before += shares[block];
-        block += 1;
-    }
-    let closest = &closest[block * BLOCK..][..BLOCK];
-    let distances = distances(points.block(block), centre);
-    let here = points.in_block(block);
-    let mut last = here.start;
-    for (lane, index) in here.enumerate() {
-        let distance = distances[lane].min(closest[lane]);
-        before += distance;
-        if distance > 0.0 || lane == 0 {
-            last = index;
-        }
-        if before >= target {
-            return index;
-        }
-    }
-    // Rounding left the sum just short of the target: the last point with a chance.
     last
 }
 
-/// One look at all points: brings the closest distances up to date with the centre chosen last,
-/// and finds what each candidate would leave.
-struct Pass<'a> {
-    points: &'a Points,
-    last: Option<&'a [f32]>,
-    candidates: &'a [f32],
+/// What is known of the points while centres are chosen.
+struct Search<'a, T> {
+    task: &'a Task<'a, T>,
+    loops: &'a dyn Loops<T>,
+    /// Squared distances from the nearest centre but the newest; 0 behind the last point.
+    closest: Buffer<f64>,
+    /// What each candidate would leave, block by block.
+    potentials: Buffer<f64>,
+    /// Weights of whole blocks; empty if there are none.
+    weights: Buffer<f64>,
+    /// Room for a block for each member.
+    space: Buffer<T>,
 }
 
-impl Pass<'_> {
-    fn run(
-        &self,
-        engine: &dyn Engine,
-        closest: &mut [f64],
-        potentials: &mut [f64],
-        team: &dyn Team,
-    ) {
-        let blocks = self.points.blocks();
-        let (closest, potentials) = (Disjoint::new(closest), Disjoint::new(potentials));
-        team.run(&|member| {
-            let mine = member.share(blocks);
-            for start in mine.clone().step_by(PIECE) {
-                let piece = start..mine.end.min(start + PIECE);
+impl<'a, T: Element> Search<'a, T> {
+    fn new(task: &'a Task<'a, T>, trials: usize) -> Result<Self, Error> {
+        let (n, d, blocks) = (task.source.n(), task.source.d(), task.source.blocks());
+        let mut closest = Buffer::zeroed(blocks * BLOCK)?;
+        closest[..n].fill(f64::INFINITY);
+        let mut weights = Buffer::zeroed(if task.weights.is_some() { blocks * BLOCK } else { 0 })?;
+        if let Some(given) = task.weights {
+            weights[..n].copy_from_slice(given);
+        }
+        Ok(Search {
+            task,
+            loops: task.plan.engine().over::<T>(),
+            closest,
+            potentials: Buffer::zeroed(blocks * trials)?,
+            weights,
+            space: Buffer::zeroed(task.team.size().saturating_mul(d * BLOCK))?,
+        })
+    }
+
+    /// The features of a point.
+    fn features(&self, point: usize) -> Vec<f64> {
+        let mut space = vec![T::default(); self.task.source.d()];
+        self.task.source.point(point, &mut space).iter().map(|&x| x.into()).collect()
+    }
+
+    /// One look at all points: brings the closest distances up to date with the centre chosen
+    /// last, and finds what each candidate would leave.
+    fn look(&mut self, last: Option<usize>, candidates: &[usize]) {
+        let last = last.map(|point| self.features(point));
+        let candidates: Vec<Vec<f64>> = candidates.iter().map(|c| self.features(*c)).collect();
+        let (source, loops, weights) = (self.task.source, self.loops, &self.weights);
+        let (blocks, len) = (source.blocks(), source.d() * BLOCK);
+        let closest = Disjoint::new(&mut self.closest);
+        let potentials = Disjoint::new(&mut self.potentials);
+        let space = Disjoint::new(&mut self.space);
+        self.task.team.run(&|member| {
+            let at = member.index() * len;
+            #[allow(unsafe_code, reason = "disjoint output views")]
+            // SAFETY: every member has a space of its own.
+            let space = unsafe { space.part(at..at + len) };
+            for block in member.share(blocks) {
+                let columns = source.columns(block, space);
+                let lanes = block * BLOCK..(block + 1) * BLOCK;
+                let weights = weights.get(lanes.clone());
                 #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: members' shares of the blocks do not overlap, nor do the pieces of one.
-                let closest = unsafe { closest.part(piece.start * BLOCK..piece.end * BLOCK) };
-                if let Some(last) = self.last {
-                    engine.lower(self.points, piece.clone(), last, closest);
+                // SAFETY: every block is one member's.
+                let closest = unsafe { closest.part(lanes) };
+                let closest = closest.first_chunk_mut().expect("a whole block");
+                if let Some(last) = &last {
+                    loops.lower(columns, last, closest);
                 }
-                for (index, candidate) in self.candidates().enumerate() {
-                    let at = index * blocks;
+                for (index, candidate) in candidates.iter().enumerate() {
+                    let at = index * blocks + block;
                     #[allow(unsafe_code, reason = "disjoint output views")]
-                    // SAFETY: as above, among the potentials of one candidate.
-                    let out = unsafe { potentials.part(at + piece.start..at + piece.end) };
-                    engine.potentials(self.points, piece.clone(), candidate, closest, out);
+                    // SAFETY: every block is one member's, of each candidate.
+                    let out = unsafe { potentials.part(at..at + 1) };
+                    out[0] = loops.potential(columns, candidate, closest, weights);
                 }
             }
         });
     }
 
-    fn candidates(&self) -> impl Iterator<Item = &[f32]> {
-        // Points without features are all in one place; one candidate will do.
-        let d = self.points.d();
-        (0..self.candidates.len().checked_div(d).unwrap_or(1))
-            .map(move |index| &self.candidates[index * d..(index + 1) * d])
+    /// What a candidate would leave, block by block.
+    fn shares(&self, candidate: usize) -> &[f64] {
+        let blocks = self.task.source.blocks();
+        &self.potentials[candidate * blocks..][..blocks]
+    }
+
+    /// The candidate with the least potential, the first among equals.
+    fn least(&self, candidates: usize) -> usize {
+        let mut best = (0, f64::INFINITY);
+        for candidate in 0..candidates {
+            let potential = self.shares(candidate).iter().sum();
+            if potential < best.1 {
+                best = (candidate, potential);
+            }
+        }
+        best.0
+    }
+
+    /// The first point at which the running sum of weighted distances from the nearest centre,
+    /// point `centre` being the newest and candidate `best` just now, reaches `target`.
+    fn find(&self, centre: usize, best: usize, target: f64) -> usize {
+        let (mut before, mut block, shares) = (0.0, 0, self.shares(best));
+        while block + 1 < shares.len() && before + shares[block] < target {
+            before += shares[block];
+            block += 1;
+        }
+        let lanes = block * BLOCK..(block + 1) * BLOCK;
+        let mut closest = *self.closest[lanes.clone()].first_chunk().expect("a whole block");
+        let mut space = vec![T::default(); self.task.source.d() * BLOCK];
+        let columns = self.task.source.columns(block, &mut space);
+        self.loops.lower(columns, &self.features(centre), &mut closest);
+        let here = self.task.source.in_block(block);
+        let mut last = here.start;
+        for (lane, index) in here.enumerate() {
+            let share = closest[lane] * self.task.weight(index);
+            before += share;
+            if share > 0.0 || lane == 0 {
+                last = index;
+            }
+            if before >= target {
+                return index;
+            }
+        }
+        // Rounding left the sum just short of the target: the last point with a chance.
+        last
     }
 }
 
-/// Lowers the closest distances of the points of `blocks` to those from `centre`.
+/// Lowers the closest distances of a block of points to those from `centre`.
 #[inline(always)]
-pub(super) fn lower(points: &Points, blocks: Range<usize>, centre: &[f32], closest: &mut [f64]) {
-    for (block, closest) in blocks.zip(closest.as_chunks_mut::<BLOCK>().0) {
-        let distances = distances(points.block(block), centre);
+pub(super) fn lower<T: Element>(columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]) {
+    let distances = distances(columns, centre);
+    for lane in 0..BLOCK {
+        if distances[lane] < closest[lane] {
+            closest[lane] = distances[lane];
+        }
+    }
+}
+
+/// The sum over a block of the distances to the nearest centre, with `candidate` as one, each
+/// times its weight if there are any.
+#[inline(always)]
+pub(super) fn potential<T: Element>(
+    columns: &[T],
+    candidate: &[f64],
+    closest: &[f64; BLOCK],
+    weights: Option<&[f64]>,
+) -> f64 {
+    let mut distances = distances(columns, candidate);
+    for lane in 0..BLOCK {
+        let (a, b) = (distances[lane], closest[lane]);
+        distances[lane] = if a < b { a } else { b };
+    }
+    if let Some(weights) = weights.and_then(|weights| weights.first_chunk::<BLOCK>()) {
         for lane in 0..BLOCK {
-            if distances[lane] < closest[lane] {
-                closest[lane] = distances[lane];
-            }
+            distances[lane] *= weights[lane];
         }
     }
-}
-
-/// The sums over each of `blocks` of the distances to the nearest centre, with `candidate` as one.
-#[inline(always)]
-pub(super) fn potentials(
-    points: &Points,
-    blocks: Range<usize>,
-    candidate: &[f32],
-    closest: &[f64],
-    out: &mut [f64],
-) {
-    for ((block, closest), out) in blocks.zip(closest.as_chunks::<BLOCK>().0).zip(out) {
-        let distances = distances(points.block(block), candidate);
-        let mut sums = [0.0; LANES];
-        for group in 0..BLOCK / LANES {
-            for lane in 0..LANES {
-                let (a, b) = (distances[group * LANES + lane], closest[group * LANES + lane]);
-                sums[lane] += if a < b { a } else { b };
-            }
+    let mut sums = [0.0; LANES];
+    for group in 0..BLOCK / LANES {
+        for lane in 0..LANES {
+            sums[lane] += distances[group * LANES + lane];
         }
-        let [a, b, c, d, e, f, g, h] = sums;
-        *out = ((a + e) + (c + g)) + ((b + f) + (d + h));
     }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// The squared distances of the points of a block to a centre, by the definition.
 #[inline(always)]
-fn distances(columns: &[f32], centre: &[f32]) -> [f64; BLOCK] {
+fn distances<T: Element>(columns: &[T], centre: &[f64]) -> [f64; BLOCK] {
     let mut sums = [0.0; BLOCK];
     for (column, c) in columns.as_chunks::<BLOCK>().0.iter().zip(centre) {
         for lane in 0..BLOCK {
-            let difference = f64::from(column[lane]) - f64::from(*c);
+            let difference = column[lane].into() - c;
             sums[lane] += difference * difference;
         }
     }
@@ -210,38 +294,10 @@ fn distances(columns: &[f32], centre: &[f32]) -> [f64; BLOCK] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::cache::CacheSizes;
-    use crate::kmeans::{Plan, Recipe, Shape};
-    use crate::{Isa, Matrix, Solo};
-    use alloc::collections::BTreeSet;
-
     #[test]
     fn there_are_as_many_trials_as_scikit_learn_has() {
         for (k, expected) in [(1, 2), (2, 2), (3, 3), (7, 3), (8, 4), (64, 6), (1024, 8)] {
-            assert_eq!(trials(k), expected, "k = {k}");
-        }
-    }
-
-    #[test]
-    fn seeds_are_different_points_while_there_are_any() {
-        let shape = Shape { n: 300, d: 2, k: 40 };
-        // Each place three times over.
-        let rows: Vec<f32> = (0..600).map(|i| ((i * 7919) % 200 / (i % 2 + 1)) as f32).collect();
-        let rows = Matrix::new(&rows, 300, 2).unwrap();
-        let places: BTreeSet<Vec<u32>> =
-            (0..300).map(|row| rows.row(row).iter().map(|x| x.to_bits()).collect()).collect();
-        let points = Points::from_rows(rows).unwrap();
-        for isa in Isa::available() {
-            let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
-            let plan = Plan::new(shape, isa, recipe).unwrap();
-            for seed in 0..20 {
-                let chosen = plus_plus(plan.engine(), &points, 40, seed, &Solo).unwrap();
-                let chosen: BTreeSet<Vec<u32>> =
-                    chosen.chunks(2).map(|c| c.iter().map(|x| x.to_bits()).collect()).collect();
-                assert_eq!(chosen.len(), 40);
-                assert!(chosen.is_subset(&places));
-            }
+            assert_eq!(super::trials(k), expected, "k = {k}");
         }
     }
 }

@@ -1,29 +1,53 @@
 //! Where a kernel gets its points from: blocks, or rows that are turned into blocks on the way.
 
 use crate::Matrix;
-use crate::points::{BLOCK, Points};
+use crate::points::{BLOCK, Element, NotFinite, Points};
+use alloc::vec;
 use core::ops::Range;
 
-/// Points in either layout.
+/// Points in either layout, borrowed. Wherever one is asked for, a `&Points` or a `Matrix` of
+/// rows with any row stride will do; neither is copied as a whole.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source<'a> {
-    Blocks(&'a Points),
-    Rows(Matrix<'a, f32>),
+#[non_exhaustive]
+pub enum Source<'a, T> {
+    /// Blocks: nothing to turn, and known to be finite.
+    Blocks(&'a Points<T>),
+    /// Rows, a point each.
+    Rows(Matrix<'a, T>),
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn n(&self) -> usize {
+impl<'a, T> From<&'a Points<T>> for Source<'a, T> {
+    fn from(points: &'a Points<T>) -> Self {
+        Source::Blocks(points)
+    }
+}
+
+impl<'a, T> From<Matrix<'a, T>> for Source<'a, T> {
+    fn from(rows: Matrix<'a, T>) -> Self {
+        Source::Rows(rows)
+    }
+}
+
+impl<'a, T: Element> Source<'a, T> {
+    /// How many points.
+    pub fn n(&self) -> usize {
         match self {
             Source::Blocks(points) => points.n(),
             Source::Rows(rows) => rows.rows(),
         }
     }
 
-    pub(super) fn d(&self) -> usize {
+    /// How many features a point has.
+    pub fn d(&self) -> usize {
         match self {
             Source::Blocks(points) => points.d(),
             Source::Rows(rows) => rows.cols(),
         }
+    }
+
+    /// How many blocks they are.
+    pub(super) fn blocks(&self) -> usize {
+        self.n().div_ceil(BLOCK)
     }
 
     /// The points of block `index`.
@@ -32,37 +56,97 @@ impl<'a> Source<'a> {
         index * BLOCK..self.n().min((index + 1) * BLOCK)
     }
 
+    /// The first value that is not finite. There is none in blocks.
+    pub(super) fn not_finite(&self) -> Option<NotFinite> {
+        match self {
+            Source::Blocks(_) => None,
+            Source::Rows(rows) => NotFinite::find(*rows),
+        }
+    }
+
+    /// The first point with a value beyond `most`, up or down, and that value. Only `f64` can have
+    /// one of interest.
+    pub(super) fn beyond(&self, most: f64) -> Option<(usize, f64)> {
+        if size_of::<T>() < size_of::<f64>() {
+            return None;
+        }
+        let mut space = vec![T::default(); self.d()];
+        (0..self.n()).find_map(|point| {
+            let mut values = self.point(point, &mut space).iter().map(|&x| x.into());
+            values.find(|x| x.abs() > most).map(|value| (point, value))
+        })
+    }
+
     /// Writes the points of a block, less `offset`, feature by feature. What lies behind the last
     /// point is whatever it was.
     #[inline(always)]
-    pub(super) fn stage(&self, block: usize, offset: &[f32], staged: &mut [f32]) {
+    pub(super) fn stage_columns(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
         match self {
             Source::Blocks(points) => {
                 let columns = points.block(block).chunks_exact(BLOCK);
                 for ((column, o), to) in columns.zip(offset).zip(staged.chunks_exact_mut(BLOCK)) {
-                    to.iter_mut().zip(column).for_each(|(to, x)| *to = x - o);
+                    let o = T::offset(*o);
+                    to.iter_mut().zip(column).for_each(|(to, x)| *to = x.less(o));
                 }
             }
             Source::Rows(rows) => {
                 let rows = rows.slice_rows(self.in_block(block));
-                match rows.cols() {
-                    2 => turn::<2>(rows, offset, staged),
-                    3 => turn::<3>(rows, offset, staged),
-                    4 => turn::<4>(rows, offset, staged),
-                    _ => turn_any(rows, offset, staged),
-                }
+                turn(rows, staged, |feature| T::offset(offset[feature]), |x, o| x.less(o));
             }
         }
     }
 
-    /// One point, copied to `to` where it does not lie in one piece.
+    /// Writes the points of a block, less `offset`, point by point, each with a 1 behind.
     #[inline(always)]
-    pub(super) fn point<'b>(&self, index: usize, to: &'b mut [f32]) -> &'b [f32]
+    pub(super) fn stage_rows(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
+        let d = self.d();
+        match self {
+            Source::Blocks(points) => {
+                let columns = points.block(block).chunks_exact(BLOCK);
+                for (feature, (column, o)) in columns.zip(offset).enumerate() {
+                    let o = T::offset(*o);
+                    for (to, x) in staged[feature..].iter_mut().step_by(d + 1).zip(column) {
+                        *to = x.less(o);
+                    }
+                }
+            }
+            Source::Rows(rows) => {
+                for (index, to) in self.in_block(block).zip(staged.chunks_exact_mut(d + 1)) {
+                    for ((x, o), to) in rows.row(index).iter().zip(offset).zip(to) {
+                        *to = x.less(T::offset(*o));
+                    }
+                }
+            }
+        }
+        staged[d..].iter_mut().step_by(d + 1).for_each(|one| *one = 1.0);
+    }
+
+    /// The points of a block as they are, feature by feature: where they lie, or turned in
+    /// `space`. What stands behind the last point has no meaning.
+    #[inline(always)]
+    pub(super) fn columns<'b>(&self, block: usize, space: &'b mut [T]) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        match self {
+            Source::Blocks(points) => points.block(block),
+            Source::Rows(rows) => {
+                let rows = rows.slice_rows(self.in_block(block));
+                turn(rows, space, |_| (), |x, ()| x);
+                &space[..rows.cols() * BLOCK]
+            }
+        }
+    }
+
+    /// One point, copied to `space` where it does not lie in one piece.
+    #[inline(always)]
+    pub(super) fn point<'b>(&self, index: usize, space: &'b mut [T]) -> &'b [T]
     where
         'a: 'b,
     {
         match self {
             Source::Blocks(points) => {
+                let to = &mut space[..points.d()];
                 points.copy_point(index, to);
                 to
             }
@@ -75,41 +159,52 @@ impl<'a> Source<'a> {
 /// to label value by value, 14.9 in squares of 4, 14.8 in squares of 8, 18.0 in squares of 16.
 const SQUARE: usize = 8;
 
+/// Turns up to a block of rows into columns: `value` of every number and of what `prepare` makes
+/// of its feature.
+#[inline(always)]
+fn turn<T: Element, P: Copy, U: Copy>(
+    rows: Matrix<'_, T>,
+    staged: &mut [U],
+    prepare: impl Fn(usize) -> P,
+    value: impl Fn(T, P) -> U,
+) {
+    match rows.cols() {
+        2 => turn_short::<2, _, _, _>(rows, staged, prepare, value),
+        3 => turn_short::<3, _, _, _>(rows, staged, prepare, value),
+        4 => turn_short::<4, _, _, _>(rows, staged, prepare, value),
+        _ => turn_any(rows, staged, prepare, value),
+    }
+}
+
 /// Turns whole squares of rows and features, and the rest one by one.
 #[inline(always)]
-fn turn_any(rows: Matrix<'_, f32>, offset: &[f32], staged: &mut [f32]) {
+fn turn_any<T: Element, P: Copy, U: Copy>(
+    rows: Matrix<'_, T>,
+    staged: &mut [U],
+    prepare: impl Fn(usize) -> P,
+    value: impl Fn(T, P) -> U,
+) {
     let wide = rows.cols() / SQUARE * SQUARE;
     let high = rows.rows() / SQUARE * SQUARE;
     for row in (0..high).step_by(SQUARE) {
-        let lines: [&[f32]; SQUARE] = core::array::from_fn(|lane| rows.row(row + lane));
+        let lines: [&[T]; SQUARE] = core::array::from_fn(|lane| rows.row(row + lane));
         for feature in (0..wide).step_by(SQUARE) {
-            let square: [&[f32; SQUARE]; SQUARE] =
+            let square: [&[T; SQUARE]; SQUARE] =
                 lines.map(|line| line[feature..].first_chunk().expect("a whole square"));
             for at in 0..SQUARE {
                 let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
+                let prepared = prepare(feature + at);
                 for lane in 0..SQUARE {
-                    column[lane] = square[lane][at] - offset[feature + at];
+                    column[lane] = value(square[lane][at], prepared);
                 }
             }
         }
     }
-    turn_rest(rows, 0..high, wide, offset, staged);
-    turn_rest(rows, high..rows.rows(), 0, offset, staged);
-}
-
-/// Turns some rows, from feature `from` on, value by value.
-#[inline(always)]
-fn turn_rest(
-    rows: Matrix<'_, f32>,
-    which: Range<usize>,
-    from: usize,
-    offset: &[f32],
-    staged: &mut [f32],
-) {
-    for row in which {
+    for row in 0..rows.rows() {
+        let from = if row < high { wide } else { 0 };
         let columns = staged[from * BLOCK..].chunks_exact_mut(BLOCK);
-        for ((x, o), column) in rows.row(row)[from..].iter().zip(&offset[from..]).zip(columns) {
-            column[row] = x - o;
+        for ((feature, x), column) in rows.row(row).iter().enumerate().skip(from).zip(columns) {
+            column[row] = value(*x, prepare(feature));
         }
     }
 }
@@ -117,20 +212,25 @@ fn turn_rest(
 /// The same for a whole block of short rows behind each other, where the compiler knows all
 /// strides and moves registers, not values.
 #[inline(always)]
-fn turn<const D: usize>(rows: Matrix<'_, f32>, offset: &[f32], staged: &mut [f32]) {
+fn turn_short<const D: usize, T: Element, P: Copy, U: Copy>(
+    rows: Matrix<'_, T>,
+    staged: &mut [U],
+    prepare: impl Fn(usize) -> P,
+    value: impl Fn(T, P) -> U,
+) {
     let (true, BLOCK) = (rows.stride() == D, rows.rows()) else {
-        return turn_any(rows, offset, staged);
+        return turn_any(rows, staged, prepare, value);
     };
-    let points: &[[f32; D]; BLOCK] =
+    let points: &[[T; D]; BLOCK] =
         rows.data().as_chunks().0.first_chunk().expect("a whole block of rows");
-    let offset: &[f32; D] = offset.first_chunk().expect("as many as features");
-    let columns: &mut [[f32; BLOCK]; D] =
+    let prepared: [P; D] = core::array::from_fn(prepare);
+    let columns: &mut [[U; BLOCK]; D] =
         staged.as_chunks_mut().0.first_chunk_mut().expect("as many as features");
     // Point by point, so that each load serves all features: feature by feature, the compiler
     // leaves the last quarter of a block to scalar code, lest it read past the end.
     for point in 0..BLOCK {
         for feature in 0..D {
-            columns[feature][point] = points[point][feature] - offset[feature];
+            columns[feature][point] = value(points[point][feature], prepared[feature]);
         }
     }
 }

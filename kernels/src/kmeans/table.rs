@@ -1,8 +1,8 @@
 //! Which tiles there are on which instruction set.
 
-use super::assign::{Label, label_lanes};
+use super::assign::Nearest;
 use super::recipe::{Form, Tile};
-use super::tile::label_tile;
+use super::{lanes, tile};
 use crate::Isa;
 use crate::gemm;
 use crate::vector::{PANEL, Vocabulary};
@@ -48,18 +48,18 @@ const fn products<const N: usize>(of: &[gemm::Tile]) -> [Tile; N] {
 }
 
 /// The kernel of a tile, if there is one.
-pub(super) fn label<T: Vocabulary>(form: Form, tile: Tile) -> Option<Label<T>> {
-    if !tiles(form, T::ISA).contains(&tile) {
+pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V>> {
+    if !tiles(form, V::ISA).contains(&tile) {
         return None;
     }
     match (form, tile.points, tile.centres) {
-        (Form::Lanes, 4, 1) => Some(label_lanes::<T, 4, 1>),
-        (Form::Lanes, 2, 2) => Some(label_lanes::<T, 2, 2>),
-        (Form::Lanes, 2, 4) => Some(label_lanes::<T, 2, 4>),
-        (Form::Lanes, 4, 2) => Some(label_lanes::<T, 4, 2>),
-        (Form::Lanes, 4, 4) => Some(label_lanes::<T, 4, 4>),
-        (Form::Lanes, 4, 6) => Some(label_lanes::<T, 4, 6>),
-        (Form::Tile, ..) => Some(label_tile::<T>),
+        (Form::Lanes, 4, 1) => Some(lanes::nearest::<V, 4, 1>),
+        (Form::Lanes, 2, 2) => Some(lanes::nearest::<V, 2, 2>),
+        (Form::Lanes, 2, 4) => Some(lanes::nearest::<V, 2, 4>),
+        (Form::Lanes, 4, 2) => Some(lanes::nearest::<V, 4, 2>),
+        (Form::Lanes, 4, 4) => Some(lanes::nearest::<V, 4, 4>),
+        (Form::Lanes, 4, 6) => Some(lanes::nearest::<V, 4, 6>),
+        (Form::Tile, ..) => Some(tile::nearest::<V>),
         _ => None,
     }
 }

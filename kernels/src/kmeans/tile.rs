@@ -10,15 +10,14 @@
 //! Rows are only moved by the offset, not turned: that is what this form has over points in the
 //! lanes, whose blocks it would have to gather. Points in lanes reach the same speed otherwise.
 
-use super::assign::{Desk, settle};
+use super::assign::Staged;
 use super::centres::Ready;
 use super::recipe::Tile;
-use super::source::Source;
+use crate::Matrix;
 use crate::gemm::drive::{Block, Cuts, Epilogue, Finished, Multiply, Panels, Part, Room, Rows};
 use crate::points::BLOCK;
-use crate::product::{Floats, Product};
+use crate::product::Floats;
 use crate::vector::{PANEL, Vocabulary};
-use core::ops::Range;
 use pulp::Simd;
 
 /// Steps in a cut of the depth: four panels of so many take 40 KiB, and stay in a first-level
@@ -38,81 +37,34 @@ pub(super) fn room(k: usize, d: usize, tile: Tile) -> usize {
     sums.saturating_add(2 * BLOCK + BLOCK / PANEL).saturating_mul(PANEL)
 }
 
-/// [`Label`](super::assign::Label) by the matrix driver.
-pub(super) fn label_tile<T: Vocabulary>(
-    token: T,
-    source: Source<'_>,
+/// [`Nearest`](super::assign::Nearest) by the matrix driver.
+pub(super) fn nearest<V: Vocabulary>(
+    token: V,
+    staged: Staged<'_>,
     ready: &Ready<'_>,
-    blocks: Range<usize>,
-    labels: &mut [u32],
-    desk: &mut Desk<'_>,
-) -> Option<usize> {
-    let cuts = cuts(ready.k, ready.tile);
-    let rhs = Panels { data: ready.fast.as_chunks().0, steps: ready.d + 1 };
-    let lhs = Moved { source, offset: ready.offset };
-    let product = Multiply { product: Floats(token), lhs: &lhs, rhs, cuts };
-    let (lanes, sums) = desk.room.as_chunks_mut().0.split_at_mut(2 * BLOCK + BLOCK / PANEL);
+    labels: &mut [u32; BLOCK],
+) -> u64 {
+    let (cuts, steps) = (cuts(ready.k, ready.tile), ready.d + 1);
+    let rows = Matrix::new(staged.values, staged.points, steps).expect("a staged block");
+    let rhs = Panels { data: ready.fast.as_chunks().0, steps };
+    let product = Multiply { product: Floats(token), lhs: &rows, rhs, cuts };
+    let (lanes, sums) = staged.room.as_chunks_mut().0.split_at_mut(2 * BLOCK + BLOCK / PANEL);
     let (best, lanes) = lanes.split_at_mut(BLOCK);
     let (second, squares) = lanes.split_at_mut(BLOCK);
-    let mut bad = None;
-    for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
-        let rows = source.in_block(block);
-        let part = Part { rows: rows.clone(), panels: 0..cuts.panels };
-        let room = Room { groups: &mut *desk.staged, sums: &mut *sums };
-        let squares = squares.as_flattened_mut();
-        let mut nearest =
-            Nearest { token, mask: ready.mask, first: rows.start, best, second, squares };
-        product.run(part, room, &mut nearest);
-        let odd = token.run(
-            #[inline(always)]
-            || {
-                let mut found = [0; BLOCK];
-                let unsure = nearest.meet(ready, &mut found[..out.len()]);
-                let odd = settle(source, ready, rows.start, unsure, &mut found, desk.point);
-                out.copy_from_slice(&found[..out.len()]);
-                odd
-            },
-        );
-        bad = bad.or(odd);
-    }
-    bad
-}
-
-/// Points less the offset, with a 1 behind to meet the norms.
-struct Moved<'a> {
-    source: Source<'a>,
-    offset: &'a [f32],
-}
-
-impl<P: Product<Group = f32>> Rows<P> for Moved<'_> {
-    #[inline(always)]
-    fn in_place(&self) -> bool {
-        false
-    }
-
-    #[inline(always)]
-    fn row(&self, _index: usize) -> &[f32] {
-        &[]
-    }
-
-    #[inline(always)]
-    fn pack(&self, index: usize, groups: &mut [f32]) {
-        let (to, one) = groups.split_at_mut(self.offset.len());
-        match self.source {
-            Source::Blocks(points) => points.copy_point(index, to),
-            Source::Rows(rows) => to.copy_from_slice(rows.row(index)),
-        }
-        to.iter_mut().zip(self.offset).for_each(|(x, o)| *x -= o);
-        one[0] = 1.0;
-    }
+    let squares = squares.as_flattened_mut();
+    let mut nearest = Nearest { token, mask: ready.mask, best, second, squares };
+    let part = Part { rows: 0..staged.points, panels: 0..cuts.panels };
+    product.run(part, Room { groups: &mut [], sums }, &mut nearest);
+    token.run(
+        #[inline(always)]
+        || nearest.meet(ready, &mut labels[..staged.points]),
+    )
 }
 
 /// The least two scores of every point of a block, by column of a panel.
 struct Nearest<'a, T> {
     token: T,
     mask: u32,
-    /// The first point of the block.
-    first: usize,
     best: &'a mut [[f32; PANEL]],
     second: &'a mut [[f32; PANEL]],
     squares: &'a mut [f32],
@@ -140,7 +92,7 @@ impl<T: Vocabulary> Epilogue<Floats<T>> for Nearest<'_, T> {
         let simd = self.token.floats();
         let mask = simd.splat_u32s(self.mask);
         for (row, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
-            let point = tile.row + row - self.first;
+            let point = tile.row + row;
             let best = <T::Floats as Simd>::as_mut_simd_f32s(&mut self.best[point]).0;
             let second = <T::Floats as Simd>::as_mut_simd_f32s(&mut self.second[point]).0;
             for (panel, sums) in sums.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Sums of the points of each label, in an order that neither threads nor recipes change.
 //!
-//! Points are cut into leaves of [`leaf_points`] points. A leaf is summed in `f64` in
+//! Points are cut into leaves of [`leaf_points`] points. A leaf is summed in `f64`, each value times
+//! the point's weight if there are weights, in
 //! [`runs`] interleaved runs, point `i` in run `i % runs`; runs are added in pairs, and leaves in
 //! a binary tree, neighbours first. Which member sums which leaf decides nothing.
 //!
@@ -9,10 +10,11 @@
 //! features of one point do the same, and four times the storage would leave the cache.
 
 use super::Error;
+use super::source::Source;
 use crate::Team;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
-use crate::points::{BLOCK, Points};
+use crate::points::{BLOCK, Element};
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
 
@@ -38,7 +40,7 @@ pub fn runs(d: usize) -> usize {
     if d <= FEW { 4 } else { 1 }
 }
 
-/// Sums by label: for each label its `d` sums, then how many points they are.
+/// Sums by label: for each label its `d` sums, then the weight of its points, 1 each unless told.
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
     d: usize,
@@ -113,15 +115,18 @@ impl Sums {
     }
 }
 
+/// Labelled points of some blocks.
+pub(super) struct Leaf<'a> {
+    pub(super) blocks: Range<usize>,
+    /// One for each point of the blocks.
+    pub(super) labels: &'a [u32],
+    /// As many, unless every point weighs 1.
+    pub(super) weights: Option<&'a [f64]>,
+}
+
 impl SharedSums<'_> {
-    /// Sums leaf `leaf`, which is the points of `blocks`, on the desk of member `member`.
-    pub(super) fn sum(
-        &self,
-        (member, leaf): (usize, usize),
-        points: &Points,
-        blocks: Range<usize>,
-        labels: &[u32],
-    ) {
+    /// Sums leaf `leaf` on the runs of member `member`, to which `fill` adds its points.
+    pub(super) fn leaf(&self, (member, leaf): (usize, usize), fill: impl FnOnce(&mut [f64])) {
         let len = self.len * runs(self.d);
         #[allow(unsafe_code, reason = "disjoint output views")]
         // SAFETY: every member has runs of its own, and every leaf is one member's.
@@ -132,31 +137,20 @@ impl SharedSums<'_> {
             )
         };
         runs.fill(0.0);
-        for (block, labels) in blocks.zip(labels.chunks(BLOCK)) {
-            let columns = points.block(block);
-            match self.d {
-                1 => add::<4>(1, columns, labels, runs),
-                2 => add::<4>(2, columns, labels, runs),
-                3 => add::<4>(3, columns, labels, runs),
-                4 => add::<4>(4, columns, labels, runs),
-                d if d <= FEW => add::<4>(d, columns, labels, runs),
-                d => add::<1>(d, columns, labels, runs),
-            }
-        }
+        fill(runs);
         fold(runs, out);
     }
 }
 
 /// What `sum` adds to `width` zeros for every leaf of points and its blocks, added in the tree.
-pub(super) fn over_leaves(
-    points: &Points,
-    k: usize,
-    width: usize,
+pub(super) fn over_leaves<T: Element>(
+    source: Source<'_, T>,
+    (k, width): (usize, usize),
     team: &dyn Team,
     sum: &(dyn Fn(&mut [f64], Range<usize>) + Sync),
 ) -> Vec<f64> {
-    let each = leaf_points(points.n(), k) / BLOCK;
-    let leaves = points.blocks().div_ceil(each).max(1);
+    let each = leaf_points(source.n(), k) / BLOCK;
+    let leaves = source.blocks().div_ceil(each).max(1);
     let mut sums = vec![0.0; leaves * width];
     let shared = Disjoint::new(&mut sums);
     team.run(&|member| {
@@ -164,7 +158,7 @@ pub(super) fn over_leaves(
             #[allow(unsafe_code, reason = "disjoint output views")]
             // SAFETY: every leaf is one member's.
             let out = unsafe { shared.part(leaf * width..(leaf + 1) * width) };
-            sum(out, leaf * each..points.blocks().min((leaf + 1) * each));
+            sum(out, leaf * each..source.blocks().min((leaf + 1) * each));
         }
     });
     let mut apart = 1;
@@ -180,18 +174,80 @@ pub(super) fn over_leaves(
     sums
 }
 
+/// Adds the points of a leaf, or of some of its blocks, to the runs.
+#[inline(always)]
+pub(super) fn add<T: Element>(
+    source: Source<'_, T>,
+    leaf: &Leaf<'_>,
+    space: &mut [T],
+    runs: &mut [f64],
+) {
+    match leaf.weights {
+        None => add_weighted(source, leaf, space, runs, |_| 1.0),
+        Some(weights) => add_weighted(source, leaf, space, runs, |point| weights[point]),
+    }
+}
+
+#[inline(always)]
+fn add_weighted<T: Element>(
+    source: Source<'_, T>,
+    leaf: &Leaf<'_>,
+    space: &mut [T],
+    runs: &mut [f64],
+    weight: impl Fn(usize) -> f64 + Copy,
+) {
+    for (index, block) in leaf.blocks.clone().enumerate() {
+        let first = index * BLOCK;
+        let labels = &leaf.labels[first..leaf.labels.len().min(first + BLOCK)];
+        let weight = |lane| weight(first + lane);
+        match (source, source.d()) {
+            (_, 1) => add_columns::<T, 4>(1, source.columns(block, space), labels, weight, runs),
+            (_, 2) => add_columns::<T, 4>(2, source.columns(block, space), labels, weight, runs),
+            (_, 3) => add_columns::<T, 4>(3, source.columns(block, space), labels, weight, runs),
+            (_, 4) => add_columns::<T, 4>(4, source.columns(block, space), labels, weight, runs),
+            (_, d) if d <= FEW => {
+                add_columns::<T, 4>(d, source.columns(block, space), labels, weight, runs);
+            }
+            (Source::Blocks(points), d) => {
+                add_columns::<T, 1>(d, points.block(block), labels, weight, runs);
+            }
+            (Source::Rows(rows), d) => {
+                for (lane, label) in labels.iter().enumerate() {
+                    let sums = &mut runs[*label as usize * (d + 1)..][..d + 1];
+                    add_point(rows.row(block * BLOCK + lane), weight(lane), sums);
+                }
+            }
+        }
+    }
+}
+
 /// Adds the points of a block to the sums of their labels in `R` runs.
 #[inline(always)]
-fn add<const R: usize>(d: usize, columns: &[f32], labels: &[u32], runs: &mut [f64]) {
+fn add_columns<T: Element, const R: usize>(
+    d: usize,
+    columns: &[T],
+    labels: &[u32],
+    weight: impl Fn(usize) -> f64,
+    runs: &mut [f64],
+) {
     let len = runs.len() / R;
     let columns = &columns[..d * BLOCK];
     for (lane, label) in labels.iter().enumerate().take(BLOCK) {
         let sums = &mut runs[lane % R * len + *label as usize * (d + 1)..][..d + 1];
+        let weight = weight(lane);
         for feature in 0..d {
-            sums[feature] += f64::from(columns[feature * BLOCK + lane]);
+            sums[feature] += columns[feature * BLOCK + lane].into() * weight;
         }
-        sums[d] += 1.0;
+        sums[d] += weight;
     }
+}
+
+/// Adds a point to the sums of its label.
+#[inline(always)]
+fn add_point<T: Element>(point: &[T], weight: f64, sums: &mut [f64]) {
+    let (count, sums) = sums.split_last_mut().expect("a weight behind the sums");
+    sums.iter_mut().zip(point).for_each(|(sum, &x)| *sum += x.into() * weight);
+    *count += weight;
 }
 
 /// Adds one run, or four in pairs.

@@ -27,6 +27,7 @@ pub trait Real:
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
+    + Into<f64>
     + Send
     + Sync
 {

@@ -121,7 +121,7 @@ impl Workbench<Recipe> for Bench {
         let centres = self.centres().map_err(|error| error.to_string())?;
         Ok(Box::new(move || {
             let labels = &mut self.labels.borrow_mut();
-            plan.assign_rows(points, centres, labels, None, &mut scratch, &self.team)
+            plan.assign(points, centres, labels, None, &mut scratch, &self.team)
                 .expect("operands made for this plan");
         }))
     }

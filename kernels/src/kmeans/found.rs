@@ -1,0 +1,81 @@
+//! What a fit found: centres, labels, and how it went.
+
+use super::Error;
+use super::model::Centres;
+use super::source::Source;
+use crate::Matrix;
+use crate::points::Element;
+use crate::vector::Real;
+use alloc::{vec, vec::Vec};
+
+/// What a fit found; `C` is `f32` for points of `f32`, else `f64`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit<C = f32> {
+    pub(super) centres: Centres<C>,
+    pub(super) labels: Vec<u32>,
+    pub(super) inertia: f64,
+    pub(super) iterations: usize,
+    pub(super) stopped: bool,
+}
+
+impl<C: Real> Fit<C> {
+    /// The centres, one a row.
+    pub fn centres(&self) -> Matrix<'_, C> {
+        self.centres.rows()
+    }
+
+    /// The centres, to label other points with, or to be stored.
+    pub fn model(&self) -> &Centres<C> {
+        &self.centres
+    }
+
+    /// The label of each point: the index of its nearest centre.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The sum of the squared distances of the points to the centres of their labels, each times
+    /// the point's weight.
+    pub fn inertia(&self) -> f64 {
+        self.inertia
+    }
+
+    /// How many times the centres were moved, the last time included.
+    pub fn iterations(&self) -> usize {
+        self.iterations
+    }
+
+    /// Whether the watcher broke it off.
+    pub fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// How many centres have points: fewer than `k` where points lie in fewer places than that.
+    pub fn clusters(&self) -> usize {
+        let mut taken = vec![false; self.centres.k()];
+        self.labels.iter().for_each(|label| taken[*label as usize] = true);
+        taken.into_iter().filter(|taken| *taken).count()
+    }
+
+    /// [`Centres::predict`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict<'a, T: Element>(
+        &self,
+        points: impl Into<Source<'a, T>>,
+    ) -> Result<Vec<u32>, Error> {
+        self.centres.predict(points)
+    }
+
+    /// Whether inertia is less, and not by rounding of the same clusters otherwise numbered.
+    pub(super) fn betters(&self, other: &Self, k: usize) -> bool {
+        if self.inertia >= other.inertia {
+            return false;
+        }
+        let mut names = vec![None; k];
+        let same =
+            |(label, other): (&u32, &u32)| *names[*label as usize].get_or_insert(*other) == *other;
+        !self.labels.iter().zip(&other.labels).all(same)
+    }
+}

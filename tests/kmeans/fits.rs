@@ -1,0 +1,155 @@
+//! Fits: the same to the bit on every path, and what the reference makes of the same start.
+
+use crate::problem::{Case, Kind, Problem, Sample, cases, plan, recipes};
+use proptest::prelude::*;
+use tilewise::kmeans::{self, Fit, KMeans, Plan, Shape, With, reference};
+use tilewise::points::Points;
+use tilewise::vector::Real;
+use tilewise::{Isa, Matrix};
+use tilewise_tests::teams;
+
+/// The first `k` points, which may well be equal, as a start.
+fn first_points<T: Sample>(problem: &Problem<T, T::Centre>) -> Vec<T::Centre> {
+    let features = (0..problem.shape.k).flat_map(|row| problem.rows().row(row));
+    features.map(|&x| T::Centre::from_f64(x.into())).collect()
+}
+
+/// Centres as one slice.
+fn flat<C: Real>(fit: &Fit<C>) -> Vec<C> {
+    (0..fit.centres().rows()).flat_map(|row| fit.centres().row(row).to_vec()).collect()
+}
+
+fn same_on_every_path<T: Sample>(case: Case, seed: u64)
+where
+    T::Centre: Real,
+{
+    let problem: Problem<T, T::Centre> = case.of();
+    let Shape { n, d, k } = problem.shape;
+    let weights = &problem.weights[..];
+    if k > n || weights.iter().all(|weight| *weight == 0.0) {
+        return;
+    }
+    let points = Points::from_rows(problem.rows()).unwrap();
+    let kmeans = KMeans::new(k).seed(seed).max_iter(4);
+    let right = kmeans.fit_weighted(&points, weights).unwrap();
+    assert_eq!(&right.predict(problem.rows()).unwrap()[..], right.labels());
+    assert!(flat(&right).iter().all(|&c| c.into().is_finite()));
+    let inertia = reference::inertia(problem.rows(), weights, right.labels(), right.centres());
+    assert_eq!(right.inertia(), inertia);
+    for isa in Isa::available() {
+        for recipe in recipes(problem.shape, isa) {
+            let plan = Plan::new(Shape { n, d, k }, isa, recipe).unwrap();
+            let (name, team) = teams()[(seed as usize + recipe.threads) % teams().len()];
+            let with = || With::new(&plan, team).weights(weights);
+            let fits = [
+                kmeans.fit_with(&points, with()).unwrap(),
+                kmeans.fit_with(problem.rows(), with()).unwrap(),
+            ];
+            for fit in fits {
+                assert_eq!(fit, right, "{} {isa} {recipe} {name}", T::NAME);
+            }
+        }
+    }
+}
+
+fn follows_the_reference<T: Sample>(case: Case, most: usize, weighted: bool) {
+    let mut problem: Problem<T, T::Centre> = case.of();
+    let Shape { d, k, n } = problem.shape;
+    if !weighted {
+        problem.weights.fill(1.0);
+    }
+    if k > n || problem.weights.iter().all(|weight| *weight == 0.0) {
+        return;
+    }
+    // Centres of their own, far from some data, and points, of which several may be equal:
+    // both leave clusters empty.
+    for start in [first_points(&problem), problem.centres.clone()] {
+        let (labels, centres, iterations) =
+            reference::lloyd(problem.rows(), &problem.weights, start.clone(), most);
+        let start = Matrix::new(&start, k, d).unwrap();
+        let kmeans = KMeans::new(k).centres(start).tol(0.0).max_iter(most);
+        let weights = weighted.then_some(&problem.weights[..]);
+        let fit = kmeans.fit_weighted(problem.rows(), weights).unwrap();
+        assert_eq!(fit.labels(), labels);
+        assert_eq!(fit.iterations(), iterations);
+        assert_eq!(flat(&fit), centres);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn fits_are_the_same_to_the_bit_on_every_path(case in cases(), seed in any::<u64>()) {
+        same_on_every_path::<f32>(case, seed);
+        same_on_every_path::<f64>(case, seed);
+        same_on_every_path::<u8>(case, seed);
+    }
+
+    #[test]
+    fn fits_from_given_centres_follow_the_reference(
+        case in cases(),
+        most in 1..20usize,
+        weighted in any::<bool>(),
+    ) {
+        follows_the_reference::<f32>(case, most, weighted);
+        follows_the_reference::<f64>(case, most, weighted);
+        follows_the_reference::<u8>(case, most, weighted);
+    }
+
+    #[test]
+    fn inertia_never_rises(case in cases(), seed in any::<u64>()) {
+        let problem: Problem<f32, f32> = case.of();
+        let Shape { n, k, .. } = problem.shape;
+        prop_assume!(k <= n);
+        let points = Points::from_rows(problem.rows()).unwrap();
+        let mut last = f64::INFINITY;
+        for most in 1..6 {
+            let fit = KMeans::new(k).seed(seed).tol(0.0).max_iter(most).fit(&points).unwrap();
+            // Centres are rounded to f32, which moves each feature of each point by that much.
+            let size = problem.points.iter().fold(0.0, |size, x| f64::max(size, f64::from(x.abs())));
+            let slack = n as f64 * problem.shape.d as f64 * (size * f64::from(f32::EPSILON)).powi(2);
+            prop_assert!(fit.inertia() <= last * (1.0 + 1e-12) + slack, "{} after {last}", fit.inertia());
+            last = fit.inertia();
+        }
+    }
+}
+
+#[test]
+fn many_leaves_are_summed_as_the_reference_does() {
+    // More points than a leaf has, so that the tree of leaves is more than its root.
+    for (n, d, k) in [(9000, 3, 5), (20_000, 2, 17), (5000, 12, 3)] {
+        let case = Case { kind: Kind::Offset, shape: Shape { n, d, k }, pad: 0, seed: 3 };
+        let problem: Problem<f32, f32> = case.of();
+        assert!(kmeans::leaf_points(n, k) < n && kmeans::runs(d) > 0);
+        let start = first_points(&problem);
+        let (labels, centres, _) =
+            reference::lloyd(problem.rows(), &vec![1.0; n], start.clone(), 3);
+        let points = Points::from_rows(problem.rows()).unwrap();
+        let kmeans =
+            KMeans::new(k).centres(Matrix::new(&start, k, d).unwrap()).tol(0.0).max_iter(3);
+        let plan = plan(problem.shape);
+        for (name, team) in teams() {
+            let fit = kmeans.fit_with(&points, With::new(&plan, *team)).unwrap();
+            assert_eq!(fit.labels(), labels, "{name}");
+            assert_eq!(flat(&fit), centres);
+        }
+    }
+}
+
+#[test]
+fn clusters_left_empty_take_the_farthest_points() {
+    // Three of four centres start where nobody is.
+    let rows = [0.0, 1.0, 2.0, 10.0, 11.0, 20.0f32];
+    let points = Points::from_rows(Matrix::new(&rows, 6, 1).unwrap()).unwrap();
+    let start = [0.0, 500.0, 600.0, 700.0];
+    let start = Matrix::new(&start, 4, 1).unwrap();
+    let fit = KMeans::new(4).centres(start).tol(0.0).fit(&points).unwrap();
+    // The farthest are 20, 11 and 10, in this order.
+    assert_eq!(fit.labels(), [0, 0, 0, 3, 2, 1]);
+    // Three equal points, more clusters than places: nothing to move, nothing undefined.
+    let points = Points::from_rows(Matrix::new(&[4.0f32; 3], 3, 1).unwrap()).unwrap();
+    let fit = KMeans::new(3).fit(&points).unwrap();
+    assert_eq!((fit.labels(), fit.inertia()), (&[0, 0, 0][..], 0.0));
+    assert_eq!(fit.clusters(), 1);
+}
