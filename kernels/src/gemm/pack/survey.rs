@@ -14,19 +14,23 @@ pub(super) fn survey(steps: &[Step], sums: &mut [i32; PANEL]) -> u64 {
     debug_assert!(steps.len() <= WORD);
     let mut flags = 0;
     for (index, step) in steps.iter().enumerate() {
-        let mut wide = 0;
+        // The sign of the room that is left for the worst pair of a column.
+        let mut room = [0; PANEL];
         for c in 0..PANEL {
             let column = i32::from_le_bytes(step[c].map(i8::cast_unsigned));
             let [b0, b1, b2, b3]: [i32; GROUP] =
                 [column << 24 >> 24, column << 16 >> 24, column << 8 >> 24, column >> 24];
             sums[c] = sums[c].wrapping_add(b0 + b1 + b2 + b3);
             for (a, b) in [(b0, b1), (b2, b3)] {
-                // The sign of what is left of the room, so that one test serves all columns.
-                wide |= 128 - (a.max(0) + b.max(0));
-                wide |= a.min(0) + b.min(0) + 128;
+                room[c] |= 128 - (a.max(0) + b.max(0));
+                room[c] |= a.min(0) + b.min(0) + 128;
             }
         }
-        flags |= u64::from(wide < 0) << index;
+        let mut wide = false;
+        for c in 0..PANEL {
+            wide |= room[c] < 0;
+        }
+        flags |= u64::from(wide) << index;
     }
     flags
 }
