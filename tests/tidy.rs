@@ -12,6 +12,7 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("kernels/src/buffer.rs", "asking the system for large pages"),
     ("kernels/src/team", "a job on the caller's stack, and the promise kernels split output by"),
     ("kernels/src/matrix.rs", "splitting a mutable slice among members"),
+    ("kernels/examples/packed_file.rs", "mapping a file into memory"),
     ("tests/guard.rs", "guard pages"),
     ("harness/src/baseline/abi.rs", "slices cross the C calling convention"),
     ("harness/src/baseline/builds.rs", "the door to the separately compiled plain code"),

@@ -40,7 +40,7 @@ pub use epilogue::{Dequantise, Output, Scales, Store};
 pub use error::Error;
 pub use lhs::Lhs;
 pub use linear::Linear;
-pub use pack::PackedWeights;
+pub use pack::{LoadError, PackedWeights};
 pub use recipe::{Recipe, Split};
 pub use table::{Tile, tiles};
 

@@ -10,20 +10,24 @@
 //!                           the tile         the stored sum       rows of a, only if zb != 0
 //! ```
 //!
-//! and a flag for every step that a saturating multiply-add must not touch.
+//! and a flag for every step that a saturating multiply-add must not touch. All of it is one
+//! block of 64-byte lines (`pack/layout.rs`), in memory as in a file (`pack/file.rs`).
 
+mod file;
 mod fill;
 mod layout;
 mod survey;
 
+pub use file::LoadError;
 pub(super) use layout::Weights;
 
 use super::Error;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, LINE, OutOfMemory};
 use crate::isa::Isa;
 use crate::matrix::Matrix;
 use crate::vector::{PANEL, dispatch};
 use alloc::sync::Arc;
+use core::fmt;
 use fill::{Columns, Fill, Rows, Source};
 use layout::{Layout, Line};
 
@@ -35,12 +39,51 @@ use layout::{Layout, Line};
 /// assert_eq!((weights.k(), weights.n()), (3, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PackedWeights {
     layout: Layout,
-    lines: Arc<Buffer<Line>>,
+    storage: Storage,
     /// Whether some zero point is not zero.
     shifted: bool,
+}
+
+/// Who keeps the lines.
+#[derive(Clone)]
+enum Storage {
+    /// Weights packed or copied here.
+    Packed(Arc<Buffer<Line>>),
+    /// The bytes of a file, the header included, aligned to a line.
+    Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
+}
+
+impl Storage {
+    fn lines(&self) -> &[Line] {
+        match self {
+            Storage::Packed(lines) => lines,
+            Storage::Shared(bytes) => bytemuck::cast_slice(&(**bytes).as_ref()[LINE..]),
+        }
+    }
+
+    /// Lines that nobody shares, copied if need be.
+    fn into_own(self) -> Result<Buffer<Line>, OutOfMemory> {
+        let shared = match self {
+            Storage::Packed(lines) => match Arc::try_unwrap(lines) {
+                Ok(lines) => return Ok(lines),
+                Err(lines) => Storage::Packed(lines),
+            },
+            shared => shared,
+        };
+        let mut copy = Buffer::zeroed(shared.lines().len())?;
+        copy.copy_from_slice(shared.lines());
+        Ok(copy)
+    }
+}
+
+impl fmt::Debug for PackedWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Layout { k, n } = self.layout;
+        f.debug_struct("PackedWeights").field("k", &k).field("n", &n).finish_non_exhaustive()
+    }
 }
 
 impl PackedWeights {
@@ -72,22 +115,23 @@ impl PackedWeights {
         let mut lines = Buffer::zeroed(layout.lines())?;
         let sections = layout.sections_mut(&mut lines);
         dispatch(Isa::best(), Fill { layout, source, sections })?;
-        Ok(PackedWeights { layout, lines: Arc::new(lines), shifted: false })
+        Ok(PackedWeights { layout, storage: Storage::Packed(Arc::new(lines)), shifted: false })
     }
 
     /// Gives the weights zero points: one for all columns, or one for each.
     ///
     /// # Errors
-    /// [`Error::Length`] when there are neither 1 nor `n`.
-    pub fn with_zero_points(mut self, zero_points: &[i8]) -> Result<Self, Error> {
+    /// [`Error::Length`] when there are neither 1 nor `n`; [`Error::OutOfMemory`] for a copy of
+    /// weights that are shared.
+    pub fn with_zero_points(self, zero_points: &[i8]) -> Result<Self, Error> {
         let Layout { k, n } = self.layout;
         let right = [1, n].contains(&zero_points.len());
         if !right {
             let (given, expected) = (zero_points.len(), n);
             return Err(Error::Length { what: "zero points of the weights", given, expected });
         }
-        let lines: &mut Buffer<Line> = Arc::make_mut(&mut self.lines);
-        let sections = self.layout.sections_mut(lines);
+        let mut lines = self.storage.into_own()?;
+        let sections = self.layout.sections_mut(&mut lines);
         for column in 0..n {
             let (panel, c) = (column / PANEL, column % PANEL);
             let point = zero_points[if zero_points.len() == n { column } else { 0 }];
@@ -97,8 +141,8 @@ impl PackedWeights {
             sections.sums[panel][c] = sections.sums[panel][c].wrapping_sub(less);
             sections.zero_points[panel][c] = new;
         }
-        self.shifted = sections.zero_points.as_flattened().iter().any(|&zero| zero != 0);
-        Ok(self)
+        let shifted = zero_points.iter().any(|&zero| zero != 0);
+        Ok(PackedWeights { storage: Storage::Packed(Arc::new(lines)), shifted, ..self })
     }
 
     /// Depth: rows of the weights.
@@ -122,7 +166,7 @@ impl PackedWeights {
 
     /// The sections, as a product reads them.
     pub(super) fn view(&self) -> Weights<'_> {
-        self.layout.view(&self.lines, self.shifted)
+        self.layout.view(self.storage.lines(), self.shifted)
     }
 }
 
@@ -130,7 +174,7 @@ impl PackedWeights {
 mod tests {
     use super::*;
     use crate::vector::GROUP;
-    use alloc::{vec, vec::Vec};
+    use alloc::vec::Vec;
 
     #[test]
     fn rows_and_columns_pack_to_the_documented_layout() {
@@ -159,21 +203,21 @@ mod tests {
                 assert_eq!(sum, expected, "column {column}");
             }
             assert_eq!(
-                packed.lines[..],
-                PackedWeights::pack_transposed(columns).unwrap().lines[..]
+                packed.storage.lines(),
+                PackedWeights::pack_transposed(columns).unwrap().storage.lines()
             );
         }
     }
 
     #[test]
     fn a_clone_keeps_its_zero_points() {
-        let plain = PackedWeights::pack(Matrix::new(&vec![1; 20], 1, 20).unwrap()).unwrap();
+        let plain = PackedWeights::pack(Matrix::new(&[1; 20], 1, 20).unwrap()).unwrap();
         let shifted = plain.clone().with_zero_points(&[3]).unwrap();
         assert!(plain.view().zero_points().is_none());
         assert_eq!(plain.view().sums()[1][..4], [1; 4]);
         assert_eq!(shifted.view().sums()[1][..4], [-2; 4]);
         let back = shifted.with_zero_points(&[0]).unwrap();
-        assert_eq!(back.lines[..], plain.lines[..]);
+        assert_eq!(back.storage.lines(), plain.storage.lines());
         assert!(back.view().zero_points().is_none());
     }
 }

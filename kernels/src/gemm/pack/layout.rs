@@ -127,6 +127,11 @@ impl<'a> Weights<'a> {
         &self.wide[index * words..][..words]
     }
 
+    /// What fills the last line of flags.
+    pub(super) fn past_flags(&self) -> &'a [u64] {
+        &self.wide[self.layout.panels() * self.layout.words()..]
+    }
+
     /// Zero points, if any column's is not zero.
     #[inline(always)]
     pub(in crate::gemm) fn zero_points(&self) -> Option<&'a [[i32; PANEL]]> {
