@@ -1,10 +1,13 @@
 //! The command line end to end: results against their JSON Schemas, and every kind of bad input
 //! answered by one clear line, never by a panic or half a file.
 
+#[path = "cli/kmeans.rs"]
+mod kmeans;
+
 use assert_cmd::Command;
+use kmeans::npy;
 use serde_json::Value;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -114,87 +117,10 @@ fn fields_are_stepped_and_painted() {
     json("stencil --kind heat7 --grid 20,21,22 --json", "line");
 }
 
-/// Quantises a picture and holds the result against what was asked for.
-fn quantise(input: &Path, colours: usize) {
-    let folder = folder();
-    let out = folder.path().join("few.png");
-    let arguments =
-        format!("kmeans --image {} --k {colours} --out {} --json", input.display(), out.display());
-    let value = json(&arguments, "line");
-    assert!(value["iterations"].as_u64() >= Some(1));
-    let (before, after) = (image::open(input).expect("input"), image::open(&out).expect("output"));
-    let (before, after) = (before.into_rgb8(), after.into_rgb8());
-    assert_eq!(before.dimensions(), after.dimensions());
-    let distinct: std::collections::HashSet<_> = after.pixels().collect();
-    assert!(distinct.len() <= colours && distinct.len() > colours / 2, "{}", distinct.len());
-    // Nothing else was left beside it.
-    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
-}
-
-#[test]
-fn a_picture_is_quantised() {
-    let folder = folder();
-    let input = folder.path().join("input.png");
-    let picture = tilewise_harness::picture::Picture::generate(120, 80, 3);
-    fs::write(&input, picture.png()).expect("written");
-    quantise(&input, 16);
-}
-
-#[test]
-fn a_photograph_is_quantised() {
-    if let Some(photograph) = photograph() {
-        quantise(&photograph, 64);
-    }
-}
-
-/// The photograph beside the repository. Without it a test is skipped, audibly; where nobody
-/// listens (`CI`), it must be there.
-fn photograph() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/china.jpg");
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "no photograph at {}", path.display());
-    // Straight to standard error: what the macros print is shown of failing tests only.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: no photograph at {}", path.display());
-    None
-}
-
 fn written(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.path().join(name);
     fs::write(&path, contents).expect("written");
     path
-}
-
-/// A .npy file of f32, as NumPy writes it.
-fn npy(rows: usize, columns: usize, values: &[f32]) -> Vec<u8> {
-    let shape =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    let mut header = shape.into_bytes();
-    while (header.len() + 11) % 64 != 0 {
-        header.push(b' ');
-    }
-    header.push(b'\n');
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((header.len() as u16).to_le_bytes());
-    file.extend(header);
-    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    file
-}
-
-#[test]
-fn points_come_from_files_and_centres_may_be_given() {
-    let folder = folder();
-    let points = written(&folder, "points.csv", "x,y\n0,0\n0,1\n9,9\n9,8\n0.5,0.5\n9,9.5\n");
-    let centres = written(&folder, "centres.csv", "0,0\n9,9\n");
-    let arguments =
-        format!("kmeans --data {} --k 2 --init {} --json", points.display(), centres.display());
-    let value = json(&arguments, "line");
-    assert_eq!(value["shape"], serde_json::json!({ "n": 6, "d": 2, "k": 2 }));
-    assert!(value["inertia"].as_f64().is_some_and(|inertia| inertia < 3.0));
-    let values: Vec<f32> = (0..60).map(|i| (i * i % 17) as f32).collect();
-    let array = written(&folder, "points.npy", npy(20, 3, &values));
-    json(&format!("kmeans --data {} --k 4 --json", array.display()), "line");
 }
 
 #[test]
@@ -233,6 +159,10 @@ fn wrong_values_are_named() {
     refused("gemm --seed -1", 2, &["--seed", "-1", "0 or more"]);
     refused("gemm --wisdom=", 2, &["--wisdom", "expected a file, or off"]);
     refused("kmeans --out few.jpg", 2, &["--out few.jpg", ".png"]);
+    refused("kmeans --centers few.csv", 2, &["--centers few.csv", ".npy"]);
+    refused("kmeans --labels few", 2, &["--labels few", ".npy"]);
+    refused("kmeans --n-init 0", 2, &["--n-init", "1 or more"]);
+    refused("kmeans --dtype f16", 2, &["--dtype", "f16", "u8"]);
     refused("stencil --png field.jpg", 2, &["--png field.jpg", ".png"]);
     refused("", 2, &["expected machine, report"]);
     refused("dance", 2, &["dance"]);
@@ -259,21 +189,13 @@ fn wrong_files_are_named() {
     refused(&data(&nan), 1, &["nan.csv", "line 2", "column 2", "NaN"]);
     refused(&data(&infinite), 1, &["infinite.npy", "row 2", "column 1", "inf"]);
     refused(&data(&short), 1, &["short.npy", "cut short"]);
+    refused(&format!("{} --dtype u8", data(&short)), 1, &["short.npy", "<f4", "--dtype"]);
     refused(&data(&ragged), 1, &["ragged.csv", "line 2"]);
     refused(&data(&words), 1, &["words.csv", "line 2, column 2", "four"]);
     refused(&data(&folder.path().join("points.txt")), 1, &["points.txt"]);
     let init = format!("kmeans --k 3 --init {}", ragged.with_file_name("two.csv").display());
     written(&folder, "two.csv", "1,2,3\n4,5,6\n");
     refused(&init, 2, &["two.csv", "2 rows", "k = 3"]);
-}
-
-#[test]
-fn a_truncated_photograph_is_refused() {
-    let folder = folder();
-    let Some(photograph) = photograph() else { return };
-    let bytes = fs::read(photograph).expect("readable");
-    let cut = written(&folder, "cut.jpg", &bytes[..bytes.len() / 3]);
-    refused(&format!("kmeans --image {}", cut.display()), 1, &["cut.jpg", "cut short"]);
 }
 
 #[test]

@@ -9,3 +9,5 @@ mod fits;
 mod labels;
 #[path = "kmeans/problem.rs"]
 mod problem;
+#[path = "kmeans/recorded.rs"]
+mod recorded;

@@ -2,6 +2,7 @@
 //! on standard error. No numbers are made here.
 
 mod args;
+mod array;
 mod failure;
 mod interrupt;
 mod machine;

@@ -4,20 +4,21 @@ use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, digest};
 use serde_json::json;
-use std::cell::RefCell;
-use tilewise::kmeans::{self, Fit, KMeans, Plan, Scratch, Shape, With, reference};
-use tilewise::points::Points;
+use std::cell::{OnceCell, RefCell};
+use tilewise::kmeans::{self, Fit, KMeans, Plan, Scratch, Shape, Source, With, reference};
+use tilewise::points::{Element, Points};
 use tilewise::{Isa, Matrix, Team};
 use tilewise_tuner::wisdom::Chosen;
 
 /// Points, the centres fitted to them, and the labels they must get.
 #[derive(Debug)]
-pub struct Workload {
+pub struct Workload<T: Element = f32> {
     shape: Shape,
-    rows: Vec<f32>,
-    points: Points,
-    centres: Vec<f32>,
-    plain: baseline::kmeans::Operands,
+    rows: Vec<T>,
+    points: Points<T>,
+    centres: Vec<T::Centre>,
+    /// Made when the plain code is asked for, of which there is only `f32`.
+    plain: OnceCell<baseline::kmeans::Operands>,
     expected: Vec<u32>,
     labels: RefCell<Vec<u32>>,
 }
@@ -37,37 +38,36 @@ pub enum Error {
     Baseline(#[from] baseline::Error),
 }
 
-/// Fits centres to row-major points of `d` features.
+/// Fits centres to points.
 ///
 /// # Errors
-/// [`Error::Points`] for a NaN or an infinity, [`Error::Kernel`] for settings that do not suit.
-pub fn fit(
-    points: &Points,
+/// [`Error::Kernel`] for points and settings that do not suit.
+pub fn fit<'a, T: Element>(
+    points: impl Into<Source<'a, T>>,
     settings: &KMeans,
     (shape, isa, recipe): (Shape, Isa, kmeans::Recipe),
     team: &dyn Team,
-) -> Result<Fit, Error> {
+) -> Result<Fit<T::Centre>, Error> {
     let plan = Plan::new(shape, isa, recipe)?;
     Ok(settings.fit_with(points, With::new(&plan, team))?)
 }
 
-impl Workload {
+impl<T: Element> Workload<T> {
     /// Takes row-major points and the centres of a fit; the reference labels them.
     ///
     /// # Errors
     /// [`Error::Points`], [`Error::Kernel`].
-    pub fn new(rows: Vec<f32>, centres: Matrix<'_, f32>) -> Result<Workload, Error> {
+    pub fn new(rows: Vec<T>, centres: Matrix<'_, T::Centre>) -> Result<Workload<T>, Error> {
         let (k, d) = (centres.rows(), centres.cols());
         let n = rows.len() / d.max(1);
         let view = Matrix::new(&rows, n, d).expect("n rows of d features");
         let points = Points::from_rows(view)?;
         let expected = reference_labels(view, centres);
-        let plain = baseline::kmeans::Operands::new(view, centres)?;
         Ok(Workload {
             shape: Shape { n, d, k },
             points,
             centres: (0..k).flat_map(|row| centres.row(row)).copied().collect(),
-            plain,
+            plain: OnceCell::new(),
             expected,
             labels: RefCell::new(vec![0; n]),
             rows,
@@ -87,13 +87,14 @@ impl Workload {
     /// What is done.
     pub fn task(&self) -> Task {
         let Shape { n, d, k } = self.shape;
-        let bytes = 4.0 * (n * d + n + k * d) as f64;
+        let (point, centre) = (size_of::<T>(), size_of::<T::Centre>());
+        let bytes = (point * n * d + 4 * n + centre * k * d) as f64;
         let work = n as f64 * k as f64;
         Task {
             kernel: "kmeans".into(),
             title: format!("{n} points, d = {d}, k = {k}"),
             shape: json!({ "n": n, "d": d, "k": k }),
-            dtype: "f32".into(),
+            dtype: T::NAME.into(),
             amount: Amount {
                 formula: "n k".into(),
                 work,
@@ -106,16 +107,8 @@ impl Workload {
                 arithmetic: Some(Quantity::F32Compute),
             },
             cache: Cache::Hot,
-            timed: "row-major f32 in, u32 labels out".into(),
+            timed: format!("row-major {} in, u32 labels out", T::NAME),
         }
-    }
-
-    /// The plain source in these loop orders.
-    pub fn plain(&self, build: Baseline, orders: &[baseline::kmeans::Order]) -> Vec<Candidate<'_>> {
-        let candidate = |order: &baseline::kmeans::Order| {
-            Candidate::plain(build, order, Plain { workload: self, build, order: *order })
-        };
-        orders.iter().map(candidate).collect()
     }
 
     /// The kernel, following a recipe, from row-major points or from blocks.
@@ -135,14 +128,34 @@ impl Workload {
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }
 
-    fn rows(&self) -> Matrix<'_, f32> {
+    fn rows(&self) -> Matrix<'_, T> {
         let Shape { n, d, .. } = self.shape;
         Matrix::new(&self.rows, n, d).expect("n rows of d features")
     }
 
-    fn centres(&self) -> Matrix<'_, f32> {
+    fn centres(&self) -> Matrix<'_, T::Centre> {
         let Shape { d, k, .. } = self.shape;
         Matrix::new(&self.centres, k, d).expect("k rows of d features")
+    }
+}
+
+impl Workload {
+    /// The plain source in these loop orders.
+    ///
+    /// # Errors
+    /// [`Error::Baseline`] when the plain code cannot take the points.
+    pub fn plain(
+        &self,
+        build: Baseline,
+        orders: &[baseline::kmeans::Order],
+    ) -> Result<Vec<Candidate<'_>>, Error> {
+        let made = baseline::kmeans::Operands::new(self.rows(), self.centres())?;
+        let operands = self.plain.get_or_init(|| made);
+        let candidate = |order: &baseline::kmeans::Order| {
+            let plain = Plain { workload: self, operands, build, order: *order };
+            Candidate::plain(build, order, plain)
+        };
+        Ok(orders.iter().map(candidate).collect())
     }
 }
 
@@ -156,7 +169,7 @@ pub enum Layout {
 }
 
 /// The definition, the points shared among the cores.
-fn reference_labels(rows: Matrix<'_, f32>, centres: Matrix<'_, f32>) -> Vec<u32> {
+fn reference_labels<T: Element>(rows: Matrix<'_, T>, centres: Matrix<'_, T::Centre>) -> Vec<u32> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let each = rows.rows().div_ceil(cores).max(1);
     let mut labels = vec![0; rows.rows()];
@@ -171,6 +184,7 @@ fn reference_labels(rows: Matrix<'_, f32>, centres: Matrix<'_, f32>) -> Vec<u32>
 
 struct Plain<'a> {
     workload: &'a Workload,
+    operands: &'a baseline::kmeans::Operands,
     build: Baseline,
     order: baseline::kmeans::Order,
 }
@@ -179,7 +193,7 @@ impl Work for Plain<'_> {
     fn run(&mut self) {
         let mut labels = self.workload.labels.borrow_mut();
         self.build
-            .assign(self.order, &self.workload.plain, &mut labels)
+            .assign(self.order, self.operands, &mut labels)
             .expect("there is a label for each point");
     }
 
@@ -217,15 +231,15 @@ impl Work for Plain<'_> {
     }
 }
 
-struct Ours<'a> {
-    workload: &'a Workload,
+struct Ours<'a, T: Element> {
+    workload: &'a Workload<T>,
     layout: Layout,
     plan: Plan,
     scratch: Scratch,
     team: &'a dyn Team,
 }
 
-impl Work for Ours<'_> {
+impl<T: Element> Work for Ours<'_, T> {
     fn run(&mut self) {
         let Workload { points, labels, .. } = self.workload;
         let (rows, centres) = (self.workload.rows(), self.workload.centres());

@@ -32,10 +32,17 @@ impl Kind {
 /// An element that can be made from any number.
 pub(crate) trait Sample: Element {
     fn of(value: f64) -> Self;
+
+    /// The nearest number there is.
+    fn exactly(value: f64) -> Self;
 }
 
 impl Sample for f32 {
     fn of(value: f64) -> f32 {
+        value as f32
+    }
+
+    fn exactly(value: f64) -> f32 {
         value as f32
     }
 }
@@ -44,12 +51,20 @@ impl Sample for f64 {
     fn of(value: f64) -> f64 {
         value
     }
+
+    fn exactly(value: f64) -> f64 {
+        value
+    }
 }
 
 /// Wraps round, so that every kind gives all sorts of bytes.
 impl Sample for u8 {
     fn of(value: f64) -> u8 {
         (value * 8.0).rem_euclid(256.0) as u8
+    }
+
+    fn exactly(value: f64) -> u8 {
+        value as u8
     }
 }
 

@@ -147,7 +147,7 @@ pub(super) struct KmeansShape {
     /// Picture whose colours are the points, PNG or JPEG [default: a generated one]
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(super) image: Option<PathBuf>,
-    /// Points, one a row: f32 or f64 in a .npy file, numbers in a .csv file
+    /// Points, one a row: f32, f64 or u8 in a .npy file, numbers in a .csv file
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
     /// Number of centres
@@ -162,9 +162,15 @@ pub(super) struct KmeansArgs {
     pub(super) common: Common,
     #[command(flatten)]
     pub(super) shape: KmeansShape,
-    /// Where centres start: k-means++, or a .npy or .csv file of k rows
-    #[arg(long, value_name = "k-means++|FILE", default_value = "k-means++")]
+    /// Where centres start: k-means++, random points, or a .npy or .csv file of k rows
+    #[arg(long, value_name = "k-means++|random|FILE", default_value = "k-means++")]
     pub(super) init: InitArg,
+    /// Start so often and keep the best [default: 1; with random points 10]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub(super) n_init: Option<usize>,
+    /// What points are: pixels are 0 to 1 as floats, 0 to 255 as u8
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    pub(super) dtype: DtypeArg,
     /// Stop when centres move less than this share of the points' variance
     #[arg(long, value_name = "X", default_value_t = 1e-4, allow_hyphen_values = true)]
     pub(super) tol: f64,
@@ -175,12 +181,26 @@ pub(super) struct KmeansArgs {
     /// Write the picture in k colours, as PNG
     #[arg(long, value_name = "PNG", conflicts_with = "data")]
     pub(super) out: Option<PathBuf>,
+    /// Write the centres, one a row
+    #[arg(long, value_name = "NPY")]
+    pub(super) centers: Option<PathBuf>,
+    /// Write the label of every point
+    #[arg(long, value_name = "NPY")]
+    pub(super) labels: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DtypeArg {
+    F32,
+    F64,
+    U8,
 }
 
 /// Where centres start.
 #[derive(Clone, Debug)]
 pub(super) enum InitArg {
     PlusPlus,
+    Random,
     File(PathBuf),
 }
 
@@ -188,7 +208,11 @@ impl FromStr for InitArg {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(if text == "k-means++" { InitArg::PlusPlus } else { InitArg::File(text.into()) })
+        Ok(match text {
+            "k-means++" => InitArg::PlusPlus,
+            "random" => InitArg::Random,
+            file => InitArg::File(file.into()),
+        })
     }
 }
 

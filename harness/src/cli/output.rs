@@ -29,12 +29,19 @@ pub(super) fn remark(text: impl Display) {
     let _ = writeln!(io::stderr(), "tilewise: {text}");
 }
 
-/// Claims the picture a flag asks for. PNG is all that is written, so another ending would lie.
-pub(super) fn claim_png(flag: &str, file: Option<&Path>) -> Result<Option<Claim>, Failure> {
+/// Claims the file a flag asks for. One format is all that is written, so another ending than its
+/// own would lie.
+pub(super) fn claim(
+    flag: &str,
+    file: Option<&Path>,
+    ending: &str,
+) -> Result<Option<Claim>, Failure> {
     let Some(file) = file else { return Ok(None) };
-    if !file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+    if !file.extension().is_some_and(|given| given.eq_ignore_ascii_case(ending)) {
         let file = file.display();
-        return Err(Failure::usage(format!("{flag} {file}: expected a file that ends in .png")));
+        return Err(Failure::usage(format!(
+            "{flag} {file}: expected a file that ends in .{ending}"
+        )));
     }
     Claim::file(file).map(Some).map_err(Failure::failed)
 }

@@ -30,7 +30,7 @@ pub(super) fn run(args: &StencilArgs) -> Result<(), Failure> {
 
 fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let claim = output::claim_png("--png", args.png.as_deref())?;
+    let claim = output::claim("--png", args.png.as_deref(), "png")?;
     let (kind, extent) = (args.shape.kind, args.shape.extent());
     check_memory::<T>(&setup, kind, extent)?;
     let workload =

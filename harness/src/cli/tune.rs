@@ -34,7 +34,7 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
         Some(TuneKernel::Kmeans(shape)) => {
             // Only the sizes matter: how fast points are labelled does not depend on where they
             // are.
-            let rows = shape.read(args.common.seed)?.rows;
+            let rows = shape.read::<f32>(args.common.seed)?.rows;
             tuning.tune(&Shape { n: rows.len(), d: rows.columns, k: shape.k })
         }
         Some(TuneKernel::Stencil(shape)) => match shape.dtype {

@@ -30,7 +30,7 @@ impl<'a, C> With<'a, C> {
         self
     }
 
-    /// Draws instead of those of [`KMeans::seed`].
+    /// Draws instead of those of [`KMeans::seed`](super::KMeans::seed).
     pub fn draws(mut self, draws: &'a mut dyn Draws) -> Self {
         self.draws = Some(draws);
         self

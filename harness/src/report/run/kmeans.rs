@@ -111,15 +111,14 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         title: "by hand, smallest tile",
         recipe: smallest(estimate, isa),
     }];
-    let plain = |label, name, build, orders: &[Order]| Plain {
-        label,
-        name,
-        orders: workload.plain(build, orders),
+    let in_orders = |build, orders: &[Order]| {
+        workload.plain(build, orders).map_err(|error| refused(error.to_string()))
     };
-    let rows = &Order::FROM_ROWS;
+    let from_rows = |build| in_orders(build, &Order::FROM_ROWS);
+    let (scalar, auto) = (from_rows(Baseline::scalar())?, from_rows(Baseline::auto())?);
     let plain = vec![
-        plain("plain, scalar", "plain", Baseline::scalar(), rows),
-        plain("vectorised by compiler", "auto", Baseline::auto(), rows),
+        Plain { label: "plain, scalar", name: "plain", orders: scalar },
+        Plain { label: "vectorised by compiler", name: "auto", orders: auto },
     ];
     let mut ladder =
         ladder(plan, &workload.shape(), plain, (early, "tiled"), &make).map_err(refused)?;
@@ -127,9 +126,9 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
     let blocks = workload
         .kernel("tiled-blocks", isa, (&Chosen::estimated(estimate), Layout::Blocks), plan.team)
         .map_err(|error| refused(error.to_string()))?;
-    let structures = workload.plain(Baseline::auto(), &Order::ARRAY_OF_STRUCTURES);
+    let structures = in_orders(Baseline::auto(), &Order::ARRAY_OF_STRUCTURES)?;
     let structures = ladder.beside("auto-structures", structures);
-    let plain = workload.plain(Baseline::auto(), &Order::STRUCTURE_OF_ARRAYS);
+    let plain = in_orders(Baseline::auto(), &Order::STRUCTURE_OF_ARRAYS)?;
     let plain = ladder.beside("auto-blocks", plain);
     // The last arm keeps its place: it is its own control.
     let last = ladder.candidates.len() - 1;
