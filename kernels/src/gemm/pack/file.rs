@@ -1,34 +1,9 @@
 //! Packed weights as bytes that may be stored and used where they lie.
 //!
-//! All numbers are little-endian. Every section begins at a multiple of 64 bytes from the start
-//! and stands as it does in memory, so that a file mapped into memory is used without a copy and
-//! shared by all processes that map it. The sizes alone decide where the sections are:
-//!
-//! ```text
-//!  offset  bytes
-//!       0      8  magic: 89 'T' 'W' 'P' 'K' 0D 0A 1A
-//!       8      4  version: 1
-//!      12      4  features: 0; a reader refuses those it does not know
-//!      16      8  k, rows of the weights (depths)
-//!      24      8  n, columns of the weights
-//!      32      8  bytes of all, this header included
-//!      40      8  XXH3-64 of all bytes from 64 on
-//!      48      8  0
-//!      56      8  XXH3-64 of bytes 0 to 55
-//!      64         steps        n/16 panels of k/4 steps of 64 bytes (divisions round up)
-//!                                 panel 0: step 0 | step 1 | ...   panel 1: step 0 | ...
-//!                                 a step: 16 columns of 4 depths, i8 (crate::vector draws it)
-//!                 sums         16 i32 a panel: sum b - k * zero point, wrapping
-//!                 flags        k/256 u64 a panel, a bit a step, lowest first: set where a
-//!                                 saturating multiply-add must not be used (pack/survey.rs);
-//!                                 zeros up to the next multiple of 64 bytes
-//!                 zero points  16 i32 a panel, each from -128 to 127
-//! ```
-//!
-//! Columns and depths past the last are zero in every section. So weights have exactly one image,
-//! and [`PackedWeights::from_bytes`] accepts nothing else: sums and flags are derived again from
-//! the steps. A forged file can hold other weights, but not give other results on one instruction
-//! set than on another.
+//! [`PackedWeights::to_bytes`] draws the layout. Weights have exactly one image, and
+//! [`PackedWeights::from_bytes`] accepts nothing else: sums and flags are derived again from the
+//! steps. A forged file can hold other weights, but not give other results on one instruction set
+//! than on another.
 
 use super::layout::{Layout, Line, Sections, WORD, Weights};
 use super::survey::survey;
@@ -122,7 +97,7 @@ pub enum LoadError {
 
 impl PackedWeights {
     /// The weights as bytes, to be stored and read with [`PackedWeights::from_bytes`]. The same
-    /// weights always give the same bytes, on every CPU; the module's source draws their layout.
+    /// weights always give the same bytes, on every CPU.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -132,6 +107,34 @@ impl PackedWeights {
     /// assert_eq!(PackedWeights::from_bytes(Arc::new(bytes.clone()))?.to_bytes()?[..], bytes[..]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Layout
+    /// All numbers are little-endian. Every section begins at a multiple of 64 bytes from the start
+    /// and stands as it does in memory, so that a file mapped into memory is used without a copy and
+    /// shared by all processes that map it. The sizes alone decide where the sections are:
+    ///
+    /// ```text
+    ///  offset  bytes
+    ///       0      8  magic: 89 'T' 'W' 'P' 'K' 0D 0A 1A
+    ///       8      4  version: 1
+    ///      12      4  features: 0; a reader refuses those it does not know
+    ///      16      8  k, rows of the weights (depths)
+    ///      24      8  n, columns of the weights
+    ///      32      8  bytes of all, this header included
+    ///      40      8  XXH3-64 of all bytes from 64 on
+    ///      48      8  0
+    ///      56      8  XXH3-64 of bytes 0 to 55
+    ///      64         steps        n/16 panels of k/4 steps of 64 bytes (divisions round up)
+    ///                                 panel 0: step 0 | step 1 | ...   panel 1: step 0 | ...
+    ///                                 a step: 16 columns of 4 depths each, i8
+    ///                 sums         16 i32 a panel: sum b - k * zero point, wrapping
+    ///                 flags        k/256 u64 a panel, a bit a step, lowest first: set where a
+    ///                                 16-bit multiply-add may saturate; zeros
+    ///                                 up to the next multiple of 64 bytes
+    ///                 zero points  16 i32 a panel, each from -128 to 127
+    /// ```
+    ///
+    /// Columns and depths past the last are zero in every section.
     ///
     /// # Errors
     /// [`OutOfMemory`].
