@@ -2,7 +2,9 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tilewise::cache::CacheSizes;
-use tilewise::gemm::{Dequantise, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Shape, Store};
+use tilewise::gemm::{
+    Bias, Dequantise, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Shape, Store,
+};
 use tilewise::{Isa, Matrix, MatrixMut, SpinTeam};
 use tilewise_benches::{measuring, thread_counts};
 
@@ -70,8 +72,8 @@ fn sums(criterion: &mut Criterion) {
 fn dequantised(criterion: &mut Criterion) {
     for shape in shapes() {
         let columns = vec![0.5; shape.n];
-        let scales = Scales::Columns(&columns);
-        let output = Dequantise { lhs_scale: 0.1, scales, bias: Some(&columns) };
+        let scales = Scales::Each(&columns);
+        let output = Dequantise { scales }.then(Bias(&columns));
         for threads in thread_counts() {
             measure(criterion, "gemm/f32", (shape, Isa::best(), threads), &output, 0.0);
         }

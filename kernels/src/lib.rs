@@ -12,6 +12,7 @@ pub mod kmeans;
 pub mod matrix;
 pub mod points;
 pub mod product;
+mod rows;
 pub mod stencil;
 pub mod team;
 pub mod vector;

@@ -2,160 +2,29 @@
 //! out, and an [`Output`] turns the sums into what the caller asked for.
 
 use super::drive::{Block, Epilogue, Finished, Rows};
+use super::lhs::Meaning;
+use super::output::{Output, Place};
 use super::pack::Weights;
 use super::table::MAX_PANELS;
-use super::{Error, Lhs};
 use crate::matrix::Disjoint;
 use crate::product::Bytes;
 use crate::vector::{ByteDot, GROUP, PANEL};
 
-/// Turns sums into output elements, one row of a panel of 16 columns at a time.
-///
-/// Implement it for an output of your own, with `#[inline(always)]` on [`Output::columns`] and
-/// [`Output::convert`], which then are compiled for the instruction set in use. They do the same
-/// operations in the same order on every one of them, so write none that may be fused on some.
-pub trait Output: Sync {
-    /// What is written.
-    type Element: Copy + Send + Sync;
-    /// What a panel of columns needs, read once for all rows of a tile.
-    type Columns: Copy;
-
-    /// Whether this output goes with `columns` columns.
-    ///
-    /// # Errors
-    /// [`Error::Length`] when not.
-    fn check(&self, columns: usize) -> Result<(), Error>;
-
-    /// Reads what the columns from `first` on need; past the last column it does not matter.
-    fn columns(&self, first: usize) -> Self::Columns;
-
-    /// Converts the sums of those columns in one row.
-    fn convert(
-        &self,
-        columns: &Self::Columns,
-        row: usize,
-        sums: [i32; PANEL],
-    ) -> [Self::Element; PANEL];
-}
-
-/// Writes the sums themselves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Store;
-
-impl Output for Store {
-    type Element = i32;
-    type Columns = ();
-
-    fn check(&self, _columns: usize) -> Result<(), Error> {
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn columns(&self, _first: usize) {}
-
-    #[inline(always)]
-    fn convert(&self, (): &(), _row: usize, sums: [i32; PANEL]) -> [i32; PANEL] {
-        sums
-    }
-}
-
-/// One scale, or one for every column.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Scales<'a> {
-    /// The same for all.
-    Tensor(f32),
-    /// One a column.
-    Columns(&'a [f32]),
-}
-
-/// Writes real numbers: `f32(sum) * (lhs_scale * scale) + bias`.
-///
-/// In this order, each operation rounded by itself (nothing is fused), so that the bits are the
-/// same on every CPU. Without a bias nothing is added.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Dequantise<'a> {
-    /// The scale of the activations.
-    pub lhs_scale: f32,
-    /// The scales of the weights.
-    pub scales: Scales<'a>,
-    /// Added at the end, one a column.
-    pub bias: Option<&'a [f32]>,
-}
-
-impl Output for Dequantise<'_> {
-    type Element = f32;
-    /// Factors and, if any, bias.
-    type Columns = ([f32; PANEL], Option<[f32; PANEL]>);
-
-    fn check(&self, columns: usize) -> Result<(), Error> {
-        let scales = match self.scales {
-            Scales::Tensor(_) => None,
-            Scales::Columns(scales) => Some(("scales", scales)),
-        };
-        for (what, values) in scales.into_iter().chain(self.bias.map(|bias| ("biases", bias))) {
-            if values.len() != columns {
-                return Err(Error::Length { what, given: values.len(), expected: columns });
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn columns(&self, first: usize) -> Self::Columns {
-        let scales = match self.scales {
-            Scales::Tensor(scale) => [scale; PANEL],
-            Scales::Columns(scales) => window(scales, first),
-        };
-        let factors = scales.map(|scale| self.lhs_scale * scale);
-        (factors, self.bias.map(|bias| window(bias, first)))
-    }
-
-    #[inline(always)]
-    fn convert(
-        &self,
-        (factors, bias): &Self::Columns,
-        _row: usize,
-        sums: [i32; PANEL],
-    ) -> [f32; PANEL] {
-        let mut values = [0.0; PANEL];
-        for c in 0..PANEL {
-            values[c] = sums[c] as f32 * factors[c];
-        }
-        if let Some(bias) = bias {
-            for c in 0..PANEL {
-                values[c] += bias[c];
-            }
-        }
-        values
-    }
-}
-
-/// Sixteen values from `start`, zeros where there are no more.
-#[inline(always)]
-fn window(values: &[f32], start: usize) -> [f32; PANEL] {
-    let rest = &values[start..];
-    if let Some(full) = rest.first_chunk() {
-        return *full;
-    }
-    let mut window = [0.0; PANEL];
-    window[..rest.len()].copy_from_slice(rest);
-    window
-}
-
 /// Takes out the zero points and writes one member's part.
-pub(super) struct Write<'a, O: Output> {
+pub(super) struct Write<'a, O: Output, M> {
     pub(super) output: &'a O,
     pub(super) out: &'a Disjoint<'a, O::Element>,
     pub(super) stride: usize,
     pub(super) weights: Weights<'a>,
-    pub(super) lhs: Lhs<'a>,
+    /// What the bytes of the left operand mean.
+    pub(super) meaning: M,
     /// Room for the sums of a block's rows.
     pub(super) row_sums: &'a mut [i32],
     /// The block's first row.
     pub(super) first_row: usize,
 }
 
-impl<T: ByteDot, O: Output> Epilogue<Bytes<T>> for Write<'_, O> {
+impl<T: ByteDot, O: Output, M: Meaning> Epilogue<Bytes<T>> for Write<'_, O, M> {
     #[inline(always)]
     fn begin(&mut self, block: &Block<'_, Bytes<T>, impl Rows<Bytes<T>>>) {
         self.first_row = block.rows.start;
@@ -185,7 +54,7 @@ impl<T: ByteDot, O: Output> Epilogue<Bytes<T>> for Write<'_, O> {
     }
 }
 
-impl<O: Output> Write<'_, O> {
+impl<O: Output, M: Meaning> Write<'_, O, M> {
     /// Rarely anything to do: weights are mostly symmetric.
     #[inline(always)]
     fn remove_rhs_zero_points(&self, tile: &mut Finished<'_, i32>) {
@@ -208,10 +77,12 @@ impl<O: Output> Write<'_, O> {
             columns[p] = self.columns(tile.panel + p);
         }
         for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
-            let row = tile.row + r;
-            let (out, _) = self.target(row, tile.panel * PANEL, NP * PANEL).as_chunks_mut();
+            let row = self.row(tile.row + r);
+            let (out, _) = self.target(row.index, tile.panel * PANEL, NP * PANEL).as_chunks_mut();
+            let mut column = tile.panel * PANEL;
             for ((out, sums), columns) in out.iter_mut().zip(&sums[..NP]).zip(&columns) {
-                *out = self.convert(columns, row, sums);
+                *out = self.convert(columns, &row, column, sums);
+                column += PANEL;
             }
         }
     }
@@ -222,33 +93,45 @@ impl<O: Output> Write<'_, O> {
         let panel = tile.panel + p;
         let columns = self.columns(panel);
         for r in 0..tile.rows {
-            let row = tile.row + r;
-            let values = self.convert(&columns, row, &tile.sums[r * tile.panels + p]);
-            self.target(row, panel * PANEL, width).copy_from_slice(&values[..width]);
+            let row = self.row(tile.row + r);
+            let sums = &tile.sums[r * tile.panels + p];
+            let values = self.convert(&columns, &row, panel * PANEL, sums);
+            self.target(row.index, panel * PANEL, width).copy_from_slice(&values[..width]);
         }
     }
 
     /// What a panel takes off its sums, the left zero point times the column sums, and what the
-    /// output needs of it.
+    /// output needs of it. Where each row has a zero point of its own, the column sums alone.
     #[inline(always)]
     fn columns(&self, panel: usize) -> ([i32; PANEL], O::Columns) {
-        let zero = self.lhs.raw_zero_point();
-        let offset = self.weights.sums()[panel].map(|sum| zero.wrapping_mul(sum));
+        let sums = self.weights.sums()[panel];
+        let offset = match M::ONE_ZERO_POINT {
+            true => sums.map(|sum| self.meaning.zero_point(0).wrapping_mul(sum)),
+            false => sums,
+        };
         (offset, self.output.columns(panel * PANEL))
+    }
+
+    #[inline(always)]
+    fn row(&self, index: usize) -> Row {
+        Row { index, zero: self.meaning.zero_point(index), scale: self.meaning.scale(index) }
     }
 
     #[inline(always)]
     fn convert(
         &self,
         (offset, columns): &([i32; PANEL], O::Columns),
-        row: usize,
+        row: &Row,
+        column: usize,
         sums: &[i32; PANEL],
     ) -> [O::Element; PANEL] {
         let mut sums = *sums;
         for c in 0..PANEL {
-            sums[c] = sums[c].wrapping_sub(offset[c]);
+            let times = if M::ONE_ZERO_POINT { 1 } else { row.zero };
+            sums[c] = sums[c].wrapping_sub(times.wrapping_mul(offset[c]));
         }
-        self.output.convert(columns, row, sums)
+        let place = Place { row: row.index, column, scale: row.scale };
+        self.output.convert(columns, place, sums)
     }
 
     #[inline(always)]
@@ -259,6 +142,13 @@ impl<O: Output> Write<'_, O> {
         // are written one after the other.
         unsafe { self.out.part(start..start + width) }
     }
+}
+
+/// A row of the left operand and what its bytes mean.
+struct Row {
+    index: usize,
+    zero: i32,
+    scale: f32,
 }
 
 #[inline(always)]

@@ -6,7 +6,7 @@ use crate::isa::{Isa, MissingIsa};
 use core::fmt;
 
 /// A multiplication that cannot be done as asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The CPU lacks the instruction set.
@@ -55,22 +55,38 @@ pub enum Error {
         /// Rows of the left operand.
         expected: usize,
     },
-    /// Values that go with the columns are of another number.
-    #[error("{given} {what} for {expected} columns; give one for each")]
+    /// Values that go with the rows or the columns are of another number.
+    #[error("{given} {what}, but {expected} of those; give one for each")]
     Length {
         /// What they are.
         what: &'static str,
         /// How many were given.
         given: usize,
-        /// How many columns there are.
+        /// How many rows or columns there are.
         expected: usize,
     },
+    /// A scale or a bias is NaN or infinite.
+    #[error("{what} {index} is {given}; give finite numbers")]
+    NotFinite {
+        /// What it is.
+        what: &'static str,
+        /// Which of them.
+        index: usize,
+        /// Its value.
+        given: f32,
+    },
+    /// Nothing can be made bytes with this scale.
+    #[error("the scale of the output is {given}; give a normal number above zero")]
+    OutputScale {
+        /// The scale.
+        given: f32,
+    },
     /// The scratch is too small.
-    #[error("scratch of {given} bytes; this plan needs {needed} for each member of the team")]
+    #[error("scratch of {given} bytes; this plan needs at least {needed}")]
     Scratch {
         /// Its size.
         given: usize,
-        /// What one member needs.
+        /// What a team of one needs.
         needed: usize,
     },
 }

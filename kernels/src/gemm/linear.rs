@@ -1,14 +1,17 @@
 //! The front door: a linear layer in a few lines, made of the parts below it.
 
-use super::{Dequantise, Error, Lhs, PackedWeights, Plan, Recipe, Scales, Scratch, Shape};
+use super::{
+    Bias, Dequantise, Error, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Scratch, Shape,
+    Store,
+};
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
 use crate::matrix::{Matrix, MatrixMut};
 use crate::team::Team;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
-/// `y = x * weights * scales + bias` for quantised `x`, on the best instruction set of this CPU
-/// with estimated recipes.
+/// `y = x * weights * scales + bias`, for rows of floats that are quantised on the way in or rows
+/// quantised before, on the best instruction set of this CPU with estimated recipes.
 ///
 #[doc = "```"]
 #[doc = include_str!("../../examples/linear.rs")]
@@ -17,7 +20,7 @@ use alloc::vec::Vec;
 pub struct Linear {
     weights: PackedWeights,
     scales: Vec<f32>,
-    bias: Option<Vec<f32>>,
+    bias: Vec<f32>,
     isa: Isa,
     caches: CacheSizes,
 }
@@ -27,24 +30,26 @@ impl Linear {
     /// each; `bias`, if any, is one for each.
     ///
     /// # Errors
-    /// [`Error::Length`] for a wrong number of scales or biases; those of
-    /// [`PackedWeights::pack`].
+    /// [`Error::Length`] for a wrong number of scales or biases, [`Error::NotFinite`] where one
+    /// is NaN or infinite; those of [`PackedWeights::pack`].
     pub fn new(
         weights: Matrix<'_, i8>,
         scales: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Self, Error> {
-        let columns = weights.cols();
+        let expected = weights.cols();
         let lengths = [("scales", (scales.len() != 1).then_some(scales)), ("biases", bias)];
         for (what, values) in lengths {
-            if let Some(given) = values.map(<[f32]>::len).filter(|&given| given != columns) {
-                return Err(Error::Length { what, given, expected: columns });
+            if let Some(given) = values.map(<[f32]>::len).filter(|&given| given != expected) {
+                return Err(Error::Length { what, given, expected });
             }
         }
+        finite("scale", scales)?;
+        finite("bias", bias.unwrap_or(&[]))?;
         Ok(Linear {
             weights: PackedWeights::pack(weights)?,
             scales: scales.to_vec(),
-            bias: bias.map(<[f32]>::to_vec),
+            bias: bias.map_or_else(|| vec![0.0; expected], <[f32]>::to_vec),
             isa: Isa::best(),
             caches: CacheSizes::detect(),
         })
@@ -58,29 +63,52 @@ impl Linear {
         self.plan(rows, threads)?.scratch(threads)
     }
 
-    /// Computes `y` from rows of quantised activations whose scale is `scale`.
+    /// Computes `y` from any number of rows: a matrix of floats, or an [`Lhs`].
     ///
     /// # Errors
     /// [`Error::Mismatch`] or [`Error::OutputRows`] for shapes that do not go together;
     /// [`Error::Scratch`] when `scratch` was made for fewer rows.
-    pub fn run(
+    pub fn run<'x>(
         &self,
-        x: Lhs<'_>,
-        scale: f32,
+        x: impl Into<Lhs<'x>>,
         y: MatrixMut<'_, f32>,
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
+        self.run_then(x, Store, y, scratch, team)
+    }
+
+    /// Like [`Linear::run`], but what is written is what `next` makes of `y`: an activation, a
+    /// residual added, bytes for the next layer, or several of them.
+    ///
+    /// # Errors
+    /// As there, and those of `next`.
+    pub fn run_then<'x, O: Output<f32>>(
+        &self,
+        x: impl Into<Lhs<'x>>,
+        next: O,
+        y: MatrixMut<'_, O::Element>,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
+        let x = x.into();
         let scales = match *self.scales {
-            [one] => Scales::Tensor(one),
-            _ => Scales::Columns(&self.scales),
+            [one] => Scales::All(one),
+            _ => Scales::Each(&self.scales),
         };
-        let output = Dequantise { lhs_scale: scale, scales, bias: self.bias.as_deref() };
+        let output = Dequantise { scales }.then(Bias(&self.bias)).then(next);
         self.plan(x.rows(), team.size())?.run(x, &self.weights, &output, y, scratch, team)
     }
 
     fn plan(&self, rows: usize, threads: usize) -> Result<Plan, Error> {
         let shape = Shape { m: rows, n: self.weights.n(), k: self.weights.k() };
         Plan::new(shape, self.isa, Recipe::estimate(shape, self.isa, &self.caches, threads))
+    }
+}
+
+fn finite(what: &'static str, values: &[f32]) -> Result<(), Error> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::NotFinite { what, index, given: values[index] }),
+        None => Ok(()),
     }
 }
