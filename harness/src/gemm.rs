@@ -118,6 +118,13 @@ impl Workload {
         Ok(())
     }
 
+    /// Bytes a workload of this shape takes, which [passes](Workload::check).
+    pub fn bytes(Shape { m, n, k }: Shape) -> usize {
+        // Ours and the plain code's left operand; the weights as they were drawn, packed, and in
+        // the plain code's two orders; the expected sums, and those of a call.
+        2 * m * k + 4 * k * n + 2 * size_of::<i32>() * m * n
+    }
+
     /// The sizes.
     pub fn shape(&self) -> Shape {
         self.shape

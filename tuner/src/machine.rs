@@ -8,6 +8,8 @@ mod caches;
 mod cores;
 mod cpu;
 mod files;
+mod groups;
+mod memory;
 mod reading;
 
 pub use cores::{Cores, Quota};
@@ -55,6 +57,9 @@ pub struct Machine {
     pub steal_share: Reading<f64>,
     /// Main memory in bytes.
     pub memory_bytes: Reading<u64>,
+    /// Bytes this process may still take: what the system has free, within the limits of its
+    /// control groups.
+    pub memory_available: Reading<u64>,
     /// The operating system.
     pub system: String,
     /// The version of its kernel.
@@ -81,7 +86,8 @@ impl Machine {
             turbo: turbo(files),
             huge_pages: chosen(files.line("sys/kernel/mm/transparent_hugepage/enabled")),
             steal_share: files.parse("proc/stat", steal_share),
-            memory_bytes: files.parse("proc/meminfo", memory_bytes),
+            memory_bytes: memory::total(files),
+            memory_available: memory::available(files),
             system: std::env::consts::OS.to_owned(),
             kernel: files.line("proc/sys/kernel/osrelease"),
         }
@@ -152,11 +158,6 @@ fn steal_share(stat: &str) -> Option<f64> {
     (total > 0.0).then(|| ticks[7] / total)
 }
 
-fn memory_bytes(meminfo: &str) -> Option<u64> {
-    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +182,13 @@ mod tests {
             ("sys/devices/system/cpu/intel_pstate/no_turbo", "1\n"),
             ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
             ("proc/stat", "cpu  50 0 30 10 0 0 0 10 50 0\ncpu0 1 1 1\n"),
-            ("proc/meminfo", "MemTotal:       2048 kB\nMemFree: 1 kB\n"),
+            ("proc/meminfo", "MemTotal:       2048 kB\nMemAvailable: 1024 kB\n"),
+            ("proc/self/cgroup", "0::/box\n"),
+            ("sys/fs/cgroup/memory.max", "max\n"),
+            ("sys/fs/cgroup/memory.current", "12345\n"),
+            ("sys/fs/cgroup/box/memory.max", "5000\n"),
+            ("sys/fs/cgroup/box/memory.current", "3000\n"),
+            ("sys/fs/cgroup/box/memory.stat", "anon 1000\ninactive_file 500\n"),
             ("proc/sys/kernel/osrelease", "6.1.0\n"),
         ]);
         assert_eq!(machine.governor, Reading::Known("performance".into()));
@@ -189,6 +196,7 @@ mod tests {
         assert_eq!(machine.huge_pages, Reading::Known("madvise".into()));
         assert_eq!(machine.steal_share, Reading::Known(0.1));
         assert_eq!(machine.memory_bytes, Reading::Known(2 << 20));
+        assert_eq!(machine.memory_available, Reading::Known(2500), "what the group leaves");
         assert_eq!(machine.kernel, Reading::Known("6.1.0".into()));
     }
 

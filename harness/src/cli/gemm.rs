@@ -18,6 +18,7 @@ impl GemmShape {
 pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
     let shape = args.shape.shape();
+    check(&setup, shape)?;
     let workload = Workload::new(shape, args.common.seed).map_err(failure)?;
     let setting = setup.setting();
     let chosen = setup.wisdom.choose(&shape, &setting);
@@ -37,6 +38,12 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
         }
     };
     line?.print(args.common.json)
+}
+
+/// Whether a product can be measured here at all.
+pub(super) fn check(setup: &Setup, shape: Shape) -> Result<(), Failure> {
+    Workload::check(shape).map_err(Failure::usage)?;
+    setup.check_memory(format_args!("a product of {shape}"), Workload::bytes(shape))
 }
 
 fn failure(error: Error) -> Failure {

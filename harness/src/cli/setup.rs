@@ -3,6 +3,7 @@
 use super::args::{Common, WisdomArg};
 use super::failure::Failure;
 use super::output;
+use std::fmt::Display;
 use std::path::PathBuf;
 use tilewise::isa::MissingIsa;
 use tilewise::{SpinTeam, Team};
@@ -49,6 +50,19 @@ impl Setup {
     /// As many members as there are threads.
     pub(super) fn team(&self) -> &dyn Team {
         &self.team
+    }
+
+    /// Whether there is memory for so many bytes. Memory that is only promised is taken back by
+    /// force, so it is asked for before anything is made.
+    pub(super) fn check_memory(&self, what: impl Display, bytes: usize) -> Result<(), Failure> {
+        match self.machine.memory_available.known() {
+            Some(&available) if bytes as u64 > available => Err(Failure::usage(format!(
+                "{what} needs {:.1} GB with its reference; {:.1} GB are available, use smaller sizes",
+                bytes as f64 / 1e9,
+                available as f64 / 1e9
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::output;
 use super::setup::Setup;
 use super::single;
-use tilewise::stencil::{self, Extent, Kind};
+use tilewise::stencil::{self, Extent};
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files;
 use tilewise_harness::stencil::{Error, Field, Workload};
@@ -32,7 +32,7 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
     let claim = output::claim("--png", args.png.as_deref(), "png")?;
     let (kind, extent) = (args.shape.kind, args.shape.extent());
-    check_memory::<T>(&setup, kind, extent)?;
+    setup.check_memory(format_args!("{kind} on {extent}"), Workload::<T>::bytes(extent))?;
     let workload =
         Workload::<T>::new(kind, extent, args.steps, args.common.seed).map_err(failure)?;
     let setting = setup.setting();
@@ -48,24 +48,6 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
         files::publish(vec![(claim, picture.png())]).map_err(Failure::failed)?;
     }
     line.print(args.common.json)
-}
-
-/// Memory that is only promised is taken back by force: ask before.
-pub(super) fn check_memory<T: Field>(
-    setup: &Setup,
-    kind: Kind,
-    extent: Extent,
-) -> Result<(), Failure> {
-    let needed = Workload::<T>::bytes(extent) as u64;
-    match setup.machine.memory_bytes.known() {
-        Some(&memory) if needed > memory => Err(Failure::usage(format!(
-            "--grid: {kind} on {extent} needs {:.1} GB with its reference; this machine has \
-             {:.1} GB, use a smaller grid",
-            needed as f64 / 1e9,
-            memory as f64 / 1e9
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn failure(error: Error) -> Failure {

@@ -5,12 +5,10 @@ use super::args::{Common, RealArg, StencilShape, TuneArgs, TuneKernel};
 use super::failure::Failure;
 use super::output;
 use super::setup::Setup;
-use super::stencil::check_memory;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
 use tilewise::kmeans::Shape;
-use tilewise_harness::gemm::Workload;
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::Claim;
 use tilewise_harness::report::model::Mode;
@@ -28,7 +26,7 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
         None => tuning.report(),
         Some(TuneKernel::Gemm(shape)) => {
             // The same limits as for measuring it.
-            Workload::check(shape.shape()).map_err(Failure::usage)?;
+            super::gemm::check(&setup, shape.shape())?;
             tuning.tune(&shape.shape())
         }
         Some(TuneKernel::Kmeans(shape)) => {
@@ -74,7 +72,10 @@ impl Tuning<'_> {
 
     fn stencil<T: stencil::Field>(&self, shape: &StencilShape) -> Result<(), Failure> {
         let (kind, extent) = (shape.kind, shape.extent());
-        check_memory::<T>(self.setup, kind, extent)?;
+        self.setup.check_memory(
+            format_args!("{kind} on {extent}"),
+            stencil::Workload::<T>::bytes(extent),
+        )?;
         self.tune(&Field::<T>::new(kind, extent))
     }
 

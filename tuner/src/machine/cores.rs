@@ -1,7 +1,7 @@
 //! How many cores there are, and how many of them this process may use.
 
-use super::Reading;
 use super::files::{Files, parse_list};
+use super::{Reading, groups};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -97,34 +97,7 @@ fn allowed(affinity: &Reading<usize>, quota: &Reading<Quota>) -> usize {
 
 /// The tightest limit of the groups this process is in, up to their root.
 fn quota(files: &Files) -> Reading<Quota> {
-    let groups = match files.text("proc/self/cgroup") {
-        Reading::Known(groups) => groups,
-        Reading::Unreadable { unreadable_because } => {
-            return Reading::unreadable(unreadable_because);
-        }
-    };
-    let limits = groups.lines().filter_map(|line| {
-        // hierarchy:controllers:path, with no controllers in version 2.
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-        let first = controllers.is_empty();
-        (first || controllers.split(',').any(|name| name == "cpu"))
-            .then(|| tightest(files, controllers, path))?
-    });
-    Reading::Known(Quota { cores: limits.reduce(f64::min) })
-}
-
-/// The least limit from the group at `path` up to the root of its hierarchy.
-fn tightest(files: &Files, controllers: &str, path: &str) -> Option<f64> {
-    let mounts: Vec<String> = if controllers.is_empty() {
-        vec!["sys/fs/cgroup".into(), "sys/fs/cgroup/unified".into()]
-    } else {
-        vec![format!("sys/fs/cgroup/{controllers}"), "sys/fs/cgroup/cpu".into()]
-    };
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let folders = mounts.iter().flat_map(|mount| {
-        (0..=parts.len()).map(|depth| [&[mount.as_str()][..], &parts[..depth]].concat().join("/"))
-    });
-    folders.filter_map(|folder| limit(files, &folder)).reduce(f64::min)
+    groups::least(files, "cpu", |folder| limit(files, folder)).map(|cores| Quota { cores })
 }
 
 /// The limit one group sets, in cores.

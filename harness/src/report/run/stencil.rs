@@ -31,16 +31,15 @@ impl Run {
 
     /// Why this machine is too small for it, if it is.
     pub(super) fn too_large(&self, plan: &Plan<'_>) -> Option<String> {
-        let memory = *plan.setting.machine.memory_bytes.known()? as f64;
+        let available = *plan.setting.machine.memory_available.known()? as f64;
         let needed = if self.double {
             Workload::<f64>::bytes(self.extent)
         } else {
             Workload::<f32>::bytes(self.extent)
         } as f64;
-        // The other half is for whoever else lives here.
-        (needed > memory / 2.0).then(|| {
+        (needed > available).then(|| {
             let giga = 1e9;
-            format!("needs {:.1} GB; this machine has {:.1} GB", needed / giga, memory / giga)
+            format!("needs {:.1} GB; {:.1} GB are available", needed / giga, available / giga)
         })
     }
 }
