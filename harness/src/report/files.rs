@@ -55,7 +55,7 @@ impl Claim {
     /// # Errors
     /// [`FileError::File`] when it cannot be written, or is a folder.
     pub fn file(target: &Path) -> Result<Claim, FileError> {
-        let error = |source| FileError::File { file: target.into(), source };
+        let error = |source| FileError::File { file: target.into(), source: plain(&source) };
         if target.is_dir() {
             return Err(error(std::io::ErrorKind::IsADirectory.into()));
         }
@@ -79,6 +79,9 @@ impl Claim {
     /// [`FileError::Folder`] when it cannot be made or written.
     pub fn folder(folder: &Path, names: &[&str]) -> Result<Vec<Claim>, FileError> {
         let error = |source| FileError::Folder { folder: folder.into(), source };
+        if folder.exists() && !folder.is_dir() {
+            return Err(error(std::io::ErrorKind::NotADirectory.into()));
+        }
         let missing = folder.ancestors().take_while(|part| !part.as_os_str().is_empty());
         let missing: Vec<_> =
             missing.take_while(|part| !part.exists()).map(Path::to_path_buf).collect();
@@ -98,6 +101,13 @@ impl Claim {
     pub fn target(&self) -> &Path {
         &self.target
     }
+}
+
+/// What the system said, without the name of our temporary file that comes with it.
+fn plain(error: &std::io::Error) -> std::io::Error {
+    let text = error.to_string();
+    let said = text.split(" at path ").next().unwrap_or(&text);
+    std::io::Error::new(error.kind(), said)
 }
 
 impl Drop for Claim {
@@ -185,5 +195,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let error = Claim::file(folder.path()).expect_err("a folder is no file");
         assert!(error.to_string().contains(&*folder.path().to_string_lossy()), "{error}");
+    }
+
+    #[test]
+    fn the_file_that_was_asked_for_is_named_and_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = Claim::file(&folder.path().join("missing/x")).expect_err("no such folder");
+        let text = error.to_string();
+        assert!(text.contains("missing/x") && !text.contains(".tilewise-"), "{text}");
+        std::fs::write(folder.path().join("y"), "text").expect("a file");
+        let error = Claim::folder(&folder.path().join("y"), &["x"]).expect_err("a file");
+        assert!(error.to_string().contains("not a directory"), "{error}");
     }
 }
