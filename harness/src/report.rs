@@ -20,5 +20,5 @@ mod view;
 mod sample;
 
 pub use model::Report;
-pub use number::time as time_with_interval;
+pub use number::{digits, time as time_with_interval};
 pub use view::{flatten, summary};

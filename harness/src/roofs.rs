@@ -19,6 +19,7 @@
 
 mod bandwidth;
 mod compute;
+mod cores;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +30,7 @@ use tilewise::{Isa, Solo, Team};
 use tilewise_tuner::measure::{Arm, Error as MeasureError, Estimate, Stopwatch};
 
 pub use bandwidth::{Arena, working_set};
+pub use cores::CoreClock;
 
 /// What a roof limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -85,21 +85,63 @@ impl Stopwatch {
     /// # Errors
     /// As [`Stopwatch::measure`].
     pub fn measure_by(&self, clock: &dyn Clock, arms: Vec<Arm<'_>>) -> Result<Session, Error> {
+        self.measure_apart(clock, arms, &[]).map(|(session, _)| session)
+    }
+
+    /// Times `arms`, and after each of their rounds those named in `apart` once more, in a session
+    /// of their own: what is found there without the others is found in the same weather.
+    ///
+    /// # Errors
+    /// As [`Stopwatch::measure`].
+    pub fn measure_apart(
+        &self,
+        clock: &dyn Clock,
+        arms: Vec<Arm<'_>>,
+        apart: &[&str],
+    ) -> Result<(Session, Session), Error> {
         let rounds = self.min_rounds;
         if rounds < stats::MIN_ROUNDS {
             return Err(Error::TooFewRounds { rounds });
         }
         let start = clock.now();
         let mut runner = Runner::new(*self, clock, arms)?;
-        let mut session = Session { stopwatch: *self, arms: runner.samples(), rounds: Vec::new() };
-        let orders = balanced(runner.len());
-        for order in orders.iter().cycle().take(self.max_rounds.max(rounds)) {
-            if session.rounds.len() >= rounds && clock.now() - start >= self.budget_s {
+        let all = (0..runner.len()).collect();
+        let mut all = Turns::new(*self, &runner, all);
+        let mut apart = Turns::new(*self, &runner, runner.turns_of(apart));
+        for round in 0..self.max_rounds.max(rounds) {
+            if round >= rounds && clock.now() - start >= self.budget_s {
                 break;
             }
-            session.push(runner.round(order)?);
+            all.take(&mut runner)?;
+            apart.take(&mut runner)?;
         }
-        Ok(session)
+        Ok((all.session, apart.session))
+    }
+}
+
+/// Some of a runner's arms in a session.
+struct Turns {
+    session: Session,
+    /// What the runner calls the session's arms.
+    turns: Vec<usize>,
+    orders: Vec<Vec<usize>>,
+}
+
+impl Turns {
+    fn new(stopwatch: Stopwatch, runner: &Runner<'_, '_>, turns: Vec<usize>) -> Self {
+        let samples = runner.samples();
+        let arms = turns.iter().map(|&turn| samples[turn].clone()).collect();
+        let orders = balanced(turns.len());
+        Turns { session: Session { stopwatch, arms, rounds: Vec::new() }, turns, orders }
+    }
+
+    /// Another round; none for a session without arms.
+    fn take(&mut self, runner: &mut Runner<'_, '_>) -> Result<(), Error> {
+        let at = self.session.rounds.len() % self.orders.len().max(1);
+        let Some(order) = self.orders.get(at) else { return Ok(()) };
+        let turns: Vec<usize> = order.iter().map(|&arm| self.turns[arm]).collect();
+        self.session.push(order, runner.round(&turns)?);
+        Ok(())
     }
 }
 

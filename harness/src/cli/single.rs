@@ -7,7 +7,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use tilewise_harness::report::{flatten, time_with_interval};
+use tilewise_harness::report::{digits, flatten, time_with_interval};
 use tilewise_harness::workload::{Candidate, Task};
 use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
 
@@ -98,7 +98,8 @@ impl Line {
         };
         let mut table = Table::new();
         table.load_style(NOTHING);
-        let rate = format!("{:.1} {}", number("rate"), value["rate_unit"].as_str().unwrap_or(""));
+        let unit = value["rate_unit"].as_str().unwrap_or_default();
+        let rate = format!("{} {unit}", digits(number("rate")));
         table.add_row(["time".into(), time_with_interval(&time)]);
         table.add_row(["rate".into(), rate]);
         for (name, value) in flatten("", &value) {

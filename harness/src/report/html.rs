@@ -31,6 +31,7 @@ pub fn page(report: &Report, pictures: Option<(&Picture, &Picture)>) -> String {
         after: data_uri(&after.png()),
     });
     let mut environment = minijinja::Environment::new();
+    environment.add_filter("whole", whole);
     environment.add_template("page.html", include_str!("page.html")).expect("the template is fine");
     let template = environment.get_template("page.html").expect("it was just added");
     let context = minijinja::context! {
@@ -41,6 +42,16 @@ pub fn page(report: &Report, pictures: Option<(&Picture, &Picture)>) -> String {
         pictures => Serde(pictures),
     };
     template.render(context).expect("the template uses only what it is given")
+}
+
+/// Keeps an interval on one line: `[1.2, 1.3]`.
+fn whole(text: &str) -> String {
+    let parts = text.split_inclusive(['[', ']']);
+    let parts = parts.map(|part| match part.strip_suffix(']') {
+        Some(_) => part.replace(' ', "\u{a0}"),
+        None => part.to_owned(),
+    });
+    parts.collect()
 }
 
 fn figures(report: &Report, kernel: &str) -> Figures {
@@ -94,6 +105,11 @@ mod tests {
         if let Some(path) = std::env::var_os("TILEWISE_SAMPLE_PAGE") {
             std::fs::write(path, page).expect("the page is written");
         }
+    }
+
+    #[test]
+    fn intervals_do_not_break() {
+        assert_eq!(whole("5 ms [4, 6] of [1, 2] all"), "5 ms [4,\u{a0}6] of [1,\u{a0}2] all");
     }
 
     #[test]

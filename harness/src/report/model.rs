@@ -112,6 +112,9 @@ pub struct Cell {
     pub rounds: usize,
     /// Rounds in which the machine was visibly taken away.
     pub marked: usize,
+    /// Those of them in which a thread had clearly less of a core than usual.
+    #[serde(default)]
+    pub crowded: usize,
     /// The whole application the kernel is part of, in the same run.
     pub whole: Option<Whole>,
     /// Seconds of every plain loop order that was tried, roughly: the fastest became an arm.
@@ -194,11 +197,13 @@ pub struct Total {
     pub from_time: Estimate,
     /// Seconds of the fast arm in this pair.
     pub to_time: Estimate,
-    /// Measured in a session of these two alone.
+    /// Measured in rounds of these two alone, one after each of the ladder's.
     pub measured: Ratio,
+    /// The same two within the ladder's rounds; older records lack it.
+    pub ladder: Option<Ratio>,
     /// The rungs' factors multiplied.
     pub product: f64,
-    /// Whether the two differ by no more than the interval and the noise floor.
+    /// Whether the three differ by no more than their intervals and the noise floor.
     pub agrees: bool,
 }
 

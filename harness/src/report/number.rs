@@ -37,9 +37,20 @@ pub(super) fn ratio(ratio: &Ratio) -> String {
     format!("{} [{}, {}]", factor(ratio.median), digits(ratio.lo), digits(ratio.hi))
 }
 
+/// The same, and what the rounds say that were not marked as disturbed, where they differ by a
+/// hundredth: `1.80× [1.10, 1.90], undisturbed 1.92×`.
+pub(super) fn with_quiet(ratio: &Ratio) -> String {
+    let all = self::ratio(ratio);
+    let differs = |quiet: &Estimate| (quiet.median / ratio.median - 1.0).abs() >= 0.01;
+    match ratio.quiet.filter(differs) {
+        Some(quiet) => format!("{all}, undisturbed {}", factor(quiet.median)),
+        None => all,
+    }
+}
+
 /// `4.12× [4.08, 4.17] (faster)`.
 pub(super) fn verdict(ratio: &Ratio) -> String {
-    format!("{} ({})", self::ratio(ratio), ratio.verdict)
+    format!("{} ({})", with_quiet(ratio), ratio.verdict)
 }
 
 /// `4.12×`.
@@ -74,7 +85,7 @@ fn time_unit(value: f64) -> (f64, &'static str) {
 }
 
 /// Three significant digits, more only where there are more before the point.
-pub(super) fn digits(value: f64) -> String {
+pub fn digits(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() {
         return "unknown".into();
@@ -85,8 +96,9 @@ pub(super) fn digits(value: f64) -> String {
         m if m >= 9.995 => 1,
         m if m >= 0.9995 => 2,
         m if m >= 0.09995 => 3,
+        m if m >= 0.009995 => 4,
         0.0 => 0,
-        _ => 4,
+        _ => return format!("{value:.2e}"),
     };
     format!("{value:.decimals$}")
 }
@@ -107,6 +119,8 @@ mod tests {
         assert_eq!(digits(99.96), "100");
         assert_eq!(digits(0.0), "0");
         assert_eq!(digits(0.5), "0.500");
+        assert_eq!(digits(0.012_639), "0.0126");
+        assert_eq!(digits(0.000_632_1), "6.32e-4");
         let estimate = Estimate { median: 0.0102, lo: 0.0099, hi: 0.0104, rounds: 6 };
         assert_eq!(time(&estimate), "10.2 ms [9.90, 10.4]");
     }

@@ -39,6 +39,7 @@ pub fn cautions(report: &Report) -> Vec<String> {
         let above = cell.arms.iter().filter(|arm| disturbed(report, cell, arm));
         lines.extend(above.filter_map(|arm| above_roof(cell, arm, "the roof was disturbed")));
     }
+    lines.extend(crowded(&report.cells));
     lines.extend(report.cells.iter().filter_map(unresolved));
     lines.extend(report.cells.iter().filter_map(noise));
     lines.extend(report.cells.iter().filter_map(disagreement));
@@ -125,6 +126,18 @@ fn inverted(roofs: &[Roof]) -> Option<String> {
     ))
 }
 
+/// Rounds in which threads shared a core, in one line: they come and go for all cells alike.
+fn crowded(cells: &[Cell]) -> Option<String> {
+    let sum = |count: fn(&Cell) -> usize| cells.iter().map(count).sum::<usize>();
+    let (crowded, rounds) = (sum(|cell| cell.crowded), sum(|cell| cell.rounds));
+    (crowded > 0).then(|| {
+        format!(
+            "in {crowded} of {rounds} rounds the threads had clearly less than a core each, which \
+             no count of stolen time shows; those rounds are marked as disturbed"
+        )
+    })
+}
+
 /// A cell with marked rounds and too few others: none of its factors is resolved.
 fn unresolved(cell: &Cell) -> Option<String> {
     let Cell { id, marked, rounds, .. } = cell;
@@ -147,7 +160,13 @@ fn noise(cell: &Cell) -> Option<String> {
 fn disagreement(cell: &Cell) -> Option<String> {
     let total = cell.total.as_ref().filter(|total| !total.agrees)?;
     let (product, measured) = (number::factor(total.product), number::ratio(&total.measured));
-    Some(format!("{}: the rungs multiply to {product}, their pair measured {measured}", cell.id))
+    let ladder = total.ladder.as_ref().map(number::ratio);
+    let ladder = ladder.map(|ladder| format!(", within the ladder {ladder}"));
+    Some(format!(
+        "{}: the rungs multiply to {product}, their pair measured {measured}{}",
+        cell.id,
+        ladder.unwrap_or_default()
+    ))
 }
 
 #[cfg(test)]

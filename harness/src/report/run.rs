@@ -248,8 +248,8 @@ impl<'p, 'a> Run<'p, 'a> {
     }
 
     fn measure(&mut self, draft: Draft<'_>, weight: f64) -> Result<(), Error> {
-        let watches = self.budget.share(weight);
-        let Measured { cell, sessions } = cell::measure(draft, watches, &self.roofs)?;
+        let watch = self.budget.share(weight);
+        let Measured { cell, sessions } = cell::measure(draft, watch, &self.roofs)?;
         self.cells.push(cell);
         self.sessions.extend(sessions);
         Ok(())

@@ -95,6 +95,7 @@ fn cell(kernel: &str, title: &str, work: Amount, times: Times, limit: Option<f64
             from_time: estimate(times[0]),
             to_time: estimate(times[4]),
             measured: ratio(times[0] / times[4]),
+            ladder: Some(ratio(times[0] / times[4])),
             product: times[0] / times[4] * 1.01,
             agrees: true,
         }),
@@ -115,6 +116,7 @@ fn cell(kernel: &str, title: &str, work: Amount, times: Times, limit: Option<f64
         control: Some(Ratio::new(Estimate { median: 1.0, lo: 0.99, hi: 1.01, rounds: 20 }, None)),
         rounds: 20,
         marked: 1,
+        crowded: 1,
         arms,
         whole: Some(Whole {
             label: "All of it".into(),

@@ -2,7 +2,7 @@
 //!
 //! The page and the Markdown file are templates over this.
 
-use super::model::{Arm, Cell, Headline, Mode, Report, Skipped, Whole};
+use super::model::{Arm, Cell, Headline, Mode, Report, Skipped, Total, Whole};
 use super::number;
 use crate::workload::Cache;
 use serde::Serialize;
@@ -15,7 +15,7 @@ mod table;
 
 pub use facts::flatten;
 use losses::losses;
-pub(super) use table::{Table, results, roofs, rungs};
+pub(super) use table::{Table, results, roof_notes, roofs, rungs};
 
 /// Everything on the page but the drawings.
 #[derive(Serialize)]
@@ -36,6 +36,7 @@ pub(super) struct View<'a> {
     losses: Vec<String>,
     kernels: Vec<KernelView<'a>>,
     roofs: Table,
+    roof_notes: Vec<String>,
     skipped: &'a [Skipped],
     picture: Option<String>,
     facts: Vec<(String, String)>,
@@ -55,6 +56,8 @@ struct Card {
 struct KernelView<'a> {
     id: &'a str,
     title: &'static str,
+    /// Whether a whole application was measured with it.
+    has_whole: bool,
     single: Table,
     all: Table,
     cells: Vec<CellView<'a>>,
@@ -132,6 +135,7 @@ impl<'a> View<'a> {
             losses: report.cells.iter().flat_map(losses).collect(),
             kernels: kernels(report).map(|kernel| KernelView::of(report, kernel)).collect(),
             roofs: roofs(&report.roofs),
+            roof_notes: roof_notes(&report.roofs),
             skipped: &report.skipped,
             picture: report.picture.as_ref().map(|picture| {
                 format!(
@@ -170,6 +174,7 @@ impl<'a> KernelView<'a> {
         KernelView {
             id: kernel,
             title: kernel_title(kernel),
+            has_whole: cells.iter().any(|cell| cell.whole.is_some()),
             single: results(&cells, |headline| (&headline.single_arm, &headline.single)),
             all: results(&cells, |headline| (&headline.arm, &headline.factor)),
             cells: cells.into_iter().map(|cell| CellView::of(report, cell)).collect(),
@@ -193,27 +198,20 @@ impl<'a> CellView<'a> {
                 number::amount(cell.task.amount.work)
             ),
             rungs: rungs(cell),
-            total: cell.total.as_ref().map(|total| {
-                format!(
-                    "{} against {}, as a pair of its own: {} ({} against {}); the rungs multiply \
-                     to {}",
-                    title(cell, &total.to),
-                    title(cell, &total.from),
-                    number::ratio(&total.measured),
-                    number::time(&total.to_time),
-                    number::time(&total.from_time),
-                    number::factor(total.product)
-                )
-            }),
+            total: cell.total.as_ref().map(|total| self::total(cell, total)),
             comparisons: cell
                 .comparisons
                 .iter()
                 .filter_map(|pair| comparison(cell, pair))
                 .collect(),
             session: format!(
-                "{} rounds, {} marked as disturbed{}",
+                "{} rounds, {} marked as disturbed{}{}",
                 cell.rounds,
                 cell.marked,
+                match cell.crowded {
+                    0 => String::new(),
+                    crowded => format!(" ({crowded} by crowded cores)"),
+                },
                 floor.unwrap_or_default()
             ),
             whole: cell.whole.as_ref().map(|whole| {
@@ -250,6 +248,22 @@ fn against(ratio: &Ratio, arm: &Arm, base: &Arm) -> Option<String> {
     let (time, base_time) = (arm.time.as_ref()?, base.time.as_ref()?);
     let (time, base_time) = (number::time(time), number::time(base_time));
     Some(format!("{}: {time} against {base_time}", number::verdict(ratio)))
+}
+
+/// The total as it was measured apart, within the ladder, and as the product of the rungs.
+fn total(cell: &Cell, total: &Total) -> String {
+    let ladder = total.ladder.as_ref().map(number::with_quiet);
+    let ladder = ladder.map(|ladder| format!("within the ladder {ladder}; "));
+    format!(
+        "{} against {}, in rounds of their own: {} ({} against {}); {}the rungs multiply to {}",
+        title(cell, &total.to),
+        title(cell, &total.from),
+        number::with_quiet(&total.measured),
+        number::time(&total.to_time),
+        number::time(&total.from_time),
+        ladder.unwrap_or_default(),
+        number::factor(total.product)
+    )
 }
 
 fn comparison(cell: &Cell, pair: &super::model::Comparison) -> Option<String> {

@@ -12,6 +12,12 @@ pub trait Clock {
     fn counters(&self) -> Counters {
         Counters::default()
     }
+
+    /// How much of a core each thread of a session has at this moment: 1 where all are as fast
+    /// together as one is alone, a half where two share one. `None` if nobody has looked.
+    fn core_share(&self) -> Option<f64> {
+        None
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for &C {
@@ -21,6 +27,10 @@ impl<C: Clock + ?Sized> Clock for &C {
 
     fn counters(&self) -> Counters {
         (**self).counters()
+    }
+
+    fn core_share(&self) -> Option<f64> {
+        (**self).core_share()
     }
 }
 

@@ -76,6 +76,7 @@ impl<'c, 'a> Runner<'c, 'a> {
     /// # Panics
     /// When `order` names one that is not there.
     pub fn round(&mut self, order: &[usize]) -> Result<Lap, Error> {
+        let core_share = self.clock.core_share();
         let counters = self.clock.counters();
         let start = self.clock.now();
         let mut seconds = Vec::with_capacity(order.len());
@@ -87,9 +88,16 @@ impl<'c, 'a> Runner<'c, 'a> {
             }
             seconds.push(self.batch(arm, calls)? / calls as f64);
         }
-        let round =
+        let mut round =
             Round::new(order.to_vec(), self.clock.now() - start, counters, self.clock.counters());
+        round.core_share = core_share;
         Ok(Lap { seconds, round })
+    }
+
+    /// Which of those who take turns are an arm of these names, or the control of one.
+    pub(super) fn turns_of(&self, names: &[&str]) -> Vec<usize> {
+        let is_one = |&turn: &usize| names.contains(&&*self.arms[self.turns[turn].arm].name);
+        (0..self.turns.len()).filter(is_one).collect()
     }
 
     /// Those who take turns, without samples yet.
@@ -178,6 +186,7 @@ impl Round {
             seconds,
             steal_ticks: since(after.steal_ticks, before.steal_ticks),
             preemptions: since(after.preemptions, before.preemptions),
+            core_share: None,
         }
     }
 }

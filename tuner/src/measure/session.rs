@@ -45,6 +45,11 @@ pub struct Round {
     pub steal_ticks: Option<u64>,
     /// Times a thread of ours had to leave its core meanwhile; `None` if not told.
     pub preemptions: Option<u64>,
+    /// How much of a core each thread had as the round began ([`Clock::core_share`]).
+    ///
+    /// [`Clock::core_share`]: super::Clock::core_share
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core_share: Option<f64>,
 }
 
 /// Which rounds are marked as disturbed: those in which more of the machine was taken away than
@@ -57,13 +62,19 @@ pub struct Rule {
     /// Involuntary context switches in a second of the round (the first is free: the system's
     /// own housekeeping).
     pub preemptions_per_s: f64,
+    /// The least share of a core a thread should have had. A hypervisor may put two virtual cores
+    /// on one real core for seconds, and nothing of it is counted as stolen.
+    #[serde(default)]
+    pub core_share: f64,
 }
 
 impl Default for Rule {
     /// 1 % of the time stolen; 100 switches a second, which at about 10 us each is 0.1 % if the
     /// core comes straight back, and a third of the time if a busy neighbour has it for its slice.
+    /// No least share of a core: what is usual depends on the machine, whose threads may share
+    /// cores by design.
     fn default() -> Self {
-        Rule { steal_share: 0.01, preemptions_per_s: 100.0 }
+        Rule { steal_share: 0.01, preemptions_per_s: 100.0, core_share: 0.0 }
     }
 }
 
@@ -74,6 +85,12 @@ impl Rule {
         let preempted = round.preemptions.unwrap_or(0).saturating_sub(1) as f64;
         stolen > self.steal_share * round.seconds
             || preempted > self.preemptions_per_s * round.seconds
+            || self.finds_crowded(round)
+    }
+
+    /// Whether a thread had too little of a core in `round`.
+    pub fn finds_crowded(&self, round: &Round) -> bool {
+        round.core_share.is_some_and(|share| share < self.core_share)
     }
 }
 
@@ -173,11 +190,18 @@ impl Session {
         self.rounds.len() - self.unmarked().count()
     }
 
-    pub(super) fn push(&mut self, lap: Lap) {
-        for (&arm, seconds) in lap.round.order.iter().zip(lap.seconds) {
+    /// How many rounds are marked because a thread had too little of a core.
+    pub fn crowded(&self) -> usize {
+        let rule = &self.stopwatch.rule;
+        self.rounds.iter().filter(|round| rule.finds_crowded(round)).count()
+    }
+
+    /// Adds a round of arms in `order`, which the runner may know by other numbers.
+    pub(super) fn push(&mut self, order: &[usize], lap: Lap) {
+        for (&arm, seconds) in order.iter().zip(lap.seconds) {
             self.arms[arm].seconds.push(seconds);
         }
-        self.rounds.push(lap.round);
+        self.rounds.push(Round { order: order.to_vec(), ..lap.round });
     }
 
     fn unmarked(&self) -> impl Iterator<Item = usize> {

@@ -14,15 +14,6 @@ pub(super) struct Budget {
     weights_left: f64,
 }
 
-/// How the sessions of a cell are timed.
-#[derive(Clone, Copy)]
-pub(super) struct Watches {
-    /// All arms.
-    pub(super) session: Stopwatch,
-    /// The first and the last rung as a pair of their own.
-    pub(super) pair: Stopwatch,
-}
-
 impl Budget {
     /// Shares the time of a mode among `weights`, less what the closing roofs will take.
     pub(super) fn new(mode: Mode, weights: f64, closing: Duration) -> Budget {
@@ -42,18 +33,16 @@ impl Budget {
     }
 
     /// The share of a cell of this weight. Asked for when its inputs are ready.
-    pub(super) fn share(&mut self, weight: f64) -> Watches {
+    pub(super) fn share(&mut self, weight: f64) -> Stopwatch {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let share = left.mul_f64((weight / self.weights_left.max(weight)).clamp(0.0, 1.0));
         self.weights_left -= weight;
-        let watch = |share: Duration| {
-            let mut watch = Stopwatch::within(share);
-            if self.mode == Mode::Full {
-                // Six rounds have an interval from the least to the greatest: legal, not pretty.
-                watch.min_rounds = 2 * stats::MIN_ROUNDS;
-            }
-            watch
-        };
-        Watches { session: watch(share.mul_f64(0.6)), pair: watch(share.mul_f64(0.2)) }
+        // The rest is for checking the results.
+        let mut watch = Stopwatch::within(share.mul_f64(0.8));
+        if self.mode == Mode::Full {
+            // Six rounds have an interval from the least to the greatest: legal, not pretty.
+            watch.min_rounds = 2 * stats::MIN_ROUNDS;
+        }
+        watch
     }
 }

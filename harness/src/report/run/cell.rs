@@ -2,12 +2,11 @@
 
 use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total, Whole};
 use super::Error;
-use super::budget::Watches;
 use super::ladder::{Offer, Offers};
 use super::roofs::{Bounding, Roofs};
 use crate::workload::{Candidate, Check, Kind, Task};
 use std::collections::BTreeMap;
-use tilewise_tuner::measure::{self, Estimate, Ratio, Session};
+use tilewise_tuner::measure::{self, Estimate, Ratio, Session, Stopwatch};
 
 /// A cell before it is measured.
 pub(super) struct Draft<'a> {
@@ -56,7 +55,7 @@ pub(super) struct Measured {
 /// Checks and times a draft.
 pub(super) fn measure(
     mut draft: Draft<'_>,
-    watches: Watches,
+    watch: Stopwatch,
     roofs: &Roofs<'_>,
 ) -> Result<Measured, Error> {
     let checks: Vec<Check> = draft.candidates.iter_mut().map(|each| each.work.check()).collect();
@@ -76,27 +75,26 @@ pub(super) fn measure(
         _ => None,
     });
     let bounds: Vec<Option<Bounding<'_>>> = bounds.collect();
-    let session = {
+    let ends: Vec<&str> = match &rungs[..] {
+        [first, .., last] => vec![first, last],
+        _ => Vec::new(),
+    };
+    let (session, pair) = {
         let mut arms = self::arms(&mut draft.candidates, &timed);
         let mut probes: Vec<_> = bounds.iter().flatten().map(|bound| bound.probe).collect();
         probes.sort_by_key(|probe| probe.name());
         probes.dedup_by_key(|probe| probe.name());
         arms.extend(probes.into_iter().map(|probe| roofs.arm(probe)));
-        watches.session.measure(arms).map_err(failed)?
+        roofs.session(watch, arms, &ends).map_err(failed)?
     };
-    let mut sessions = vec![RawSession { id: draft.id.clone(), session: session.clone() }];
-    let mut total = None;
-    if let (Some(first), Some(last)) = (rungs.first(), rungs.last())
-        && first != last
-    {
-        let ends = [first.clone(), last.clone()];
-        let pair = self::arms(&mut draft.candidates, &ends);
-        let pair = watches.pair.measure(pair).map_err(failed)?;
-        total = self::total(&pair, &session, &rungs);
-        sessions.push(RawSession { id: format!("{}/total", draft.id), session: pair });
-    }
+    let total = total(&pair, &session, &rungs);
     let arms = records(&draft, checks, bounds, &session);
+    let id = draft.id.clone();
     let cell = conclude(draft, arms, &session, total);
+    let mut sessions = vec![RawSession { id: id.clone(), session }];
+    if !pair.rounds.is_empty() {
+        sessions.push(RawSession { id: format!("{id}/total"), session: pair });
+    }
     Ok(Measured { cell, sessions })
 }
 
@@ -168,20 +166,25 @@ fn over(amount: f64, time: &Estimate) -> Estimate {
     }
 }
 
+/// The first rung against the last, measured apart: as fast as its rungs say, or something in the
+/// ladder made them faster or slower than they are on their own.
 fn total(pair: &Session, session: &Session, rungs: &[String]) -> Option<Total> {
     let (from, to) = (rungs.first()?, rungs.last()?);
-    let measured = pair.ratio(to, from).ok()?;
+    let (measured, ladder) = (pair.ratio(to, from).ok()?, session.ratio(to, from).ok()?);
     let steps = rungs.windows(2).filter_map(|step| session.ratio(&step[1], &step[0]).ok());
     let product: f64 = steps.map(|ratio| ratio.median).product();
     let floor = 1.0 + pair.noise_floor().unwrap_or(0.0).max(session.noise_floor().unwrap_or(0.0));
+    let meet = measured.lo <= ladder.hi * floor && ladder.lo <= measured.hi * floor;
+    let (lo, hi) = (measured.lo.min(ladder.lo), measured.hi.max(ladder.hi));
     Some(Total {
         from: from.clone(),
         to: to.clone(),
         from_time: pair.time(from).ok()?,
         to_time: pair.time(to).ok()?,
         measured,
+        ladder: Some(ladder),
         product,
-        agrees: (measured.lo / floor..=measured.hi * floor).contains(&product),
+        agrees: meet && (lo / floor..=hi * floor).contains(&product),
     })
 }
 
@@ -208,6 +211,7 @@ fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<T
         control: session.control(),
         rounds: session.rounds.len(),
         marked: session.marked(),
+        crowded: session.crowded(),
         arms,
         whole: draft.whole,
         tried: draft.tried,

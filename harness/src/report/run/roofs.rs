@@ -2,12 +2,15 @@
 
 use super::super::model::{Mode, RawSession, Roof};
 use super::{Error, Plan};
-use crate::roofs::{self, Memory, Pattern, Probe, Quantity, Roof as Limit};
+use crate::roofs::{self, CoreClock, Memory, Pattern, Probe, Quantity, Roof as Limit};
 use crate::workload::Amount;
 use std::time::Duration;
 use tilewise::cache::CacheSizes;
 use tilewise::{Isa, Team};
-use tilewise_tuner::measure::{Arm, Stopwatch};
+use tilewise_tuner::measure::{Arm, Error as MeasureError, Session, Stopwatch};
+
+/// Share of its usual part of a core below which a thread counts as crowded.
+const CROWDED: f64 = 0.8;
 
 /// What measuring all roofs once takes.
 pub(super) fn time(mode: Mode) -> Duration {
@@ -21,6 +24,7 @@ pub(super) fn time(mode: Mode) -> Duration {
 pub(super) struct Roofs<'a> {
     probes: Vec<Probe>,
     team: &'a dyn Team,
+    clock: CoreClock<'a>,
     watch: Stopwatch,
     caches: CacheSizes,
     /// What was measured at the start.
@@ -35,13 +39,31 @@ impl<'a> Roofs<'a> {
         let Plan { setting, team, mode, .. } = *plan;
         let isas: Vec<Isa> = setting.machine.isas.clone();
         let caches = *setting.caches();
-        let probes = roofs::probes(&isas, setting.threads, &caches)
-            .map_err(|error| Error::Refused { cell: "roofs".into(), reason: error.to_string() })?;
+        let refused = |error: roofs::Error| Error::Refused {
+            cell: "roofs".into(),
+            reason: error.to_string(),
+        };
+        let probes = roofs::probes(&isas, setting.threads, &caches).map_err(refused)?;
+        let clock = CoreClock::new(setting.isa, team, &caches).map_err(refused)?;
         let watch = Stopwatch::within(time(mode));
         let (before, sessions) = (Vec::new(), Vec::new());
-        let mut roofs = Roofs { probes, team, watch, caches, before, sessions };
+        let mut roofs = Roofs { probes, team, clock, watch, caches, before, sessions };
         roofs.before = roofs.measure("roofs before")?;
+        let shares = roofs.sessions[0].session.rounds.iter().filter_map(|round| round.core_share);
+        roofs.watch.rule.core_share = CROWDED * shares.fold(0.0, f64::max);
         Ok(roofs)
+    }
+
+    /// Times `arms`, and those named in `apart` once more on their own. Rounds are marked in which
+    /// a thread had clearly less of a core than at best while the first roofs were measured.
+    pub(super) fn session(
+        &self,
+        mut watch: Stopwatch,
+        arms: Vec<Arm<'_>>,
+        apart: &[&str],
+    ) -> Result<(Session, Session), MeasureError> {
+        watch.rule = self.watch.rule;
+        watch.measure_apart(&self.clock, arms, apart)
     }
 
     /// Measures them once more, for the record.
@@ -54,7 +76,7 @@ impl<'a> Roofs<'a> {
     fn measure(&mut self, id: &str) -> Result<Vec<Limit>, Error> {
         let failed = |source| Error::Session { cell: id.into(), source };
         let arms = self.probes.iter().map(|probe| self.arm(probe)).collect();
-        let session = self.watch.measure(arms).map_err(failed)?;
+        let session = self.watch.measure_by(&self.clock, arms).map_err(failed)?;
         let limit = |probe: &Probe| Ok(probe.roof(session.time(&probe.name())?));
         let limits: Result<Vec<Limit>, _> = self.probes.iter().map(limit).collect();
         self.sessions.push(RawSession { id: id.into(), session });

@@ -1,10 +1,10 @@
 //! Results that went against us: they are shown before the others, each once.
 
-use super::super::model::{Cell, Comparison, Headline, Rung};
+use super::super::model::{Cell, Comparison, Headline};
 use super::super::number;
-use super::{comparison, title};
+use super::{against, comparison, title};
 use std::collections::HashSet;
-use tilewise_tuner::measure::Verdict;
+use tilewise_tuner::measure::{Ratio, Verdict};
 
 /// Slower arm and its base: a pair may be headline, comparison and rung at once.
 type Pair<'c> = (&'c str, &'c str);
@@ -17,7 +17,7 @@ pub(super) fn losses(cell: &Cell) -> Vec<String> {
     let all = cell.headline.iter().flat_map(|headline| against_plain(cell, headline));
     let all = all.chain(cell.comparisons.iter().filter_map(|pair| beside(cell, pair)));
     let mut said = HashSet::new();
-    let first = all.chain(slower_rungs(&cell.rungs)).filter(|(pair, _)| said.insert(*pair));
+    let first = all.chain(slower_rungs(cell)).filter(|(pair, _)| said.insert(*pair));
     lines.extend(first.map(|(_, line)| line));
     lines.into_iter().map(|line| format!("{}: {line}", cell.task.title)).collect()
 }
@@ -28,7 +28,7 @@ fn against_plain<'c>(cell: &'c Cell, headline: &'c Headline) -> Vec<(Pair<'c>, S
     let lost = sides.filter(|(_, ratio)| ratio.verdict != Verdict::Faster);
     let line = |(name, ratio): (&'c String, _)| {
         let (arm, base) = (title(cell, name), title(cell, baseline));
-        let line = format!("{arm} against {base} is {}", number::verdict(ratio));
+        let line = format!("{arm} against {base}: {}", times(cell, ratio, (name, baseline)));
         ((name.as_str(), baseline.as_str()), line)
     };
     lost.map(line).collect()
@@ -39,14 +39,21 @@ fn beside<'c>(cell: &Cell, pair: &'c Comparison) -> Option<(Pair<'c>, String)> {
     Some(((&pair.to, &pair.from), line))
 }
 
-fn slower_rungs(rungs: &[Rung]) -> Vec<(Pair<'_>, String)> {
+/// A ratio with both absolute times.
+fn times(cell: &Cell, ratio: &Ratio, (arm, base): Pair<'_>) -> String {
+    let arms = cell.arm(arm).zip(cell.arm(base));
+    let text = arms.and_then(|(arm, base)| against(ratio, arm, base));
+    text.unwrap_or_else(|| number::verdict(ratio))
+}
+
+fn slower_rungs(cell: &Cell) -> Vec<(Pair<'_>, String)> {
     let mut before = "";
     let mut lines = Vec::new();
-    for rung in rungs {
+    for rung in &cell.rungs {
         let Some(arm) = rung.arm.as_deref() else { continue };
         if let Some(factor) = rung.factor.filter(|factor| factor.hi < 1.0) {
-            let (label, factor) = (&rung.label, number::ratio(&factor));
-            let line = format!("the rung \"{label}\" made it slower, {factor}");
+            let (label, times) = (&rung.label, times(cell, &factor, (arm, before)));
+            let line = format!("the rung \"{label}\" made it slower: {times}");
             lines.push(((arm, before), line));
         }
         before = arm;

@@ -65,7 +65,7 @@ fn result<'c>(
         number::time(base.time.as_ref()?),
         number::time(arm.time.as_ref()?),
         format!("{} {}", number::plain(arm.rate.as_ref()?), cell.task.amount.unit),
-        number::ratio(ratio),
+        number::with_quiet(ratio),
         ratio.verdict.to_string(),
         arm.bound.as_ref().map_or_else(
             || "not bounded".into(),
@@ -92,7 +92,7 @@ pub(in super::super) fn rungs(cell: &Cell) -> Table {
                 format!("{}, {}, {} thr.", title(cell, &arm.name), arm.isa, arm.threads),
                 arm.time.as_ref().map_or_else(|| "none".into(), number::time),
                 arm.rate.as_ref().map_or_else(|| "none".into(), number::plain),
-                factor.map_or_else(|| rung.note.clone().unwrap_or_default(), number::ratio),
+                factor.map_or_else(|| rung.note.clone().unwrap_or_default(), number::with_quiet),
                 factor.map(|factor| factor.verdict.to_string()).unwrap_or_default(),
                 recipe(arm.recipe.as_ref()),
                 format!("{}: {}", if arm.check.passed() { "right" } else { "WRONG" }, {
@@ -111,7 +111,7 @@ pub(in super::super) fn rungs(cell: &Cell) -> Table {
 
 /// One row a roof.
 pub(in super::super) fn roofs(roofs: &[Roof]) -> Table {
-    let head = ["roof", "before", "after", "unit", "note"].map(String::from);
+    let head = ["roof", "before", "after", "unit"].map(String::from);
     let rate = |limit: &Limit| {
         let [value, lo, hi] = [limit.value, limit.lo, limit.hi].map(number::digits);
         format!("{value} [{lo}, {hi}]")
@@ -122,10 +122,24 @@ pub(in super::super) fn roofs(roofs: &[Roof]) -> Table {
             rate(before),
             after.as_ref().map_or_else(|| "not measured".into(), rate),
             before.unit.clone(),
-            before.note.clone().unwrap_or_default(),
         ]
     });
     Table { rows: rows.collect(), head: head.into() }
+}
+
+/// What the numbers of roofs cannot separate: each remark once, behind what it is about.
+pub(in super::super) fn roof_notes(roofs: &[Roof]) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for Roof { before, .. } in roofs {
+        let Some(note) = before.note.as_deref() else { continue };
+        let name = before.quantity.to_string();
+        match lines.iter_mut().find(|(other, _)| *other == note) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => lines.push((note, vec![name])),
+        }
+    }
+    lines.into_iter().map(|(note, names)| format!("{}: {note}", names.join(", "))).collect()
 }
 
 fn recipe(recipe: Option<&Recipe>) -> String {
