@@ -1,6 +1,7 @@
 //! The plots of the report, each from the same cells as the tables beside it.
 
 mod ladder;
+mod place;
 mod roofline;
 mod scaling;
 

@@ -70,11 +70,11 @@ impl Svg {
         ));
     }
 
-    /// A text along a line that rises to the right by `degrees`.
+    /// A text along a line that rises to the right by `degrees`, its middle at a point.
     pub(super) fn slanted(&mut self, class: &str, (x, y): (f64, f64), degrees: f64, text: &str) {
         let text = escape(text);
         self.push(format_args!(
-            r#"<text class="{class}" transform="translate({x:.1} {y:.1}) rotate({:.1})">{text}</text>"#,
+            r#"<text class="{class}" transform="translate({x:.1} {y:.1}) rotate({:.1})" text-anchor="middle" dy="3.5">{text}</text>"#,
             -degrees
         ));
     }

@@ -11,7 +11,7 @@ use super::super::svg::{Anchor, Log, Svg, tick_label};
 use crate::workload::Kind;
 
 const WIDTH: f64 = 1000.0;
-const ROW: f64 = 34.0;
+const ROW: f64 = 30.0;
 const TOP: f64 = 46.0;
 /// Left and right ends of the axis; labels stand left of it, numbers right.
 const AXIS: (f64, f64) = (206.0, 688.0);
