@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "guard pages: mapping memory and forbidding access to parts of it")]
 
 use bytemuck::Pod;
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::{Deref, DerefMut};
 
 /// A copy of `values` that ends where a forbidden page begins.
@@ -74,6 +75,63 @@ impl<T> DerefMut for Guarded<T> {
     }
 }
 
+/// An allocator that ends whatever is aligned to a cache line (packed weights, scratch) where a
+/// forbidden page begins. Storage aligned to more than a page comes from the system.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardedLines;
+
+#[cfg(unix)]
+impl GuardedLines {
+    fn guards(layout: Layout) -> bool {
+        (64..=4096).contains(&layout.align())
+    }
+
+    /// Bytes from the first one not forbidden to the storage.
+    fn offset(layout: Layout, middle: usize) -> usize {
+        (middle - layout.size()) / layout.align() * layout.align()
+    }
+}
+
+#[cfg(unix)]
+// SAFETY: the pages of a map are handed out once, and given back by the layout they were made for.
+unsafe impl GlobalAlloc for GuardedLines {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !Self::guards(layout) {
+            // SAFETY: by the caller's promise.
+            return unsafe { System.alloc(layout) };
+        }
+        let map = std::mem::ManuallyDrop::new(pages::Map::new(layout.size()));
+        let (middle, bytes) = map.middle();
+        // SAFETY: within the map, for it is at least as long as the layout.
+        unsafe { middle.add(Self::offset(layout, bytes)) }
+    }
+
+    unsafe fn dealloc(&self, storage: *mut u8, layout: Layout) {
+        if !Self::guards(layout) {
+            // SAFETY: by the caller's promise.
+            return unsafe { System.dealloc(storage, layout) };
+        }
+        // SAFETY: `alloc` made a map for this layout and gave out this place of it.
+        drop(unsafe {
+            pages::Map::around(storage, layout.size(), |middle| Self::offset(layout, middle))
+        });
+    }
+}
+
+#[cfg(not(unix))]
+// SAFETY: it is the system's allocator.
+unsafe impl GlobalAlloc for GuardedLines {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, storage: *mut u8, layout: Layout) {
+        // SAFETY: by the caller's promise.
+        unsafe { System.dealloc(storage, layout) }
+    }
+}
+
 #[cfg(unix)]
 mod pages {
     use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
@@ -103,6 +161,22 @@ mod pages {
                     .expect("a page can be forbidden");
             }
             map
+        }
+
+        /// The map made for `bytes` of which `start` was given out, so far from its middle's start.
+        ///
+        /// # Safety
+        /// It was, and nobody else takes it.
+        pub(super) unsafe fn around(
+            start: *mut u8,
+            bytes: usize,
+            offset: impl Fn(usize) -> usize,
+        ) -> Self {
+            let page = rustix::param::page_size();
+            let middle = bytes.next_multiple_of(page);
+            // SAFETY: the map begins a page before its middle, by the caller's promise.
+            let start = unsafe { start.sub(offset(middle) + page) };
+            Map { start, bytes: middle + 2 * page, page }
         }
 
         /// Where the pages between the forbidden ones begin, and their bytes.

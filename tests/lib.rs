@@ -2,7 +2,7 @@
 
 mod guard;
 
-pub use guard::{Guarded, guarded, guarded_front};
+pub use guard::{Guarded, GuardedLines, guarded, guarded_front};
 
 use std::io::Write;
 use std::sync::{LazyLock, Once};

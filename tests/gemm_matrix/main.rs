@@ -1,0 +1,166 @@
+//! The big matrix: products of every kind, on every instruction set, drawn at random or counted
+//! through, equal to plain loops bit for bit, with forbidden memory around every operand.
+//!
+//! An ordinary test run takes a few thousand cases. All of them:
+//!
+//! ```sh
+//! TILEWISE_CASES=1000000 cargo test --release -p tilewise-tests --test gemm_matrix -- --nocapture
+//! ```
+//!
+//! `TILEWISE_SEED` begins elsewhere. A case that fails prints itself and the seed that alone
+//! draws it again.
+
+mod arena;
+mod case;
+mod operands;
+mod plain;
+mod run;
+
+use case::{Case, Draw, LhsKind, OutputKind, Zeros};
+use std::env;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tilewise::Isa;
+use tilewise::gemm::{EXACT_DEPTH, Shape, Tile, tiles};
+use tilewise_tests::{GuardedLines, each_isa};
+
+#[global_allocator]
+static ALLOCATOR: GuardedLines = GuardedLines;
+
+/// Cases of an ordinary run.
+const ORDINARY: usize = 3000;
+
+/// Sizes up to which every shape is tried.
+const EXHAUSTIVE: usize = 20;
+
+/// A number from the environment: only tests read it, never the library.
+fn number(name: &str, otherwise: usize) -> usize {
+    env::var(name).map_or(otherwise, |value| {
+        value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}; give a whole number"))
+    })
+}
+
+fn cases() -> usize {
+    number("TILEWISE_CASES", ORDINARY)
+}
+
+/// Runs the cases `case` gives for `0..count` on the cores there are, and says how many there were.
+fn run_all(what: &str, count: usize, case: impl Fn(usize) -> Case + Sync) {
+    let (next, start) = (AtomicUsize::new(0), Instant::now());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut arenas = arena::Arenas::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        break;
+                    }
+                    let case = case(index);
+                    let run = AssertUnwindSafe(|| case.run(&mut arenas));
+                    if let Err(panic) = catch_unwind(run) {
+                        next.store(count, Ordering::Relaxed);
+                        say(&format!("{what} {index} failed: {case:#?}"));
+                        resume_unwind(panic);
+                    }
+                }
+            });
+        }
+    });
+    say(&format!("{what}: {count} cases, {:.1} s", start.elapsed().as_secs_f64()));
+}
+
+/// Straight to standard error: what the macros print is shown of failing tests only.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[test]
+fn random_products_equal_plain_loops() {
+    let (cases, seed) = (cases(), number("TILEWISE_SEED", 1) as u64);
+    let draw = Draw::new();
+    run_all(&format!("random products from seed {seed}"), cases, |index| {
+        draw.case(seed.wrapping_add(index as u64))
+    });
+}
+
+/// Every shape up to 20 x 20 x 20 with the best tile; in a full run, with every tile of every
+/// instruction set.
+#[test]
+fn every_small_shape_with_every_tile() {
+    let full = cases() > ORDINARY;
+    let tiles: Vec<(Isa, Tile)> = if full {
+        Isa::available().flat_map(|isa| tiles(isa).iter().map(move |&tile| (isa, tile))).collect()
+    } else {
+        vec![(Isa::best(), tiles(Isa::best())[0])]
+    };
+    let side = EXHAUSTIVE + 1;
+    run_all("every small shape", side.pow(3) * tiles.len(), |index| {
+        let (shape, (isa, tile)) = (index % side.pow(3), tiles[index / side.pow(3)]);
+        let shape = Shape { m: shape % side, n: shape / side % side, k: shape / side / side };
+        let mut case = Case::plain(shape, isa, index as u64);
+        case.recipe.tile = tile;
+        case.lhs = LhsKind::ALL[index % 3];
+        case
+    });
+}
+
+/// Depths at which sums nearly, just and often wrap, with bytes that make them.
+#[test]
+fn deep_products_wrap_as_documented() {
+    let depths = [EXACT_DEPTH, EXACT_DEPTH + 1, 65_793, 65_794, 66_000, 70_001, 140_003];
+    let mut list = Vec::new();
+    each_isa(|isa| {
+        for (index, k) in depths.into_iter().enumerate() {
+            let zeros = [(0, Zeros::None), (0, Zeros::One(127)), (1, Zeros::One(126))];
+            for (zero_point, zeros) in zeros {
+                let mut case = Case::plain(Shape { m: 2, n: 17, k }, isa, index as u64);
+                case.zero_point = zero_point;
+                case.zeros = zeros;
+                case.bytes = case::Bytes::Ends;
+                list.push(case);
+            }
+        }
+    });
+    run_all("deep products", list.len(), |index| list[index].clone());
+}
+
+/// What a case is made of is what it says: the lists above cover what they claim.
+#[test]
+fn drawn_cases_cover_every_choice() {
+    let draw = Draw::new();
+    let cases: Vec<Case> = (0..2000).map(|seed| draw.case(seed)).collect();
+    let some = |what: &str, test: &dyn Fn(&Case) -> bool| {
+        assert!(cases.iter().any(test), "no case with {what}");
+    };
+    for isa in Isa::available() {
+        for tile in tiles(isa) {
+            some(&format!("{tile} on {isa}"), &|case| case.isa == isa && case.recipe.tile == *tile);
+        }
+    }
+    for output in OutputKind::ALL {
+        some(&format!("{output:?}"), &|case| case.output == output);
+    }
+    for lhs in LhsKind::ALL {
+        some(&format!("{lhs:?}"), &|case| case.lhs == lhs);
+    }
+    some("no rows", &|case| case.shape.m == 0);
+    some("no columns", &|case| case.shape.n == 0);
+    some("no depth", &|case| case.shape.k == 0);
+    some("weights from a file", &|case| case.stored);
+    some("weights by column", &|case| case.transposed);
+    some("threads", &|case| case.team > 0);
+}
+
+/// The allocator is in use: what the library allocates ends where a forbidden page begins.
+#[cfg(unix)]
+#[test]
+fn scratch_and_packed_weights_are_guarded() {
+    for lines in [1, 3, 64, 1000] {
+        let buffer = tilewise::buffer::Buffer::<[i32; 16]>::zeroed(lines).unwrap();
+        assert_eq!(buffer.as_ptr_range().end.addr() % 4096, 0, "{lines} lines");
+    }
+}
