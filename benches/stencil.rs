@@ -34,7 +34,7 @@ impl<T: Real> Case<T> {
         let extent = Extent { x: few(extent.x), y: few(extent.y), z: few(extent.z) };
         let value = |[x, y, z]: [usize; 3]| T::from_f64(((7 * x + 3 * y + 5 * z) % 17) as f64);
         let grid = Grid::from_fn(extent, value).expect("memory for a grid");
-        let stencil = Stencil { kind, coefficient: kind.stability_limit() / 2.0 };
+        let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
         Case { stencil, extent, grid }
     }
 

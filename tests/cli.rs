@@ -115,6 +115,9 @@ fn fields_are_stepped_and_painted() {
     let picture = image::open(&png).expect("a picture");
     assert_eq!((picture.width(), picture.height()), (60, 40));
     json("stencil --kind heat7 --grid 20,21,22 --json", "line");
+    for scheme in ["plain", "spatial", "streaming", "overlapped"] {
+        json(&format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json"), "line");
+    }
 }
 
 fn written(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {

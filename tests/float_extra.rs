@@ -45,8 +45,8 @@ fn operate<V: Vocabulary, T: Real>(
                 T::plus(simd, a, b),
                 T::minus(simd, a, b),
                 T::times(simd, a, b),
-                T::shift_up(simd, a),
-                T::shift_down(simd, a),
+                T::rotate_up(simd, a, 1),
+                T::rotate_up(simd, a, T::lanes::<V::Floats>() - 1),
                 T::select(simd, mask, a, T::splat(simd, b_first::<V, T>(b))),
             ];
             for (out, result) in out.iter_mut().zip(results) {

@@ -192,7 +192,7 @@ fn points_in_lanes_are_fused_multiply_adds_of_whole_registers() {
 #[test]
 fn stencils_stream_whole_registers_past_the_caches() {
     for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512Vnni", 64)] {
-        let functions = inside(isa, &["stencil", "sweep", "Kernel", "4step"]);
+        let functions = inside(isa, &["stencil", "rows", "Kernel", "6update"]);
         for (name, stream) in [("f32", Mnemonic::Vmovntps), ("f64", Mnemonic::Vmovntpd)] {
             let streams = |i: &Instruction| i.mnemonic() == stream && vector_bytes(i) == bytes;
             assert!(most_in_a_loop(&functions, streams) >= 1, "{isa}, {name}");

@@ -4,7 +4,9 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use tilewise::cache::CacheSizes;
-use tilewise::stencil::{Error, Extent, Grid, Kind, Plan, Recipe, SideBySide, Stencil, reference};
+use tilewise::stencil::{
+    Boundary, Error, Extent, Grid, Kind, Plan, Recipe, Scheme, SideBySide, Stencil, reference,
+};
 use tilewise::vector::Real;
 use tilewise::{Isa, Solo, Team};
 use tilewise_tests::{each_isa, guarded, teams};
@@ -41,17 +43,23 @@ fn field<T: Number>(extent: Extent, seed: u64) -> Vec<T> {
         .collect()
 }
 
-/// The extent that leaves `inner` points inside the rim.
-fn around(kind: Kind, inner: [usize; 3]) -> Extent {
-    match kind.dimensions() {
-        2 => Extent::plane(inner[0] + 2, inner[1] + 2),
-        _ => Extent::space(inner[0] + 2, inner[1] + 2, inner[2] + 2),
+/// The extent in which a stencil updates `inner` points along each axis, or as few more as its
+/// boundaries need.
+fn around(stencil: &Stencil, inner: [usize; 3]) -> Extent {
+    let radius = stencil.kind.radius();
+    let along = |axis: usize| match stencil.boundary[axis] {
+        Boundary::Fixed => inner[axis] + 2 * radius,
+        _ => inner[axis].max(radius),
+    };
+    match stencil.kind.dimensions() {
+        2 => Extent::plane(along(0), along(1)),
+        _ => Extent::space(along(0), along(1), along(2)),
     }
 }
 
 #[derive(Clone, Debug)]
 struct Case {
-    kind: Kind,
+    stencil: Stencil,
     inner: [usize; 3],
     recipe: Recipe,
     steps: usize,
@@ -62,6 +70,7 @@ fn recipe(tile_rows: usize, side_by_side: SideBySide, streaming: bool, threads: 
     let caches = CacheSizes::ASSUMED;
     let extent = Extent::plane(3, 3);
     let mut recipe = Recipe::estimate::<f32>(Kind::Heat5, extent, Isa::Scalar, &caches, threads);
+    recipe.scheme = Scheme::Spatial;
     recipe.tile_rows = tile_rows;
     recipe.side_by_side = side_by_side;
     recipe.streaming = streaming;
@@ -69,33 +78,52 @@ fn recipe(tile_rows: usize, side_by_side: SideBySide, streaming: bool, threads: 
     recipe
 }
 
-fn cases() -> impl Strategy<Value = Case> {
-    // One-wide, prime and register-sized rows, and either side of each.
-    let row = prop_oneof![1usize..7, Just(13), 14usize..20, 29usize..36, Just(97), 125usize..132];
-    let recipes = (1usize..12, any::<prop::sample::Index>(), any::<bool>(), 1usize..6);
-    let kinds = prop::sample::select(&Kind::ALL[..]);
-    let sizes = (kinds, (row, 1usize..11, 1usize..9));
-    (sizes, recipes, 0usize..20_000, 0usize..5, any::<u64>()).prop_map(
-        |((kind, (x, y, z)), (rows, choice, streaming, threads), prefetch, steps, seed)| {
-            let side_by_side = *choice.get(SideBySide::choices(kind));
+fn recipes(kind: Kind) -> impl Strategy<Value = Recipe> {
+    let tile = (1usize..12, 1usize..80, 1usize..9, prop::sample::select(&Scheme::ALL[..]));
+    let side = prop::sample::select(SideBySide::choices(kind));
+    (tile, side, any::<bool>(), 1usize..6, 0usize..20_000).prop_map(
+        |((rows, points, depth, scheme), side_by_side, streaming, threads, prefetch)| {
             let mut recipe = recipe(rows, side_by_side, streaming, threads);
+            (recipe.scheme, recipe.depth, recipe.tile_points) = (scheme, depth, points);
             recipe.prefetch = prefetch;
-            Case { kind, inner: [x, y, z], recipe, steps, seed }
+            recipe
         },
     )
 }
 
-/// Runs a case on every instruction set, its padding full of NaN, and compares all bits.
+fn cases() -> impl Strategy<Value = Case> {
+    prop::sample::select(&Kind::ALL[..]).prop_flat_map(|kind| {
+        // One-wide, prime and register-sized rows, and either side of each.
+        let row =
+            prop_oneof![1usize..7, Just(13), 14usize..20, 29usize..36, Just(97), 125usize..132];
+        let boundary = prop::array::uniform3(prop::sample::select(&Boundary::ALL[..]));
+        let rest = (0usize..12, any::<u64>());
+        ((row, 1usize..20, 1usize..17), boundary, recipes(kind), rest).prop_map(
+            move |((x, y, z), boundary, recipe, (steps, seed))| {
+                let stencil = Stencil::new(kind, kind.stability_limit() * 0.7);
+                let stencil = stencil.with_boundary(boundary);
+                Case { stencil, inner: [x, y, z], recipe, steps, seed }
+            },
+        )
+    })
+}
+
+/// Runs a case on every instruction set, its padding and scratch full of NaN, and compares all
+/// bits.
 fn matches_reference<T: Number>(case: &Case, team: &dyn Team) -> Result<(), TestCaseError> {
-    let Case { kind, inner, recipe, steps, seed } = *case;
-    let (extent, coefficient) = (around(kind, inner), kind.stability_limit() * 0.7);
+    let Case { stencil, inner, recipe, steps, seed } = *case;
+    let extent = around(&stencil, inner);
     let start = field::<T>(extent, seed);
     let mut expected = start.clone();
-    reference::run(kind, T::from_f64(coefficient), extent, &mut expected, steps);
+    reference::run(&stencil, extent, &mut expected, steps);
     for isa in Isa::available() {
-        let plan = Plan::new(Stencil { kind, coefficient }, extent, isa, recipe).unwrap();
+        let plan = Plan::new(stencil, extent, isa, recipe).unwrap();
         let mut grid = Grid::from_slice(extent, &start).unwrap();
+        // Once for the room, then again with poison in it.
+        plan.run(&mut grid, steps, team).unwrap();
+        grid.copy_from_slice(&start).unwrap();
         grid.fill_padding(T::from_f64(f64::NAN));
+        grid.fill_scratch(T::from_f64(f64::NAN));
         plan.run(&mut grid, steps, team).unwrap();
         let mut found = start.clone();
         grid.copy_to_slice(&mut found).unwrap();
@@ -126,9 +154,9 @@ proptest! {
     #[test]
     fn estimates_are_accepted_and_exact(case in cases(), l2 in 0usize..1 << 20) {
         let caches = CacheSizes { l1d: l2 / 8, l2, l3: l2, ..CacheSizes::ASSUMED };
-        let extent = around(case.kind, case.inner);
-        let threads = case.recipe.threads;
-        let recipe = Recipe::estimate::<f32>(case.kind, extent, Isa::best(), &caches, threads);
+        let extent = around(&case.stencil, case.inner);
+        let (kind, threads) = (case.stencil.kind, case.recipe.threads);
+        let recipe = Recipe::estimate::<f32>(kind, extent, Isa::best(), &caches, threads);
         matches_reference::<f32>(&Case { recipe, ..case }, &Solo)?;
     }
 }
@@ -139,7 +167,7 @@ fn the_front_door_gives_the_bits_of_the_plain_loop() {
     for extent in [Extent::space(20, 18, 16), Extent::space(130, 120, 110)] {
         let mut expected = field::<f32>(extent, 1);
         let mut grid = Grid::from_slice(extent, &expected).unwrap();
-        reference::run(Kind::Heat7, 0.125, extent, &mut expected, 3);
+        reference::run(&Stencil::heat7(0.125), extent, &mut expected, 3);
         Stencil::heat7(0.125).run(&mut grid, 3).unwrap();
         let mut found = expected.clone();
         grid.copy_to_slice(&mut found).unwrap();
@@ -180,9 +208,9 @@ fn points_go_in_and_out_unchanged() {
         let (again, steps) = (field::<f64>(extent, 8), 3);
         grid.copy_from_slice(&guarded(&again)).unwrap();
         let kind = if extent.z == 1 { Kind::Heat5 } else { Kind::Heat7 };
-        Stencil { kind, coefficient: 0.1 }.run(&mut grid, steps).unwrap();
+        Stencil::new(kind, 0.1).run(&mut grid, steps).unwrap();
         let mut expected = again;
-        reference::run(kind, 0.1, extent, &mut expected, steps);
+        reference::run(&Stencil::new(kind, 0.1), extent, &mut expected, steps);
         grid.copy_to_slice(&mut out).unwrap();
         assert_eq!(*out, *expected);
         for y in 0..extent.y {
@@ -216,7 +244,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     let refusal = |result: Result<(), Error>| result.unwrap_err().to_string();
     let grid = |extent| Grid::<f32>::zeroed(extent).map(drop);
     assert!(refusal(grid(Extent::space(0, 5, 5))).contains("0 points along x"));
-    assert!(refusal(grid(Extent::space(5, 2, 5))).contains("2 points along y"));
+    assert!(refusal(grid(Extent::space(5, 0, 5))).contains("0 points along y"));
     assert!(refusal(grid(Extent::space(5, 5, 0))).contains("0 points along z"));
     assert!(matches!(grid(Extent::plane(usize::MAX, 3)), Err(Error::TooLarge { .. })));
     assert!(matches!(grid(Extent::space(1 << 21, 1 << 20, 1 << 20)), Err(Error::TooLarge { .. })));
@@ -227,6 +255,10 @@ fn what_cannot_be_run_is_refused_by_name() {
     let planned = |stencil, extent, recipe| refusal(plan(stencil, extent, recipe).map(drop));
     assert!(planned(Stencil::heat5(0.1), space, fine).contains("one plane"));
     assert!(planned(Stencil::heat7(0.1), Extent::plane(5, 5), fine).contains("1 points along z"));
+    assert!(planned(Stencil::heat5(0.1), Extent::plane(5, 2), fine).contains("2 points along y"));
+    let mut deep = fine;
+    deep.depth = 33;
+    assert!(planned(Stencil::heat7(0.1), space, deep).contains("at most 32"));
     for coefficient in [f64::NAN, f64::INFINITY, -0.1, 0.17] {
         assert!(matches!(
             plan(Stencil::heat7(coefficient), space, fine),

@@ -71,7 +71,7 @@ impl<T: Field> Workload<T> {
             return Err(Error::Steps { given: steps, most: Self::MOST_STEPS });
         }
         // Half the stable limit: the field smooths and stays among normal numbers.
-        let stencil = Stencil { kind, coefficient: kind.stability_limit() / 2.0 };
+        let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
         let grid = Grid::from_fn(extent, |at| start(seed, extent, at))?;
         let recipe = stencil::Recipe::estimate::<T>(
             kind,
@@ -93,8 +93,7 @@ impl<T: Field> Workload<T> {
             plain: RefCell::new([Buffer::zeroed(0)?, Buffer::zeroed(0)?]),
         };
         workload.expected = workload.start();
-        let coefficient = T::from_f64(stencil.coefficient);
-        stencil::reference::run(kind, coefficient, extent, &mut workload.expected, steps);
+        stencil::reference::run(&stencil, extent, &mut workload.expected, steps);
         Ok(workload)
     }
 
@@ -116,7 +115,7 @@ impl<T: Field> Workload<T> {
 
     /// What the tuner knows it as.
     pub fn problem(&self) -> space::Field<T> {
-        space::Field::new(self.stencil.kind, self.extent)
+        space::Field::new(self.stencil.kind, self.extent).with_steps(self.steps)
     }
 
     /// What is done.

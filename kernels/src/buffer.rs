@@ -23,13 +23,16 @@ const LARGE_PAGE: usize = 2 << 20;
 pub struct Buffer<T>(AVec<T, RuntimeAlign>);
 
 impl<T: Zeroable + Copy> Buffer<T> {
+    /// The fewest values that the system may back with large pages.
+    pub const LARGE: usize = 2 * LARGE_PAGE / size_of::<T>();
+
     /// Allocates and zeroes.
     ///
     /// # Errors
     /// [`OutOfMemory`] when the system does not have that much.
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
         let bytes = len.saturating_mul(size_of::<T>());
-        let align = if bytes >= 2 * LARGE_PAGE { LARGE_PAGE } else { LINE };
+        let align = if len >= Self::LARGE { LARGE_PAGE } else { LINE };
         let mut storage: AVec<T, RuntimeAlign> = AVec::new(align);
         storage.try_reserve_exact(len).map_err(|_| OutOfMemory { bytes })?;
         pages::ask_for_large(storage.as_ptr().addr(), bytes);

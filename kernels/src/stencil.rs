@@ -11,8 +11,10 @@
 //! # Ok::<(), tilewise::stencil::Error>(())
 //! ```
 //!
-//! The story, file by file: `taps` has the formula, `grid` where points stand in memory, `recipe`
-//! how a sweep is cut into tiles, `sweep` the loops, `table` picks them for a CPU, and
+//! The story, file by file: `taps` has the formulas and `formula` what a formula is, `boundary`
+//! what is found past the ends, `grid` and `space` where points stand in memory, `recipe` how they
+//! are cut into tiles. `rows` is the loop over registers and `apply` its only caller; `sweep` goes
+//! through a grid one step at a time and `overlap` several; `table` picks the loops for a CPU, and
 //! [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
 //! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
 //! gives is the CPU's business).
@@ -22,47 +24,80 @@
 //! until its last neighbour is done (the tiles see to that) and if stores go past the caches
 //! (otherwise each line is read before it is written: 12 and 24).
 
+mod apply;
+mod boundary;
 mod error;
+mod formula;
 mod grid;
+mod overlap;
 mod recipe;
 pub mod reference;
+mod rows;
+mod space;
 mod sweep;
 mod table;
 mod taps;
 
+pub use boundary::Boundary;
 pub use error::Error;
 pub use grid::{Extent, Grid};
-pub use recipe::{Recipe, SideBySide};
+pub use recipe::{Recipe, Scheme, SideBySide};
 pub use taps::{Kind, UnknownKind};
 
+use crate::buffer::LINE;
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
 use crate::matrix::Disjoint;
-use crate::team::Team;
+use crate::team::{Member, Team};
 use crate::vector::Real;
-use alloc::boxed::Box;
+use apply::Kernels;
+use core::cell::Cell;
 use core::ops::Range;
 use grid::Layout;
-use sweep::{Part, Sweep};
+use overlap::Tiling;
+use space::Space;
 
-/// A kind of stencil and its coefficient: `dt * diffusivity / spacing^2` for heat.
+/// A kind of stencil, its coefficient, and what it finds past the ends of a grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Stencil {
     /// Which neighbours, and the formula.
     pub kind: Kind,
-    /// From 0 to [`Kind::stability_limit`]; rounded once to the numbers of the grid.
+    /// `dt * diffusivity / spacing^2` for heat: from 0 to [`Kind::stability_limit`]; rounded once
+    /// to the numbers of the grid.
     pub coefficient: f64,
+    /// Along x, y and z.
+    pub boundary: [Boundary; 3],
 }
 
 impl Stencil {
+    /// A stencil with a fixed rim.
+    pub const fn new(kind: Kind, coefficient: f64) -> Self {
+        Stencil { kind, coefficient, boundary: [Boundary::Fixed; 3] }
+    }
+
     /// Heat on a plane, see [`Kind::Heat5`].
     pub const fn heat5(coefficient: f64) -> Self {
-        Stencil { kind: Kind::Heat5, coefficient }
+        Self::new(Kind::Heat5, coefficient)
     }
 
     /// Heat in space, see [`Kind::Heat7`].
     pub const fn heat7(coefficient: f64) -> Self {
-        Stencil { kind: Kind::Heat7, coefficient }
+        Self::new(Kind::Heat7, coefficient)
+    }
+
+    /// The same with other boundaries along x, y and z (in a plane the last one is nobody's).
+    ///
+    /// ```
+    /// use tilewise::stencil::{Boundary, Extent, Grid, Stencil};
+    /// // Nothing flows out of a box with mirrors for walls.
+    /// let mut grid = Grid::from_fn(Extent::plane(8, 8), |[x, _, _]| x as f64)?;
+    /// Stencil::heat5(0.2).with_boundary([Boundary::Mirror; 3]).run(&mut grid, 1000)?;
+    /// assert!(grid.row(0, 0).iter().all(|value| (value - 3.5).abs() < 1e-9));
+    /// # Ok::<(), tilewise::stencil::Error>(())
+    /// ```
+    pub const fn with_boundary(self, boundary: [Boundary; 3]) -> Self {
+        Stencil { boundary, ..self }
     }
 
     /// Steps a grid with the best instruction set, an estimated recipe and, where the grid leaves
@@ -74,8 +109,9 @@ impl Stencil {
     pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<(), Error> {
         let (extent, isa, caches) = (grid.extent(), Isa::best(), CacheSizes::detect());
         let plan = |threads| {
-            let recipe = Recipe::estimate::<T>(self.kind, extent, isa, &caches, threads);
-            Plan::new(self, extent, isa, recipe)
+            let estimate =
+                if steps > 1 { Recipe::estimate_fused::<T> } else { Recipe::estimate::<T> };
+            Plan::new(self, extent, isa, estimate(self.kind, extent, isa, &caches, threads))
         };
         #[cfg(feature = "std")]
         if grid.bytes() > caches.l2 {
@@ -104,7 +140,8 @@ pub struct Plan<T> {
     isa: Isa,
     recipe: Recipe,
     layout: Layout,
-    sweep: Box<dyn Sweep<T>>,
+    space: Space,
+    kernels: Kernels<T>,
 }
 
 impl<T: Real> Plan<T> {
@@ -112,25 +149,22 @@ impl<T: Real> Plan<T> {
     ///
     /// # Errors
     /// [`Error::TooSmall`], [`Error::NotFlat`] and [`Error::TooLarge`] for the extent,
-    /// [`Error::Unstable`] for the coefficient, [`Error::RecipeZero`] and [`Error::SideBySide`]
-    /// for the recipe, [`Error::MissingIsa`].
+    /// [`Error::Unstable`] for the coefficient, [`Error::RecipeZero`], [`Error::Depth`] and
+    /// [`Error::SideBySide`] for the recipe, [`Error::MissingIsa`].
     pub fn new(stencil: Stencil, extent: Extent, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
-        let Stencil { kind, coefficient } = stencil;
+        let Stencil { kind, coefficient, boundary } = stencil;
         let layout = Layout::new::<T>(extent)?;
-        match (kind.dimensions(), extent.z) {
-            (2, 2..) => return Err(Error::NotFlat { kind, extent }),
-            (3, ..3) => {
-                return Err(Error::TooSmall { extent, axis: 'z', points: extent.z, least: 3 });
-            }
-            _ => {}
+        if kind.dimensions() == 2 && extent.z > 1 {
+            return Err(Error::NotFlat { kind, extent });
         }
+        let space = Space::new(layout, kind.dimensions(), kind.radius(), boundary)?;
         let limit = kind.stability_limit();
         if !(0.0..=limit).contains(&coefficient) {
             return Err(Error::Unstable { kind, coefficient, limit });
         }
         recipe.check(kind)?;
-        let sweep = table::find(kind, isa, &recipe)?;
-        Ok(Plan { stencil, isa, recipe, layout, sweep })
+        let kernels = table::find(stencil, isa, recipe.side_by_side)?;
+        Ok(Plan { stencil, isa, recipe, layout, space, kernels })
     }
 
     /// What it computes.
@@ -153,60 +187,141 @@ impl<T: Real> Plan<T> {
         &self.recipe
     }
 
-    /// Bytes moved between memory and caches for one update, if each point is read once: what
-    /// the streaming limit of a large grid is counted from.
-    pub fn bytes_per_update(&self) -> usize {
-        let passes = if self.recipe.streaming { 2 } else { 3 };
-        passes * size_of::<T>()
+    /// Bytes moved between memory and caches for one update of a large grid, if each point that a
+    /// tile looks at is read once: what the bandwidth of memory limits.
+    ///
+    /// One step at a time it is a read and a write, and another read of what is written unless
+    /// stores go past the caches. Fused steps share that among them, and read again what their
+    /// tiles overlap.
+    pub fn bytes_per_update(&self) -> f64 {
+        let Recipe { depth, streaming, .. } = self.recipe;
+        let writes = if streaming { 1.0 } else { 2.0 };
+        let size = size_of::<T>() as f64;
+        if !self.recipe.scheme.fuses() {
+            return (1.0 + writes) * size;
+        }
+        let reads = Tiling::new::<T>(self.space, &self.recipe, depth).overlap::<T>(depth);
+        (reads + writes) * size / depth as f64
+    }
+
+    /// Bytes of cache that the tile of one member keeps busy.
+    pub fn cache_footprint(&self) -> usize {
+        let Recipe { scheme, depth, tile_rows, .. } = self.recipe;
+        let [_, rows, _] = self.space.points;
+        let looked_at = 2 * self.space.reach[2] + self.kernels.wide.reach().bz;
+        let numbers = if scheme.fuses() {
+            let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
+            tiling.slice() * looked_at + tiling.scratch::<T>().unwrap_or(usize::MAX)
+        } else {
+            let rows = if scheme == Scheme::Plain { rows } else { tile_rows.min(rows) };
+            (rows + 2 * self.space.reach[1]) * self.space.pitch * looked_at
+        };
+        numbers.saturating_mul(size_of::<T>())
     }
 
     /// Steps the grid `steps` times. All steps are one region of the team.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when the grid has another extent than the plan.
+    /// [`Error::Mismatch`] when the grid has another extent than the plan,
+    /// [`Error::OutOfMemory`] when there is no room for tiles.
     pub fn run(&self, grid: &mut Grid<T>, steps: usize, team: &dyn Team) -> Result<(), Error> {
         if grid.extent() != self.extent() {
             return Err(Error::Mismatch { plan: self.extent(), grid: grid.extent() });
         }
-        let buffers = grid.buffers();
+        let depth = if self.recipe.scheme.fuses() { self.recipe.depth.min(steps) } else { 1 };
+        let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
+        let takers = self.recipe.threads.min(team.size());
+        let ring = if depth > 1 { tiling.scratch::<T>() } else { Some(0) };
+        let scratch =
+            ring.and_then(|ring| ring.checked_next_multiple_of(LINE)?.checked_mul(takers));
+        let scratch = scratch.ok_or(Error::TooLarge { extent: self.extent() })?;
+        grid.prepare(&self.space, scratch)?;
+        let (buffers, rings) = grid.buffers();
+        let passes = steps.div_ceil(depth.max(1));
         team.run(&|member| {
-            let takers = self.recipe.threads.min(member.count());
-            let rows = member.share_among(takers, self.layout.inner_rows());
-            for step in 0..steps {
-                let (from, to) = (&buffers[step % 2], &buffers[(step + 1) % 2]);
-                if !rows.is_empty() {
-                    self.step(rows.clone(), from, to);
+            for pass in 0..passes {
+                let (from, to) = (&buffers[pass % 2], &buffers[(pass + 1) % 2]);
+                let depth = depth.min(steps - pass * depth);
+                if self.recipe.scheme.fuses() {
+                    self.overlapped(member, (tiling, depth), &rings, from, to);
+                } else {
+                    self.step(member, from, to);
                 }
                 member.barrier();
             }
         });
-        if steps % 2 == 1 {
+        if passes % 2 == 1 {
             grid.swap();
         }
         Ok(())
     }
 
-    #[allow(unsafe_code, reason = "disjoint output views")]
-    fn step(&self, rows: Range<usize>, from: &Disjoint<'_, T>, to: &Disjoint<'_, T>) {
-        let start = |number| {
-            let (y, z) = self.layout.inner_row(number);
-            self.layout.row(y, z)
-        };
-        let target = start(rows.start)..start(rows.end - 1) + self.layout.pitch;
-        // SAFETY: in one step all members read `from` and nobody writes it; a barrier stands
-        // between this step and the next, where the two change places.
-        let source = unsafe { from.read(0..from.len()) };
-        // SAFETY: members have disjoint ranges of rows and nobody reads `to` before the barrier.
-        let target = unsafe { to.part(target) };
-        let part = Part {
-            layout: self.layout,
-            coefficient: T::from_f64(self.stencil.coefficient),
-            tile_rows: self.recipe.tile_rows,
-            streaming: self.recipe.streaming,
-            prefetch: self.recipe.prefetch / size_of::<T>(),
-            rows,
-            source,
-        };
-        self.sweep.step(&part, target);
+    /// Points ahead of use that memory is asked for.
+    fn ahead(&self) -> usize {
+        self.recipe.prefetch / size_of::<T>()
     }
+
+    fn step(&self, member: Member<'_>, from: &Disjoint<'_, T>, to: &Disjoint<'_, T>) {
+        let takers = self.recipe.threads.min(member.count());
+        let rows = member.share_among(takers, self.space.rows());
+        if rows.is_empty() {
+            return;
+        }
+        let Recipe { tile_rows, streaming, .. } = self.recipe;
+        let part = sweep::Part {
+            space: self.space,
+            kernels: &self.kernels,
+            tile_rows: if self.recipe.scheme == Scheme::Plain { usize::MAX } else { tile_rows },
+            streaming,
+            ahead: self.ahead(),
+            rows,
+            source: whole(from),
+        };
+        part.step(own(to, part.range()));
+    }
+
+    /// The member's share of `depth` steps.
+    fn overlapped(
+        &self,
+        member: Member<'_>,
+        (tiling, depth): (Tiling, usize),
+        rings: &Disjoint<'_, T>,
+        from: &Disjoint<'_, T>,
+        to: &Disjoint<'_, T>,
+    ) {
+        let takers = self.recipe.threads.min(member.count());
+        let updated = self.space.updated(2);
+        let share = member.share_among(takers, updated.len());
+        if share.is_empty() {
+            return;
+        }
+        let each = rings.len() / takers / LINE * LINE;
+        let ring = own(rings, member.index() * each..(member.index() + 1) * each);
+        let part = overlap::Part {
+            tiling,
+            kernels: &self.kernels,
+            depth,
+            streaming: self.recipe.streaming,
+            ahead: self.ahead(),
+            slices: updated.start + share.start..updated.start + share.end,
+            source: whole(from),
+            ring: Cell::from_mut(ring).as_slice_of_cells(),
+        };
+        part.steps(own(to, part.range()));
+    }
+}
+
+/// The field all members read.
+#[allow(unsafe_code, reason = "disjoint output views")]
+fn whole<'a, T>(from: &Disjoint<'a, T>) -> &'a [T] {
+    // SAFETY: in one pass all members read `from` and nobody writes it; a barrier stands between
+    // this pass and the next, where the two change places.
+    unsafe { from.read(0..from.len()) }
+}
+
+/// What one member writes: its range of the other field, or its ring.
+#[allow(unsafe_code, reason = "disjoint output views")]
+fn own<'a, T>(to: &Disjoint<'a, T>, range: Range<usize>) -> &'a mut [T] {
+    // SAFETY: members have disjoint ranges, and nobody else looks at them before the barrier.
+    unsafe { to.part(range) }
 }

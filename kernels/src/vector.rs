@@ -32,9 +32,11 @@ mod neon;
 mod real;
 mod scalar;
 mod stream;
+mod strip;
 
 pub use real::Real;
 pub use stream::{Region, Rows, store, stream};
+pub use strip::{Row, Sinks, Strip, Target, TargetRows, Windows};
 
 /// Columns in a panel of packed weights.
 pub const PANEL: usize = 16;
@@ -104,6 +106,14 @@ pub trait FloatExtra: pulp::Simd {
 
     /// Makes streamed writes of this thread visible before any later write of it.
     fn stream_fence(self);
+
+    /// The same number, of which the compiler knows nothing. A loop that reads a dozen rows is
+    /// otherwise turned into one with a dozen moving pointers, most of them in memory; with this
+    /// on its counter it keeps one counter and fixed rows.
+    #[inline(always)]
+    fn opaque(self, number: usize) -> usize {
+        number
+    }
 
     /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
     /// address will do.

@@ -240,6 +240,9 @@ pub(super) struct StencilArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) steps: usize,
+    /// How the grid is gone through, instead of what wisdom or the estimate says
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) scheme: Option<SchemeArg>,
     /// Write the field after the last step as a picture; in space, its middle plane
     #[arg(long, value_name = "FILE")]
     pub(super) png: Option<PathBuf>,
@@ -249,6 +252,19 @@ pub(super) struct StencilArgs {
 pub(super) enum RealArg {
     F32,
     F64,
+}
+
+/// A stencil scheme, streaming stores among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemeArg {
+    /// One step at a time, plane by plane
+    Plain,
+    /// In tiles whose planes stay in cache
+    Spatial,
+    /// The same with stores past the caches
+    Streaming,
+    /// Several steps at a time in tiles that overlap
+    Overlapped,
 }
 
 #[derive(Debug, Args)]

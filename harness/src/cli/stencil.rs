@@ -1,14 +1,16 @@
 //! `tilewise stencil`: explicit heat steps on one field.
 
-use super::args::{RealArg, StencilArgs, StencilShape};
+use super::args::{RealArg, SchemeArg, StencilArgs, StencilShape};
 use super::failure::Failure;
 use super::output;
 use super::setup::Setup;
 use super::single;
-use tilewise::stencil::{self, Extent};
+use tilewise::stencil::{self, Extent, Kind, Recipe, Scheme};
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files;
 use tilewise_harness::stencil::{Error, Field, Workload};
+use tilewise_tuner::problem::Setting;
+use tilewise_tuner::wisdom::Chosen;
 
 impl StencilShape {
     /// The grid given, or 256 points along each axis the kind has.
@@ -36,7 +38,10 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
     let workload =
         Workload::<T>::new(kind, extent, args.steps, args.common.seed).map_err(failure)?;
     let setting = setup.setting();
-    let chosen = setup.wisdom.choose(&workload.problem(), &setting);
+    let mut chosen = setup.wisdom.choose(&workload.problem(), &setting);
+    if let Some(scheme) = args.scheme {
+        chosen = Chosen::given(with_scheme::<T>(scheme, (kind, extent), &setting));
+    }
     let mut candidate =
         workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
     let line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
@@ -48,6 +53,29 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
         files::publish(vec![(claim, picture.png())]).map_err(Failure::failed)?;
     }
     line.print(args.common.json)
+}
+
+/// The estimate, changed to what the user wants to see.
+fn with_scheme<T: Field>(
+    scheme: SchemeArg,
+    (kind, extent): (Kind, Extent),
+    setting: &Setting<'_>,
+) -> Recipe {
+    let estimate = match scheme {
+        SchemeArg::Overlapped => Recipe::estimate_fused::<T>,
+        _ => Recipe::estimate::<T>,
+    };
+    let mut recipe = estimate(kind, extent, setting.isa, setting.caches(), setting.threads);
+    match scheme {
+        SchemeArg::Plain => (recipe.scheme, recipe.streaming) = (Scheme::Plain, false),
+        SchemeArg::Spatial => recipe.streaming = false,
+        SchemeArg::Streaming => recipe.streaming = true,
+        SchemeArg::Overlapped => {
+            recipe.scheme = Scheme::Overlapped;
+            recipe.depth = recipe.depth.max(2);
+        }
+    }
+    recipe
 }
 
 fn failure(error: Error) -> Failure {

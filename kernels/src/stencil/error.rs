@@ -73,6 +73,14 @@ pub enum Error {
         /// The field.
         field: &'static str,
     },
+    /// A recipe that fuses more steps than a tile can hold.
+    #[error("recipe field depth is {given}; expected at most {most} steps at a time")]
+    Depth {
+        /// What the field held.
+        given: usize,
+        /// The most.
+        most: usize,
+    },
     /// A recipe for another kind of stencil.
     #[error("recipe field side_by_side is {given}, which {kind} does not have; expected one of {:?}", SideBySide::choices(*kind))]
     SideBySide {

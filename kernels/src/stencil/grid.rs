@@ -14,9 +14,11 @@
 //! a line to every row (7 % and 3 % less); a line to every plane, or half a page between the
 //! two fields, changed nothing (4.31 and 4.33).
 //!
-//! The outermost points are the rim: fixed values, the same in both buffers at all times.
+//! Where a boundary is fixed the outermost points are the rim, as wide as the stencil's radius:
+//! values that no step changes, the same in both buffers while a plan runs.
 
-use super::Error;
+use super::space::Space;
+use super::{Boundary, Error};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
 use crate::vector::Real;
@@ -74,11 +76,13 @@ pub(super) struct Layout {
     pub(super) pitch: usize,
     /// From one plane to the next.
     pub(super) plane: usize,
+    /// Before the first one.
+    pub(super) margin: usize,
 }
 
 impl Layout {
     pub(super) fn new<T: Real>(extent: Extent) -> Result<Self, Error> {
-        for (axis, points, least) in [('x', extent.x, 3), ('y', extent.y, 3), ('z', extent.z, 1)] {
+        for (axis, points, least) in [('x', extent.x, 1), ('y', extent.y, 1), ('z', extent.z, 1)] {
             if points < least {
                 return Err(Error::TooSmall { extent, axis, points, least });
             }
@@ -87,33 +91,28 @@ impl Layout {
         let layout = || {
             let pitch = extent.x.div_ceil(in_line).checked_mul(in_line)?;
             let plane = pitch.checked_mul(extent.y)?;
-            let bytes = plane.checked_mul(extent.z)?.checked_mul(size_of::<T>())?;
-            (bytes <= isize::MAX as usize).then_some(Layout { extent, pitch, plane })
+            let points = plane.checked_mul(extent.z)?.checked_add(2 * in_line)?;
+            let bytes = points.checked_mul(size_of::<T>())?;
+            (bytes <= isize::MAX as usize).then_some(Layout {
+                extent,
+                pitch,
+                plane,
+                margin: in_line,
+            })
         };
         layout().ok_or(Error::TooLarge { extent })
     }
 
-    /// Numbers in a buffer.
+    /// Numbers in a buffer: those of the rows, and a line before and after them that is read but
+    /// never counts.
     pub(super) fn len(&self) -> usize {
-        self.plane * self.extent.z
+        self.plane * self.extent.z + 2 * self.margin
     }
 
     /// Where a row begins.
     #[inline(always)]
     pub(super) fn row(&self, y: usize, z: usize) -> usize {
-        z * self.plane + y * self.pitch
-    }
-
-    /// Rows inside the rim, of all planes together.
-    pub(super) fn inner_rows(&self) -> usize {
-        let Extent { y, z, .. } = self.extent;
-        (y - 2) * if z == 1 { 1 } else { z - 2 }
-    }
-
-    /// The row inside the rim with this number, as (y, z).
-    pub(super) fn inner_row(&self, number: usize) -> (usize, usize) {
-        let in_plane = self.extent.y - 2;
-        (1 + number % in_plane, usize::from(self.extent.z > 1) + number / in_plane)
+        self.margin + z * self.plane + y * self.pitch
     }
 
     /// The rows of all planes, as (y, z), in the order they stand in.
@@ -121,15 +120,9 @@ impl Layout {
         let Extent { y: rows, z: planes, .. } = self.extent;
         (0..planes).flat_map(move |z| (0..rows).map(move |y| (y, z)))
     }
-
-    /// Whether a whole row belongs to the rim.
-    fn is_rim(&self, y: usize, z: usize) -> bool {
-        let Extent { y: rows, z: planes, .. } = self.extent;
-        y == 0 || y + 1 == rows || (planes > 1 && (z == 0 || z + 1 == planes))
-    }
 }
 
-/// A field of `f32` or `f64` on a plane or in space, with a fixed rim.
+/// A field of `f32` or `f64` on a plane or in space.
 ///
 /// ```
 /// use tilewise::stencil::{Extent, Grid};
@@ -142,8 +135,12 @@ pub struct Grid<T> {
     layout: Layout,
     /// The field as it is.
     front: Buffer<T>,
-    /// Where the next step goes. Its rim is that of `front`.
+    /// Where the next step goes.
     back: Buffer<T>,
+    /// How wide a rim is the same in both, along each axis of a sweep.
+    rim: [usize; 3],
+    /// What tiles keep between memory and memory.
+    scratch: Buffer<T>,
 }
 
 impl<T: Real> Grid<T> {
@@ -154,7 +151,7 @@ impl<T: Real> Grid<T> {
     pub fn zeroed(extent: Extent) -> Result<Self, Error> {
         let layout = Layout::new::<T>(extent)?;
         let [front, back] = [Buffer::zeroed(layout.len())?, Buffer::zeroed(layout.len())?];
-        Ok(Grid { layout, front, back })
+        Ok(Grid { layout, front, back, rim: [0; 3], scratch: Buffer::zeroed(0)? })
     }
 
     /// A field whose point `[x, y, z]` is `value([x, y, z])`, the rim's too.
@@ -223,20 +220,53 @@ impl<T: Real> Grid<T> {
     /// Fills what lies between the rows, which no result may depend on: for tests.
     #[doc(hidden)]
     pub fn fill_padding(&mut self, value: T) {
-        let Extent { x, y, z } = self.extent();
+        let Layout { extent: Extent { x, .. }, pitch, margin, .. } = self.layout;
         for buffer in [&mut self.front, &mut self.back] {
-            for (plane, numbers) in buffer.chunks_exact_mut(self.layout.plane).enumerate() {
-                assert!(plane < z);
-                for (row, numbers) in numbers.chunks_mut(self.layout.pitch).enumerate() {
-                    numbers[if row < y { x } else { 0 }..].fill(value);
-                }
+            let rows = buffer.len() - margin;
+            buffer[..margin].fill(value);
+            buffer[rows..].fill(value);
+            for row in buffer[margin..rows].chunks_exact_mut(pitch) {
+                row[x..].fill(value);
             }
         }
     }
 
-    /// Both buffers, the one with the field first, for a team to step between.
-    pub(super) fn buffers(&mut self) -> [Disjoint<'_, T>; 2] {
-        [Disjoint::new(&mut self.front), Disjoint::new(&mut self.back)]
+    /// Fills what tiles keep, which no result may depend on either: for tests.
+    #[doc(hidden)]
+    pub fn fill_scratch(&mut self, value: T) {
+        self.scratch.fill(value);
+    }
+
+    /// Makes ready for a plan: the rim the same in both buffers, and room for tiles.
+    pub(super) fn prepare(&mut self, space: &Space, scratch: usize) -> Result<(), Error> {
+        if self.scratch.len() < scratch {
+            // Large pages are contiguous in the cache; small ones collide in it at random.
+            let large = if scratch > 0 { Buffer::<T>::LARGE } else { 0 };
+            self.scratch = Buffer::zeroed(scratch.max(large))?;
+        }
+        let fixed = [0, 1, 2].map(|axis| space.boundary[axis] == Boundary::Fixed);
+        let needed = [0, 1, 2].map(|axis| if fixed[axis] { space.reach[axis] } else { 0 });
+        if (0..3).any(|axis| needed[axis] > self.rim[axis]) {
+            let [_, ys, zs] = [0, 1, 2].map(|axis| space.updated(axis));
+            for z in 0..space.points[2] {
+                for y in 0..space.points[1] {
+                    if !(ys.contains(&y) && zs.contains(&z)) {
+                        let row = space.start(y, z)..space.start(y, z) + space.pitch;
+                        self.back[row.clone()].copy_from_slice(&self.front[row]);
+                    }
+                }
+            }
+        }
+        // The plan keeps what it was given, and writes everything else.
+        self.rim = needed;
+        Ok(())
+    }
+
+    /// Both buffers, the one with the field first, for a team to step between, and room for
+    /// tiles.
+    pub(super) fn buffers(&mut self) -> ([Disjoint<'_, T>; 2], Disjoint<'_, T>) {
+        let fields = [Disjoint::new(&mut self.front), Disjoint::new(&mut self.back)];
+        (fields, Disjoint::new(&mut self.scratch))
     }
 
     /// After an odd number of steps the field is in the other buffer.
@@ -244,15 +274,13 @@ impl<T: Real> Grid<T> {
         core::mem::swap(&mut self.front, &mut self.back);
     }
 
-    /// Sets every point of the field, and the rim of both buffers.
+    /// Sets every point of the field.
     fn write(&mut self, mut value: impl FnMut(usize, usize, usize) -> T) {
+        self.rim = [0; 3];
         for (y, z) in self.layout.rows() {
             let row = self.row_range(y, z);
-            for (x, point) in self.front[row.clone()].iter_mut().enumerate() {
+            for (x, point) in self.front[row].iter_mut().enumerate() {
                 *point = value(x, y, z);
-            }
-            if self.layout.is_rim(y, z) {
-                self.back[row.clone()].copy_from_slice(&self.front[row]);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! How a sweep is cut into tiles: plain data, estimated from cache sizes, tuned, or written by
 //! hand. No value of it changes a result.
 
+use super::overlap::DEEPEST;
 use super::{Error, Extent, Kind};
 use crate::buffer::LINE;
 use crate::cache::CacheSizes;
@@ -13,10 +14,20 @@ use core::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Recipe {
+    /// How a grid is gone through.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub scheme: Scheme,
+    /// Steps at a time where the scheme fuses them, at most 32.
+    #[cfg_attr(feature = "serde", serde(default = "one"))]
+    pub depth: usize,
     /// Rows of a plane in a tile. A tile marches through the planes, and if three planes of it
     /// stay in the second-level cache (the *layer condition*) every point is read from memory
-    /// once. Rows are never cut: long runs are what memory likes.
+    /// once.
     pub tile_rows: usize,
+    /// Points along x in a tile of a scheme that fuses steps; others never cut rows, for long
+    /// runs are what memory likes. A periodic axis is not cut either.
+    #[cfg_attr(feature = "serde", serde(default = "one"))]
+    pub tile_points: usize,
     /// Which rows are updated in one go.
     pub side_by_side: SideBySide,
     /// How many bytes ahead of use a point is asked for.
@@ -25,6 +36,52 @@ pub struct Recipe {
     pub streaming: bool,
     /// How many members of the team take part at most.
     pub threads: usize,
+}
+
+/// What a recipe that was stored before steps could be fused has in the fields it lacks.
+#[cfg(feature = "serde")]
+fn one() -> usize {
+    1
+}
+
+/// How a grid is gone through. The results are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Scheme {
+    /// One step at a time, plane by plane.
+    Plain,
+    /// One step at a time, in tiles whose planes stay in cache.
+    #[default]
+    Spatial,
+    /// Several steps at a time, in tiles that overlap.
+    Overlapped,
+}
+
+impl Scheme {
+    /// Every scheme there is.
+    pub const ALL: [Scheme; 3] = [Scheme::Plain, Scheme::Spatial, Scheme::Overlapped];
+
+    /// The name used on the command line, in wisdom and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scheme::Plain => "plain",
+            Scheme::Spatial => "spatial",
+            Scheme::Overlapped => "overlapped",
+        }
+    }
+
+    /// Whether it takes several steps at a time.
+    pub const fn fuses(self) -> bool {
+        matches!(self, Scheme::Overlapped)
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// Rows that are updated in one go and share what they load.
@@ -77,7 +134,13 @@ impl Recipe {
     /// Zen 5) times what one core draws meanwhile (32 GB/s), rounded up.
     const MEMORY_AHEAD: usize = 8 << 10;
 
-    /// A recipe from the sizes of the grid and the caches.
+    /// Steps at a time in a plane.
+    const PLANE_DEPTH: usize = 8;
+
+    /// Steps at a time in space.
+    const SPACE_DEPTH: usize = 4;
+
+    /// A recipe for single steps, from the sizes of the grid and the caches.
     pub fn estimate<T: Real>(
         kind: Kind,
         extent: Extent,
@@ -100,7 +163,10 @@ impl Recipe {
         // and 6.8 past the caches; at 4096x4096 it is 4.7 and 6.1.
         let leaves_cache = field.saturating_mul(2) > caches.l3.saturating_mul(3) / 2;
         Recipe {
+            scheme: Scheme::Spatial,
+            depth: 1,
             tile_rows,
+            tile_points: extent.x,
             side_by_side: SideBySide::TwoRows,
             prefetch: Self::MEMORY_AHEAD,
             streaming: leaves_cache && dispatch(isa, Streams).unwrap_or(false),
@@ -108,11 +174,52 @@ impl Recipe {
         }
     }
 
+    /// A recipe for many steps: several at a time where the grid leaves the second-level cache.
+    pub fn estimate_fused<T: Real>(
+        kind: Kind,
+        extent: Extent,
+        isa: Isa,
+        caches: &CacheSizes,
+        threads: usize,
+    ) -> Self {
+        let single = Self::estimate::<T>(kind, extent, isa, caches, threads);
+        let bytes = extent.points().unwrap_or(usize::MAX).saturating_mul(2 * size_of::<T>());
+        if bytes <= caches.l2 {
+            return single;
+        }
+        let plane = kind.dimensions() == 2;
+        let depth = if plane { Self::PLANE_DEPTH } else { Self::SPACE_DEPTH };
+        // Slices in the ring and of the source, and what a tile overlaps with its neighbours.
+        let radius = kind.radius();
+        let slices = 2 * radius * (depth - 1) + 3 + 2 * radius + 2;
+        let beside = 2 * radius * depth;
+        let room = (caches.l2 / 8 * 7 / slices / size_of::<T>()).max(LINE);
+        let equal = |all: usize, most: usize| all.div_ceil(all.div_ceil(most.max(1)).max(1));
+        let (mut tile_points, mut tile_rows) = (extent.x, 1);
+        if plane {
+            tile_points = equal(extent.x, room.saturating_sub(beside));
+        } else {
+            // Fewer rows would be stepped again and again; rather cut them.
+            const FEWEST: usize = 16;
+            tile_points = equal(tile_points, room / (FEWEST + beside));
+            let rows = (room / tile_points.max(1)).saturating_sub(beside).max(1);
+            tile_rows = equal(extent.y.saturating_sub(2 * radius).max(1), rows);
+        }
+        let side_by_side = if plane { SideBySide::TwoRows } else { SideBySide::TwoPlanes };
+        let scheme = Scheme::Overlapped;
+        Recipe { scheme, depth, tile_rows, tile_points, side_by_side, ..single }
+    }
+
     pub(super) fn check(&self, kind: Kind) -> Result<(), Error> {
-        for (field, value) in [("tile_rows", self.tile_rows), ("threads", self.threads)] {
+        let Recipe { depth, tile_rows, tile_points, threads, .. } = *self;
+        let fields = [("tile_rows", tile_rows), ("tile_points", tile_points)];
+        for (field, value) in fields.into_iter().chain([("depth", depth), ("threads", threads)]) {
             if value == 0 {
                 return Err(Error::RecipeZero { field });
             }
+        }
+        if depth > DEEPEST {
+            return Err(Error::Depth { given: depth, most: DEEPEST });
         }
         match SideBySide::choices(kind).contains(&self.side_by_side) {
             true => Ok(()),
@@ -123,13 +230,18 @@ impl Recipe {
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Recipe { tile_rows, side_by_side, prefetch, threads, .. } = self;
+        let Recipe { scheme, depth, tile_rows, tile_points, side_by_side, .. } = self;
+        let Recipe { prefetch, threads, .. } = self;
         let stores = if self.streaming { "streaming" } else { "ordinary" };
-        write!(
-            f,
-            "tiles of {tile_rows} rows ({side_by_side}), {stores} stores, \
-             prefetch {prefetch} B, threads {threads}"
-        )
+        match scheme {
+            Scheme::Plain => write!(f, "whole planes")?,
+            Scheme::Spatial => write!(f, "tiles of {tile_rows} rows")?,
+            Scheme::Overlapped => write!(
+                f,
+                "{depth} steps at a time in overlapped tiles of {tile_points}x{tile_rows}"
+            )?,
+        }
+        write!(f, " ({side_by_side}), {stores} stores, prefetch {prefetch} B, threads {threads}")
     }
 }
 

@@ -1,48 +1,88 @@
 //! The definition: plain loops over plain arrays, which every recipe on every instruction set
 //! must match bit for bit.
 
-use super::{Extent, Kind};
+use super::formula::Formula;
+use super::taps::Heat;
+use super::{Boundary, Extent, Kind, Stencil};
 use crate::vector::Real;
+use alloc::vec::Vec;
 
-/// One step of a field in row-major order, rim included, from `source` into `target`. The rim is
-/// copied.
+/// One step of a field in row-major order, rim included, from `source` into `target`. A fixed rim
+/// is copied.
 ///
 /// # Panics
-/// When a slice is shorter than the extent has points.
-pub fn step<T: Real>(kind: Kind, coefficient: T, extent: Extent, source: &[T], target: &mut [T]) {
-    let (row, plane) = (extent.x, extent.x * extent.y);
-    let twice_dimensions = T::from_f64((2 * kind.dimensions()) as f64);
-    let is_inside = |at: usize, points: usize| at > 0 && at + 1 < points;
-    for z in 0..extent.z {
-        for y in 0..extent.y {
-            for x in 0..extent.x {
-                let at = z * plane + y * row + x;
-                let inside = is_inside(x, extent.x)
-                    && is_inside(y, extent.y)
-                    && (kind.dimensions() == 2 || is_inside(z, extent.z));
-                if !inside {
-                    target[at] = source[at];
-                    continue;
-                }
-                let mut sum =
-                    (source[at - 1] + source[at + 1]) + (source[at - row] + source[at + row]);
-                if kind.dimensions() == 3 {
-                    sum = sum + (source[at - plane] + source[at + plane]);
-                }
-                target[at] = source[at] + coefficient * (sum - twice_dimensions * source[at]);
-            }
-        }
+/// When a slice is shorter than the extent has points, or when the extent is too small for the
+/// stencil and its boundaries.
+pub fn step<T: Real>(stencil: &Stencil, extent: Extent, source: &[T], target: &mut [T]) {
+    let Stencil { kind, coefficient, boundary } = *stencil;
+    let field = Field { extent, boundary, source };
+    match kind {
+        Kind::Heat5 => field.step(Heat::<T, 2, 1>::new(coefficient), target),
+        Kind::Heat7 => field.step(Heat::<T, 3, 1>::new(coefficient), target),
     }
 }
 
 /// `steps` steps in place.
 ///
 /// # Panics
-/// When `points` is shorter than the extent has points.
-pub fn run<T: Real>(kind: Kind, coefficient: T, extent: Extent, points: &mut [T], steps: usize) {
+/// As [`step`].
+pub fn run<T: Real>(stencil: &Stencil, extent: Extent, points: &mut [T], steps: usize) {
     let mut next = points.to_vec();
     for _ in 0..steps {
-        step(kind, coefficient, extent, points, &mut next);
+        step(stencil, extent, points, &mut next);
         points.copy_from_slice(&next);
+    }
+}
+
+struct Field<'a, T> {
+    extent: Extent,
+    boundary: [Boundary; 3],
+    source: &'a [T],
+}
+
+impl<T: Real> Field<'_, T> {
+    /// One step of a formula, whose registers are numbers here.
+    fn step<F: Formula<T>>(&self, formula: F, target: &mut [T]) {
+        let (simd, plane) = (pulp::Scalar::new(), F::DIMENSIONS == 2);
+        let Extent { x: row, y: rows, z: planes } = self.extent;
+        let places = [(0, row), (1, rows), (2, planes)]
+            .map(|(axis, points)| self.places(axis, points, F::RADIUS));
+        let [xs, ys, zs] = &places;
+        let inside = |axis: usize, at: usize, points: usize| {
+            self.boundary[axis].updated(points, F::RADIUS).contains(&at)
+        };
+        for z in 0..planes {
+            for y in 0..rows {
+                for x in 0..row {
+                    let at = (z * rows + y) * row + x;
+                    let updated =
+                        inside(0, x, row) && inside(1, y, rows) && (plane || inside(2, z, planes));
+                    if !updated {
+                        target[at] = self.source[at];
+                        continue;
+                    }
+                    let off = |at: usize, off: isize| (at + F::RADIUS).wrapping_add_signed(off);
+                    let new = formula.update(simd, |dx, dy, dz| {
+                        // In a plane a formula's slices are the rows.
+                        let [dy, dz] = if plane { [dz, 0] } else { [dy, dz] };
+                        let (y, z) = (ys[off(y, dy)], zs[off(z, dz)]);
+                        bytemuck::cast(self.source[(z * rows + y) * row + xs[off(x, dx)]])
+                    });
+                    target[at] = bytemuck::cast(new);
+                }
+            }
+        }
+    }
+
+    /// The points that stand for the places of an axis, from `radius` before its first one on.
+    fn places(&self, axis: usize, points: usize, radius: usize) -> Vec<usize> {
+        let (first, end) = (-(radius as isize), (points + radius) as isize);
+        let find = |at: isize| match self.boundary[axis] {
+            // Nobody looks past a rim, nor along the axis a plane does not have.
+            Boundary::Fixed => at.clamp(0, points as isize - 1) as usize,
+            _ if points < radius => 0,
+            boundary => boundary.find(at, points),
+        };
+        (first..end).map(find).collect()
     }
 }

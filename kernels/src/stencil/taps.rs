@@ -1,17 +1,21 @@
-//! Which neighbours a stencil looks at, and the arithmetic of one update.
+//! The ready-made stencils: which neighbours they look at, and the arithmetic of one update.
 //!
-//! The explicit heat step `u' = u + c (sum of neighbours - 2 d u)` in `d` dimensions, in this
-//! order and with every operation rounded on its own (nothing is fused):
+//! The explicit heat step `u' = u + c L(u)` with the star Laplacian of radius `R` in `d`
+//! dimensions, in this order and with every operation rounded on its own (nothing is fused):
 //!
 //! ```text
-//! sum = (left + right) + (front + behind)            heat5: x, then y
-//! sum = ((left + right) + (front + behind)) + (below + above)   heat7: x, y, z
-//! u'  = u + c * (sum - (2 d) * u)
+//! s_k = (left + right) + (front + behind)                  in a plane, neighbours k points away
+//! s_k = ((left + right) + (front + behind)) + (below + above)                    in space
+//! u'  = u + c * ((w_1 * s_1 + w_2 * s_2 + ...) - (d w_0) * u)
 //! ```
 //!
 //! The two neighbours on an axis are added first, so that a mirrored field has mirrored bits.
-//! Everything else in this folder only decides when and where these operations happen.
+//! The weights are those of the central second difference of order `2 R` (Fornberg 1988):
+//! `w_k = 2 (-1)^(k+1) R!^2 / (k^2 (R-k)! (R+k)!)` and `w_0 = 2 (w_1 + w_2 + ...)`; for `R = 1`,
+//! where they are 1 and 2, the product with 1 is left out. Everything else in this folder only
+//! decides when and where these operations happen.
 
+use super::formula::{Formula, Shape};
 use crate::vector::{FloatExtra, Real};
 use core::fmt;
 use core::str::FromStr;
@@ -48,9 +52,18 @@ impl Kind {
         }
     }
 
-    /// The largest coefficient with which no wave grows: `1 / (2 d)` (von Neumann).
+    /// How far it looks along an axis, and so how wide a fixed rim is.
+    pub const fn radius(self) -> usize {
+        1
+    }
+
+    /// The largest coefficient with which no wave grows: 2 over the largest eigenvalue of the
+    /// Laplacian, which is that of the wave that changes sign from point to point (von Neumann);
+    /// `1 / (2 d)` for radius 1.
     pub fn stability_limit(self) -> f64 {
-        1.0 / (2 * self.dimensions()) as f64
+        let centre = (1..=self.radius()).map(|k| 2.0 * weight(self.radius(), k)).sum::<f64>();
+        let sides = (1..=self.radius()).map(|k| 2.0 * weight(self.radius(), k).abs()).sum::<f64>();
+        2.0 / (self.dimensions() as f64 * (centre + sides))
     }
 }
 
@@ -76,35 +89,61 @@ impl FromStr for Kind {
 #[error("unknown stencil {0:?}; expected heat5 or heat7")]
 pub struct UnknownKind(pub alloc::string::String);
 
-/// The constants of an update, one to every lane.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Weights<S: FloatExtra, T: Real> {
-    coefficient: T::Register<S>,
-    twice_dimensions: T::Register<S>,
+/// The weight of the points `k` away in the second difference of order `2 radius`.
+fn weight(radius: usize, k: usize) -> f64 {
+    // R!^2 / ((R-k)! (R+k)!) as a product of k quotients.
+    let ratio = (1..=k).map(|i| (radius - k + i) as f64 / (radius + i) as f64).product::<f64>();
+    let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
+    sign * ratio / (k * k) as f64
 }
 
-impl<S: FloatExtra, T: Real> Weights<S, T> {
-    #[inline(always)]
-    pub(super) fn new(simd: S, coefficient: T, dimensions: usize) -> Self {
-        Weights {
-            coefficient: T::splat(simd, coefficient),
-            twice_dimensions: T::splat(simd, T::from_f64((2 * dimensions) as f64)),
+/// A heat step in `D` dimensions with the star Laplacian of radius `R`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heat<T, const D: usize, const R: usize> {
+    coefficient: T,
+    weights: [T; R],
+    /// `d w_0`
+    centre: T,
+}
+
+impl<T: Real, const D: usize, const R: usize> Heat<T, D, R> {
+    pub(super) fn new(coefficient: f64) -> Self {
+        let weights = core::array::from_fn(|k| weight(R, k + 1));
+        let centre = 2.0 * D as f64 * weights.iter().sum::<f64>();
+        Heat {
+            coefficient: T::from_f64(coefficient),
+            weights: weights.map(T::from_f64),
+            centre: T::from_f64(centre),
         }
     }
+}
 
-    /// One update of a register full of points; `pairs` are the neighbours on each axis, x first.
+impl<T: Real, const D: usize, const R: usize> Formula<T> for Heat<T, D, R> {
+    const SHAPE: Shape = Shape::Star;
+    const DIMENSIONS: usize = D;
+    const RADIUS: usize = R;
+
     #[inline(always)]
-    pub(super) fn update<const DIMENSIONS: usize>(
-        &self,
+    fn update<S: FloatExtra>(
+        self,
         simd: S,
-        centre: T::Register<S>,
-        pairs: [[T::Register<S>; 2]; DIMENSIONS],
+        near: impl Fn(isize, isize, isize) -> T::Register<S>,
     ) -> T::Register<S> {
-        let mut sum = T::plus(simd, pairs[0][0], pairs[0][1]);
-        for axis in 1..DIMENSIONS {
-            sum = T::plus(simd, sum, T::plus(simd, pairs[axis][0], pairs[axis][1]));
+        let mut all = T::splat(simd, T::default());
+        for index in 0..R {
+            let k = index as isize + 1;
+            let mut sum = T::plus(simd, near(-k, 0, 0), near(k, 0, 0));
+            if D == 3 {
+                sum = T::plus(simd, sum, T::plus(simd, near(0, -k, 0), near(0, k, 0)));
+            }
+            sum = T::plus(simd, sum, T::plus(simd, near(0, 0, -k), near(0, 0, k)));
+            if R > 1 {
+                sum = T::times(simd, T::splat(simd, self.weights[index]), sum);
+            }
+            all = if k == 1 { sum } else { T::plus(simd, all, sum) };
         }
-        let excess = T::minus(simd, sum, T::times(simd, self.twice_dimensions, centre));
-        T::plus(simd, centre, T::times(simd, self.coefficient, excess))
+        let centre = near(0, 0, 0);
+        let excess = T::minus(simd, all, T::times(simd, T::splat(simd, self.centre), centre));
+        T::plus(simd, centre, T::times(simd, T::splat(simd, self.coefficient), excess))
     }
 }

@@ -80,11 +80,9 @@ pub trait Real:
         b: Self::Register<S>,
     ) -> Self::Register<S>;
 
-    /// Lane `i` goes to lane `i + 1`, the last one to lane 0.
-    fn shift_up<S: FloatExtra>(simd: S, a: Self::Register<S>) -> Self::Register<S>;
-
-    /// Lane `i` goes to lane `i - 1`, lane 0 to the last one.
-    fn shift_down<S: FloatExtra>(simd: S, a: Self::Register<S>) -> Self::Register<S>;
+    /// Lane `i` goes to lane `i + by`, the last `by` lanes to the first ones; `by` is less than
+    /// the lanes there are.
+    fn rotate_up<S: FloatExtra>(simd: S, a: Self::Register<S>, by: usize) -> Self::Register<S>;
 
     /// True in the lanes `start <= lane < end`.
     fn lanes_between<S: FloatExtra>(simd: S, start: usize, end: usize) -> Self::Mask<S>;
@@ -108,7 +106,7 @@ pub trait Real:
 macro_rules! real {
     ($real:ident, $registers:ident, $mask:ident, $index:ident, $number:literal,
      $splat:ident, $as_simd:ident, $as_mut_simd:ident, $add:ident, $sub:ident, $mul:ident,
-     $rotate_right:ident, $rotate_left:ident, $between:ident, $select:ident, $stream:ident) => {
+     $rotate_right:ident, $between:ident, $select:ident, $stream:ident) => {
         #[allow(unsafe_code, reason = "a contract handed on from `FloatExtra`")]
         impl Real for $real {
             const NAME: &'static str = $number;
@@ -151,13 +149,8 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn shift_up<S: FloatExtra>(simd: S, a: S::$registers) -> S::$registers {
-                simd.$rotate_right(a, 1)
-            }
-
-            #[inline(always)]
-            fn shift_down<S: FloatExtra>(simd: S, a: S::$registers) -> S::$registers {
-                simd.$rotate_left(a, 1)
+            fn rotate_up<S: FloatExtra>(simd: S, a: S::$registers, by: usize) -> S::$registers {
+                simd.$rotate_right(a, by)
             }
 
             #[inline(always)]
@@ -200,7 +193,6 @@ real!(
     sub_f32s,
     mul_f32s,
     rotate_right_f32s,
-    rotate_left_f32s,
     mask_between_m32s,
     select_u32s,
     stream_f32s
@@ -218,7 +210,6 @@ real!(
     sub_f64s,
     mul_f64s,
     rotate_right_f64s,
-    rotate_left_f64s,
     mask_between_m64s,
     select_u64s,
     stream_f64s

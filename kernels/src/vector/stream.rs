@@ -56,6 +56,13 @@ impl<S: FloatExtra> Drop for FenceOnDrop<S> {
     }
 }
 
+impl<'a, S, T, const PAST_CACHES: bool> Region<'a, S, T, PAST_CACHES> {
+    /// The memory itself, to be written the way the region says.
+    pub(super) fn into_numbers(self) -> &'a mut [T] {
+        self.numbers
+    }
+}
+
 impl<S: FloatExtra, T: Real, const PAST_CACHES: bool> Region<'_, S, T, PAST_CACHES> {
     /// `ROWS` rows of `registers` registers each, the first at number `start`, then every
     /// `pitch` numbers.

@@ -1,10 +1,11 @@
-//! Stencils: tile height, rows updated side by side, prefetch, kind of stores, threads.
+//! Stencils: scheme, steps at a time, tiles, rows updated side by side, prefetch, kind of
+//! stores, threads.
 
 use super::{AnyError, Axis, Tunable, Workbench, around, filled, thread_counts, uniform, up_to};
 use crate::problem::{Problem, Setting, Shape, Size, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, SideBySide, Stencil, reference};
+use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, Scheme, SideBySide, Stencil, reference};
 use tilewise::vector::Real;
 use tilewise::{Isa, SpinTeam};
 
@@ -20,17 +21,30 @@ use tilewise::{Isa, SpinTeam};
 pub struct Field<T> {
     kind: Kind,
     extent: Extent,
+    /// Whether many steps are made in one call, so that some can be fused.
+    many: bool,
     element: PhantomData<T>,
 }
 
 impl<T: Real> Field<T> {
-    /// A stencil of this kind over a grid of this extent.
+    /// A stencil of this kind over a grid of this extent, stepped once in a call.
     pub fn new(kind: Kind, extent: Extent) -> Self {
-        Field { kind, extent, element: PhantomData }
+        Field { kind, extent, many: false, element: PhantomData }
+    }
+
+    /// The same for calls of so many steps: with more than one, some can be fused.
+    pub fn with_steps(self, steps: usize) -> Self {
+        Field { many: steps > 1, ..self }
+    }
+
+    /// Steps of a timed call. Two bring a grid back to the buffer it started in; sixteen are
+    /// enough for every depth.
+    fn steps(&self) -> usize {
+        if self.many { 16 } else { 2 }
     }
 
     fn stencil(&self) -> Stencil {
-        Stencil { kind: self.kind, coefficient: self.kind.stability_limit() / 2.0 }
+        Stencil::new(self.kind, self.kind.stability_limit() / 2.0)
     }
 }
 
@@ -41,7 +55,11 @@ impl<T: Real> Problem for Field<T> {
     fn shape(&self) -> Shape {
         let Extent { x, y, z } = self.extent;
         let kind = Size::Name(self.kind.to_string());
-        shape([("kind", kind), ("x", x.into()), ("y", y.into()), ("z", z.into())])
+        let mut shape = shape([("kind", kind), ("x", x.into()), ("y", y.into()), ("z", z.into())]);
+        if self.many {
+            shape.insert("steps".into(), Size::Name("many".into()));
+        }
+        shape
     }
 
     fn dtype(&self) -> &'static str {
@@ -50,7 +68,8 @@ impl<T: Real> Problem for Field<T> {
 
     fn estimate(&self, setting: &Setting<'_>) -> Recipe {
         let Setting { isa, threads, .. } = *setting;
-        Recipe::estimate::<T>(self.kind, self.extent, isa, setting.caches(), threads)
+        let estimate = if self.many { Recipe::estimate_fused::<T> } else { Recipe::estimate::<T> };
+        estimate(self.kind, self.extent, isa, setting.caches(), threads)
     }
 
     fn check(&self, isa: Isa, recipe: &Recipe) -> Result<(), String> {
@@ -80,7 +99,15 @@ impl<T: Real> Tunable for Field<T> {
         let rows = Axis { values: rows, set: |r: &mut Recipe, v| r.tile_rows = v };
         let threads = Axis { values: threads, set: |r: &mut Recipe, v| r.threads = v };
         let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
-        around(estimate, &[&streaming, &side, &prefetch, &rows, &threads], 3, legal)
+        if !self.many {
+            return around(estimate, &[&streaming, &side, &prefetch, &rows, &threads], 3, legal);
+        }
+        let schemes = vec![Scheme::Spatial, Scheme::Overlapped];
+        let scheme = Axis { values: schemes, set: |r: &mut Recipe, v| r.scheme = v };
+        let depth = Axis { values: vec![2, 3, 4, 6, 8, 16], set: |r: &mut Recipe, v| r.depth = v };
+        let columns = up_to(self.extent.x, &[256, 512, 1024, 2048, 4096]);
+        let points = Axis { values: columns, set: |r: &mut Recipe, v| r.tile_points = v };
+        around(estimate, &[&scheme, &depth, &rows, &points, &streaming, &threads], 2, legal)
     }
 
     fn workbench<'a>(
@@ -90,9 +117,6 @@ impl<T: Real> Tunable for Field<T> {
         Ok(Box::new(Bench::new(*self, setting).map_err(|error| error.to_string())?))
     }
 }
-
-/// Steps of a timed call: as many as bring the grid back to the buffer it started in.
-const STEPS: usize = 2;
 
 /// Planes of the grid on which recipes are verified: tiles are cut across a plane, so a slab has
 /// every tile the whole grid has, at a fraction of the time.
@@ -119,11 +143,10 @@ impl<T: Real> Bench<T> {
         let slab = Extent { x, y, z: z.min(SLAB) };
         let start: Vec<T> = filled(slab.points(), value)?;
         let mut expected = start.clone();
-        let Stencil { kind, coefficient } = field.stencil();
         // A plan first: it checks what the reference would index.
         Plan::<T>::new(field.stencil(), field.extent, setting.isa, field.estimate(setting))?;
         let grid = Grid::from_fn(field.extent, |[x, y, z]| value(x ^ (y << 10) ^ (z << 20)))?;
-        reference::run(kind, T::from_f64(coefficient), slab, &mut expected, STEPS);
+        reference::run(&field.stencil(), slab, &mut expected, field.steps());
         Ok(Bench {
             field,
             isa: setting.isa,
@@ -138,7 +161,7 @@ impl<T: Real> Bench<T> {
     fn step_slab(&self, recipe: &Recipe) -> Result<Vec<T>, tilewise::stencil::Error> {
         let mut grid = Grid::from_slice(self.slab, &self.start)?;
         let plan = Plan::new(self.field.stencil(), self.slab, self.isa, *recipe)?;
-        plan.run(&mut grid, STEPS, &self.team)?;
+        plan.run(&mut grid, self.field.steps(), &self.team)?;
         let mut out = self.start.clone();
         grid.copy_to_slice(&mut out)?;
         Ok(out)
@@ -158,7 +181,8 @@ impl<T: Real> Workbench<Recipe> for Bench<T> {
         let plan = Plan::new(self.field.stencil(), self.field.extent, self.isa, *recipe)
             .map_err(|error| error.to_string())?;
         Ok(Box::new(move || {
-            plan.run(&mut self.grid.borrow_mut(), STEPS, &self.team).expect("the plan's own grid");
+            let mut grid = self.grid.borrow_mut();
+            plan.run(&mut grid, self.field.steps(), &self.team).expect("the plan's own grid");
         }))
     }
 }

@@ -1,0 +1,104 @@
+//! The grid as a sweep sees it: rows in slices, whatever the dimensions.
+//!
+//! A volume is a stack of planes, a plane a stack of slices of a single row. A sweep marches
+//! through the slices; so the scheme that keeps a few slices of a volume in cache keeps a few rows
+//! of a plane there, by the same code.
+
+use super::apply::Look;
+use super::grid::Layout;
+use super::{Boundary, Error, Extent};
+use crate::vector::{Real, Strip};
+use core::ops::Range;
+
+/// Points, strides and boundaries along the axes of a sweep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Space {
+    /// Points of a row, rows of a slice, slices.
+    pub(super) points: [usize; 3],
+    /// Numbers from one row to the next.
+    pub(super) pitch: usize,
+    /// Numbers from one slice to the next.
+    pub(super) slice: usize,
+    /// Numbers before the first.
+    pub(super) margin: usize,
+    pub(super) boundary: [Boundary; 3],
+    /// How far a stencil looks along each axis.
+    pub(super) reach: [usize; 3],
+}
+
+impl Space {
+    pub(super) fn new(
+        layout: Layout,
+        dimensions: usize,
+        radius: usize,
+        boundary: [Boundary; 3],
+    ) -> Result<Self, Error> {
+        let Extent { x, y, z } = layout.extent;
+        let ([bx, by, bz], Layout { pitch, margin, .. }) = (boundary, layout);
+        let space = if dimensions == 3 {
+            let (points, reach) = ([x, y, z], [radius; 3]);
+            Space { points, pitch, slice: layout.plane, margin, boundary, reach }
+        } else {
+            let (points, reach) = ([x, 1, y], [radius, 0, radius]);
+            let boundary = [bx, Boundary::Fixed, by];
+            Space { points, pitch, slice: pitch, margin, boundary, reach }
+        };
+        let used = if dimensions == 3 { bz } else { by };
+        for (axis, points, boundary) in [('x', x, bx), ('y', y, by), ('z', z, used)] {
+            let least = boundary.least(radius);
+            if points < least && (axis != 'z' || dimensions == 3) {
+                return Err(Error::TooSmall { extent: layout.extent, axis, points, least });
+            }
+        }
+        Ok(space)
+    }
+
+    /// The points along an axis that are updated.
+    pub(super) fn updated(&self, axis: usize) -> Range<usize> {
+        self.boundary[axis].updated(self.points[axis], self.reach[axis])
+    }
+
+    /// Rows that are updated, of all slices together.
+    pub(super) fn rows(&self) -> usize {
+        self.updated(1).len() * self.updated(2).len()
+    }
+
+    /// The updated row with this number, as its place in a slice and the slice.
+    pub(super) fn row(&self, number: usize) -> [usize; 2] {
+        let (ys, zs) = (self.updated(1), self.updated(2));
+        [ys.start + number % ys.len(), zs.start + number / ys.len()]
+    }
+
+    /// Where a row begins.
+    pub(super) fn start(&self, y: usize, z: usize) -> usize {
+        self.margin + z * self.slice + y * self.pitch
+    }
+}
+
+/// A field in memory, or a strip of columns of it.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a, T> {
+    pub(super) space: Space,
+    pub(super) numbers: &'a [T],
+    /// The columns looked at, padding among them.
+    pub(super) columns: [usize; 2],
+}
+
+impl<'a, T: Real> Look<'a, T> for Field<'a, T> {
+    fn regular(&self) -> Range<isize> {
+        0..self.space.points[1] as isize
+    }
+
+    fn strip(&self, y: isize, z: isize, rows: usize) -> Strip<'a, T> {
+        let Space { boundary, points, pitch, .. } = self.space;
+        let row = boundary[1].find(y, points[1]);
+        let slice = boundary[2].find(z, points[2]);
+        let start = self.space.start(row, slice) + self.columns[0];
+        Strip::new(
+            &self.numbers[start - Strip::<T>::BESIDE..],
+            pitch,
+            rows,
+            self.columns[1] - self.columns[0],
+        )
+    }
+}
