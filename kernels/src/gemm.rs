@@ -289,7 +289,9 @@ impl<O: Output> Visitor for Call<'_, O> {
 }
 
 impl<O: Output> Call<'_, O> {
-    /// The parts of one member, once the left operand is bytes.
+    /// The parts of one member, once the left operand is bytes. Floats are made bytes once and
+    /// shared: with two members that each did all rows for themselves, 128 x 768 x 768 took 1.16
+    /// of the time of its sums instead of 1.10.
     fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
         match self.lhs.values {
             Values::Bytes(rows, zero) => self.parts(token, member, rows, (zero, self.lhs.scales)),

@@ -13,7 +13,7 @@ use super::lhs::{ByteRows, Meaning};
 use super::{Lhs, Scales};
 use crate::isa::Token;
 use crate::matrix::Matrix;
-use crate::rows;
+use crate::rows::Bytes;
 use crate::vector::GROUP;
 
 /// Lines of scratch a row of `k` takes.
@@ -32,13 +32,20 @@ pub(super) fn quantise<T: Token>(
     token.run(
         #[inline(always)]
         || {
-            for (i, row) in lines.chunks_exact_mut(lines_of_row(values.cols())).enumerate() {
+            let rows = lines.chunks_exact_mut(lines_of_row(values.cols()));
+            let end = first + rows.len();
+            // The range of a row is found before the row before it is written: finding it ends
+            // in a chain of comparisons and divisions, which then takes less time of its own.
+            let mut next = if first < end { Some(Bytes::of(values.row(first))) } else { None };
+            for (index, row) in (first..end).zip(rows) {
+                let Some(meaning) = next else { break };
+                next = if index + 1 < end { Some(Bytes::of(values.row(index + 1))) } else { None };
                 let (note, bytes) = row.split_last_mut().expect("a line for the notes");
                 let (bytes, rest) = bytemuck::cast_slice_mut(bytes).split_at_mut(values.cols());
-                let meaning = rows::quantise(values.row(first + i), bytes);
+                meaning.quantise(values.row(index), bytes);
                 rest.fill(0);
-                note[0] = (meaning.scale * scales.at(first + i)).to_bits().cast_signed();
-                note[1] = meaning.zero_point.into();
+                note[0] = (meaning.scale * scales.at(index)).to_bits().cast_signed();
+                note[1] = meaning.zero_point;
             }
         },
     );

@@ -269,8 +269,9 @@ impl Byte for i8 {
 
 impl<B: Byte> Output<f32> for Requantise<B> {
     type Element = B;
-    /// What values are multiplied with: a division for each would cost more than all the rest.
-    type Columns = f32;
+    /// What values are multiplied with, for a division each would cost more than all the rest,
+    /// and the zero point.
+    type Columns = (f32, B);
 
     fn check(&self, _shape: Shape) -> Result<(), Error> {
         if self.scale.is_normal() && self.scale > 0.0 {
@@ -280,15 +281,20 @@ impl<B: Byte> Output<f32> for Requantise<B> {
     }
 
     #[inline(always)]
-    fn columns(&self, _first: usize) -> f32 {
-        1.0 / self.scale
+    fn columns(&self, _first: usize) -> (f32, B) {
+        (1.0 / self.scale, self.zero_point)
     }
 
     #[inline(always)]
-    fn convert(&self, inverse: &f32, _: Place, values: [f32; PANEL]) -> [B; PANEL] {
-        let zero = self.zero_point.into();
+    fn convert(
+        &self,
+        &(inverse, zero_point): &(f32, B),
+        _: Place,
+        values: [f32; PANEL],
+    ) -> [B; PANEL] {
+        let zero = zero_point.into();
         let (low, high) = (B::RANGE.start() - zero, B::RANGE.end() - zero);
-        let mut bytes = [self.zero_point; PANEL];
+        let mut bytes = [zero_point; PANEL];
         for c in 0..PANEL {
             bytes[c] = B::new(nearest(values[c] * inverse, low..=high) + zero);
         }

@@ -21,30 +21,37 @@ pub(crate) fn nearest(value: f32, range: RangeInclusive<i32>) -> i32 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bytes {
     pub(crate) scale: f32,
-    pub(crate) zero_point: u8,
+    pub(crate) zero_point: i32,
+    inverse: f32,
 }
 
-/// Quantises a row, over just its own range:
-///
-/// ```text
-/// low, high   the least and the greatest of the row and 0
-/// scale       high / 255 - low / 255, at least the smallest normal number
-/// zero point  nearest(-low * (1 / scale)), in 0..=255
-/// byte        nearest(value * (1 / scale) + zero point), rounded before the zero point is added
-/// ```
-///
-/// A row that holds a NaN or an infinity has no range; its scale is NaN, its bytes are zero.
-#[inline(always)]
-pub(crate) fn quantise(row: &[f32], bytes: &mut [u8]) -> Bytes {
-    let (low, high) = range(row);
-    let scale = high / 255.0 - low / 255.0;
-    let scale = if scale < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { scale };
-    let inverse = 1.0 / scale;
-    let zero_point = nearest(-low * inverse, 0..=255);
-    for (byte, &value) in bytes.iter_mut().zip(row) {
-        *byte = (nearest(value * inverse, -zero_point..=255 - zero_point) + zero_point) as u8;
+impl Bytes {
+    /// Those that quantise a row over just its own range:
+    ///
+    /// ```text
+    /// low, high   the least and the greatest of the row and 0
+    /// scale       high / 255 - low / 255, at least the smallest normal number
+    /// zero point  nearest(-low * (1 / scale)), in 0..=255
+    /// ```
+    ///
+    /// A row that holds a NaN or an infinity has no range; its scale is NaN.
+    #[inline(always)]
+    pub(crate) fn of(row: &[f32]) -> Bytes {
+        let (low, high) = range(row);
+        let scale = high / 255.0 - low / 255.0;
+        let scale = if scale < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { scale };
+        let inverse = 1.0 / scale;
+        Bytes { scale, zero_point: nearest(-low * inverse, 0..=255), inverse }
     }
-    Bytes { scale, zero_point: zero_point as u8 }
+
+    /// `nearest(value * (1 / scale)) + zero_point`, in `0..=255`; zeros for a row without range.
+    #[inline(always)]
+    pub(crate) fn quantise(self, row: &[f32], bytes: &mut [u8]) {
+        let zero = self.zero_point;
+        for (byte, &value) in bytes.iter_mut().zip(row) {
+            *byte = (nearest(value * self.inverse, -zero..=255 - zero) + zero) as u8;
+        }
+    }
 }
 
 /// The least and the greatest of 0 and the numbers of `row`, or twice NaN when not all are finite.
