@@ -2,10 +2,9 @@
 
 use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total, Whole};
 use super::Error;
-use super::ladder::{Offer, Offers};
+use super::ladder::{Ladder, Offer, Offers};
 use super::roofs::{Bounding, Roofs};
 use crate::workload::{Candidate, Check, Kind, Task};
-use std::collections::BTreeMap;
 use tilewise_tuner::measure::{self, Estimate, Ratio, Session, Stopwatch};
 
 /// A cell before it is measured.
@@ -13,14 +12,9 @@ pub(super) struct Draft<'a> {
     pub(super) id: String,
     pub(super) origin: String,
     pub(super) task: Task,
-    pub(super) candidates: Vec<Candidate<'a>>,
-    pub(super) steps: Vec<Step>,
+    pub(super) ladder: Ladder<'a>,
     pub(super) comparisons: Vec<Pair>,
-    pub(super) scaling: Vec<String>,
-    /// What a user gets: the arms to quote.
-    pub(super) offers: Offers,
     pub(super) whole: Option<Whole>,
-    pub(super) tried: BTreeMap<String, f64>,
 }
 
 /// A rung before it is measured: the arm that stands on it, or why none does.
@@ -58,19 +52,21 @@ pub(super) fn measure(
     watch: Stopwatch,
     roofs: &Roofs<'_>,
 ) -> Result<Measured, Error> {
-    let checks: Vec<Check> = draft.candidates.iter_mut().map(|each| each.work.check()).collect();
+    let checks: Vec<Check> =
+        draft.ladder.candidates.iter_mut().map(|each| each.work.check()).collect();
     let failed = |source| Error::Session { cell: draft.id.clone(), source };
     let right = |name: &str| {
-        let at = draft.candidates.iter().position(|candidate| candidate.name == name);
+        let at = draft.ladder.candidates.iter().position(|candidate| candidate.name == name);
         at.is_some_and(|at| checks[at].passed())
     };
-    let names: Vec<String> = draft.candidates.iter().map(|each| each.name.clone()).collect();
-    let rungs: Vec<&str> = draft.steps.iter().filter_map(|step| step.arm.as_deref().ok()).collect();
+    let names: Vec<String> = draft.ladder.candidates.iter().map(|each| each.name.clone()).collect();
+    let rungs: Vec<&str> =
+        draft.ladder.steps.iter().filter_map(|step| step.arm.as_deref().ok()).collect();
     let rungs: Vec<String> =
         rungs.into_iter().filter(|name| right(name)).map(String::from).collect();
     let timed: Vec<String> = names.into_iter().filter(|name| right(name)).collect();
     let amount = draft.task.amount.clone();
-    let bounds = draft.candidates.iter().map(|each| match each.kind {
+    let bounds = draft.ladder.candidates.iter().map(|each| match each.kind {
         Kind::HandWritten => roofs.over(&amount, &each.isa, each.threads),
         _ => None,
     });
@@ -80,7 +76,7 @@ pub(super) fn measure(
         _ => Vec::new(),
     };
     let (session, pair) = {
-        let mut arms = self::arms(&mut draft.candidates, &timed);
+        let mut arms = self::arms(&mut draft.ladder.candidates, &timed);
         let mut probes: Vec<_> = bounds.iter().flatten().map(|bound| bound.probe).collect();
         probes.sort_by_key(|probe| probe.name());
         probes.dedup_by_key(|probe| probe.name());
@@ -131,7 +127,7 @@ fn records(
             bound: bound.and_then(|bounding| bound_of(session, &candidate.name, work, bounding)),
         }
     };
-    draft.candidates.iter().zip(checks).zip(bounds).map(record).collect()
+    draft.ladder.candidates.iter().zip(checks).zip(bounds).map(record).collect()
 }
 
 /// The share of the roof is taken within each round, where arm and roof met the same machine.
@@ -190,9 +186,9 @@ fn total(pair: &Session, session: &Session, rungs: &[String]) -> Option<Total> {
 
 fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<Total>) -> Cell {
     let ratio = |to: &str, from: &str| session.ratio(to, from).ok();
-    let rungs = rungs(draft.steps, &ratio);
-    let headline = headline(&arms, &rungs, &draft.offers, &ratio);
-    let untuned = headline.iter().flat_map(|headline| untuned(headline, &draft.offers));
+    let rungs = rungs(draft.ladder.steps, &ratio);
+    let headline = headline(&arms, &rungs, &draft.ladder.offers, &ratio);
+    let untuned = headline.iter().flat_map(|headline| untuned(headline, &draft.ladder.offers));
     let pairs = draft.comparisons.into_iter().chain(untuned);
     let comparisons = pairs.filter_map(|Pair { label, from, to }| {
         let factor = ratio(&to, &from)?;
@@ -207,14 +203,14 @@ fn conclude(draft: Draft<'_>, arms: Vec<Arm>, session: &Session, total: Option<T
         total,
         comparisons,
         headline,
-        scaling: draft.scaling,
+        scaling: draft.ladder.scaling,
         control: session.control(),
         rounds: session.rounds.len(),
         marked: session.marked(),
         crowded: session.crowded(),
         arms,
         whole: draft.whole,
-        tried: draft.tried,
+        tried: draft.ladder.tried,
     }
 }
 

@@ -87,13 +87,9 @@ pub(super) fn draft<'a>(
         id: layer.id(),
         origin: layer.origin.clone(),
         task: workload.task(Cache::Hot),
-        candidates: ladder.candidates,
-        steps: ladder.steps,
+        ladder,
         comparisons: Vec::new(),
-        scaling: ladder.scaling,
-        offers: ladder.offers,
         whole: None,
-        tried: ladder.tried,
     })
 }
 

@@ -137,13 +137,9 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         id: ID.into(),
         origin: format!("pixels of a picture, {}", plan.picture.1),
         task: workload.task(),
-        candidates: ladder.candidates,
-        steps: ladder.steps,
+        ladder,
         comparisons: layouts(),
-        scaling: ladder.scaling,
-        offers: ladder.offers,
         whole: Some(fitted.whole.clone()),
-        tried: ladder.tried,
     })
 }
 

@@ -94,13 +94,9 @@ pub(super) fn draft<'a, T: Field>(
         id: run.id(),
         origin: "heat equation, explicit steps".into(),
         task: workload.task(),
-        candidates: ladder.candidates,
-        steps: ladder.steps,
+        ladder,
         comparisons: Vec::new(),
-        scaling: ladder.scaling,
-        offers: ladder.offers,
         whole: None,
-        tried: ladder.tried,
     })
 }
 
