@@ -3,6 +3,8 @@
 
 #[path = "cli/kmeans.rs"]
 mod kmeans;
+#[path = "cli/peers.rs"]
+mod peers;
 
 use assert_cmd::Command;
 use kmeans::npy;
@@ -262,10 +264,14 @@ fn wisdom_is_made_and_used() {
 fn a_quick_report_is_whole() {
     let folder = folder();
     let out = folder.path().join("new/report");
+    let record = folder.path().join("peers.jsonl");
+    peers::write(&record);
     let start = std::time::Instant::now();
-    let output = tilewise(&format!("report --quick --json --wisdom off --out {}", out.display()))
-        .output()
-        .expect("it runs");
+    let (to, beside) = (out.display(), record.display());
+    let output =
+        tilewise(&format!("report --quick --json --wisdom off --out {to} --peers {beside}"))
+            .output()
+            .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     eprintln!("a quick report took {:.0} s: {said}", start.elapsed().as_secs_f64());
     let read = |name: &str| fs::read_to_string(out.join(name)).expect(name);
@@ -282,6 +288,7 @@ fn a_quick_report_is_whole() {
     assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
     assert!(!page.contains("http://") && !page.contains("https://"), "the page fetches something");
     assert!(read("report.md").contains("# tilewise"));
+    [page, read("report.md")].iter().for_each(|text| peers::shown(text));
     let names: Vec<_> = fs::read_dir(&out).expect("the folder").flatten().collect();
     assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
 }

@@ -287,3 +287,44 @@ fn the_real_clock_times_real_work() {
     assert!(session.time("sum").unwrap().lo > 0.0);
     assert!(session.rounds.iter().all(|round| round.seconds > 0.0));
 }
+
+#[test]
+fn an_arm_that_times_itself_is_believed_and_may_fail() {
+    let machine = Machine::new(3);
+    let calls = Cell::new(0);
+    let batch = |count: usize| {
+        calls.set(calls.get() + count);
+        // Most of what passes here is the way there and back, which is not its time.
+        machine.pass(1e-3);
+        Ok(2e-4 * count as f64)
+    };
+    let arms = vec![machine.arm("here", 4e-4), Arm::timing_itself("there", batch)];
+    let session = seconds(1.0).measure_by(&machine, arms).unwrap();
+    let ratio = session.ratio("there", "here").unwrap();
+    assert!((1.9..2.6).contains(&ratio.median), "{ratio:?}");
+    let timed: usize = session.arms[1].calls * session.rounds.len();
+    assert!(calls.get() >= timed + session.rounds.len(), "a warm-up call ahead of each batch");
+
+    let failing = |_| Err("the other side is gone".to_owned());
+    let arms = vec![machine.arm("here", 4e-4), Arm::timing_itself("there", failing)];
+    let error = seconds(1.0).measure_by(&machine, arms).unwrap_err();
+    assert!(error.to_string().contains("the other side is gone"), "{error}");
+}
+
+#[test]
+fn single_calls_are_warmed_up_only_if_asked() {
+    for (warm_single, at_least) in [(false, 1), (true, 2)] {
+        let machine = Machine::new(5);
+        let calls = Cell::new(0);
+        let arm = Arm::new("long", || {
+            calls.set(calls.get() + 1);
+            machine.pass(0.3);
+        });
+        let mut watch = seconds(1.0);
+        watch.warm_single = warm_single;
+        let session = watch.measure_by(&machine, vec![arm]).unwrap();
+        assert_eq!(session.arms[0].calls, 1);
+        let rounds = session.rounds.len();
+        assert!((at_least * rounds..=at_least * rounds + 2).contains(&calls.get()));
+    }
+}

@@ -2,9 +2,7 @@
 
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
-use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work};
-use rand::{Rng, SeedableRng};
-use rand_pcg::Pcg64Mcg;
+use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, random};
 use serde_json::json;
 use std::cell::RefCell;
 use tilewise::gemm::{self, Lhs, PackedWeights, Plan, Scratch, Shape, Store};
@@ -78,11 +76,8 @@ impl Workload {
     pub fn new(shape: Shape, seed: u64) -> Result<Workload, Error> {
         Self::check(shape)?;
         let Shape { m, n, k } = shape;
-        let mut random = Pcg64Mcg::seed_from_u64(seed);
-        let (mut lhs, mut bytes) = (vec![0u8; m * k], vec![0u8; k * n]);
-        random.fill_bytes(&mut lhs);
-        random.fill_bytes(&mut bytes);
-        let rhs: Vec<i8> = bytes.into_iter().map(|byte| byte as i8).collect();
+        let lhs = random::bytes(seed, 0, m * k);
+        let rhs: Vec<i8> = random::bytes(seed, 1, k * n).into_iter().map(u8::cast_signed).collect();
         let view = |data| Matrix::new(data, m, k).expect("m x k bytes were made");
         let weights = Matrix::new(&rhs, k, n).expect("k x n bytes were made");
         let mut expected = vec![0; m * n];
@@ -132,28 +127,7 @@ impl Workload {
 
     /// What is done.
     pub fn task(&self, cache: Cache) -> Task {
-        let Shape { m, n, k } = self.shape;
-        let work = 2.0 * m as f64 * n as f64 * k as f64;
-        let bytes = (m * k + k * n) as f64 + 4.0 * (m * n) as f64;
-        Task {
-            kernel: "gemm".into(),
-            title: format!("{m} x {k} x {n}"),
-            shape: json!({ "m": m, "k": k, "n": n }),
-            dtype: "u8 x i8 -> i32".into(),
-            amount: Amount {
-                formula: "2 m k n".into(),
-                work,
-                unit: RateUnit::Operations,
-                operations: 1.0,
-                bytes: bytes / work,
-                working_set: bytes,
-                pattern: Pattern::Read,
-                arithmetic: Some(Quantity::Int8Compute),
-            },
-            cache,
-            timed: "row-major u8 in, row-major i32 out; weights laid out beforehand on all sides"
-                .into(),
-        }
+        task(self.shape, cache)
     }
 
     /// The plain source in every loop order.
@@ -186,8 +160,35 @@ impl Workload {
     }
 }
 
+/// What a product of this shape is, whoever makes it.
+pub fn task(shape: Shape, cache: Cache) -> Task {
+    let Shape { m, n, k } = shape;
+    let work = 2.0 * m as f64 * n as f64 * k as f64;
+    let bytes = (m * k + k * n) as f64 + 4.0 * (m * n) as f64;
+    Task {
+        kernel: "gemm".into(),
+        title: format!("{m} x {k} x {n}"),
+        shape: json!({ "m": m, "k": k, "n": n }),
+        dtype: "u8 x i8 -> i32".into(),
+        amount: Amount {
+            formula: "2 m k n".into(),
+            work,
+            unit: RateUnit::Operations,
+            operations: 1.0,
+            bytes: bytes / work,
+            working_set: bytes,
+            pattern: Pattern::Read,
+            arithmetic: Some(Quantity::Int8Compute),
+        },
+        cache,
+        timed: "row-major u8 in, row-major i32 out; weights laid out beforehand on all sides"
+            .into(),
+    }
+}
+
 /// Three loops, the rows shared among the cores: it would else take longer than all the timing.
-fn reference(lhs: Matrix<'_, u8>, weights: Matrix<'_, i8>, out: &mut [i32]) {
+/// `out` has as many rows as `lhs` and as many columns as `weights`.
+pub fn reference(lhs: Matrix<'_, u8>, weights: Matrix<'_, i8>, out: &mut [i32]) {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let (rows, n) = (lhs.rows().div_ceil(cores), weights.cols());
     std::thread::scope(|scope| {

@@ -7,6 +7,8 @@
 pub mod baseline;
 pub mod gemm;
 pub mod kmeans;
+#[cfg(feature = "cli")]
+pub mod peers;
 pub mod picture;
 pub mod provenance;
 #[cfg(feature = "cli")]

@@ -11,7 +11,7 @@ pub mod readme;
 pub mod rules;
 pub mod run;
 
-mod number;
+pub(crate) mod number;
 mod plot;
 mod svg;
 mod view;
@@ -21,4 +21,5 @@ mod sample;
 
 pub use model::Report;
 pub use number::{digits, time as time_with_interval};
+pub(crate) use view::Table;
 pub use view::{flatten, summary};

@@ -6,6 +6,7 @@
 //! once for all of them.
 
 mod check;
+pub mod random;
 
 pub use check::{Check, Number, digest};
 pub use tilewise_tuner::wisdom::{Source, Verdict};

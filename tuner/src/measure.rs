@@ -28,7 +28,7 @@ mod runner;
 mod session;
 pub mod stats;
 
-pub use clock::{Clock, Counters, SystemClock};
+pub use clock::{Clock, Counters, SystemClock, preemptions_of};
 pub use order::balanced;
 pub use runner::{Lap, Runner};
 pub use session::{Ratio, Round, Rule, Samples, Session, Verdict};
@@ -54,6 +54,11 @@ pub struct Stopwatch {
     pub max_rounds: usize,
     /// Seconds for warm-up and rounds together.
     pub budget_s: f64,
+    /// Whether an arm makes an untimed call ahead of a batch of one, too. Ahead of larger batches
+    /// it always does; a call that is a batch of its own is usually long enough to hide what the
+    /// arm before left in the caches.
+    #[serde(default)]
+    pub warm_single: bool,
     /// Which rounds are marked as disturbed.
     pub rule: Rule,
 }
@@ -67,6 +72,7 @@ impl Stopwatch {
             min_rounds: stats::MIN_ROUNDS,
             max_rounds: 60,
             budget_s: budget.as_secs_f64(),
+            warm_single: false,
             rule: Rule::default(),
         }
     }
@@ -74,8 +80,8 @@ impl Stopwatch {
     /// Times `arms` against each other, by this machine's clock.
     ///
     /// # Errors
-    /// [`Error`] for a session that could not give a result, before anything is timed, and for
-    /// an arm that takes no time.
+    /// [`Error`] for a session that could not give a result, before anything is timed, for an arm
+    /// that takes no time, and for one that times itself and fails.
     pub fn measure(&self, arms: Vec<Arm<'_>>) -> Result<Session, Error> {
         self.measure_by(&SystemClock::new(), arms)
     }
@@ -148,16 +154,34 @@ impl Turns {
 /// One of the things compared: a name and what to run.
 pub struct Arm<'a> {
     name: String,
-    run: Box<dyn FnMut() + 'a>,
+    run: Run<'a>,
     before: Option<Box<dyn FnMut() + 'a>>,
     control: bool,
+}
+
+/// What an arm runs.
+enum Run<'a> {
+    /// A call, timed from here.
+    Call(Box<dyn FnMut() + 'a>),
+    /// As many calls as it is told, timed where they are made.
+    Batch(Box<dyn FnMut(usize) -> Result<f64, String> + 'a>),
 }
 
 impl<'a> Arm<'a> {
     /// Times calls of `run`, which leaves its results where the compiler must believe they are
     /// read: in the caller's buffers, or through [`std::hint::black_box`].
     pub fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
-        Arm { name: name.into(), run: Box::new(run), before: None, control: false }
+        Arm { name: name.into(), run: Run::Call(Box::new(run)), before: None, control: false }
+    }
+
+    /// An arm whose calls cannot be timed from here: they are made by another process, or inside
+    /// a thread pool that is entered once for all of them. `batch` makes as many calls as it is
+    /// told and returns the seconds they took together, or why it could not.
+    pub fn timing_itself(
+        name: impl Into<String>,
+        batch: impl FnMut(usize) -> Result<f64, String> + 'a,
+    ) -> Self {
+        Arm { name: name.into(), run: Run::Batch(Box::new(batch)), before: None, control: false }
     }
 
     /// Calls `before` outside the clock ahead of every timed call, for example to flush the
@@ -212,6 +236,14 @@ pub enum Error {
         name: String,
         /// The names there are.
         known: Vec<String>,
+    },
+    /// An arm that times itself could not go on.
+    #[error("{arm:?} could not run: {reason}")]
+    Stopped {
+        /// The arm's name.
+        arm: String,
+        /// What it said.
+        reason: String,
     },
     /// Faster than the clock can see: most likely the compiler removed the work.
     #[error("a batch of {calls} calls of {arm:?} took no time; does anything read its results?")]

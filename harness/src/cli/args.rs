@@ -103,6 +103,9 @@ pub(super) struct ReportArgs {
     /// Picture to quantise, PNG or JPEG [default: a generated one]
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
+    /// Show this record of a run beside rivals: a peers.jsonl from this kind of machine
+    #[arg(long, value_name = "FILE")]
+    pub(super) peers: Option<PathBuf>,
 }
 
 /// The sizes of a product.

@@ -4,15 +4,13 @@ use super::args::{Common, ReportArgs, WisdomArg};
 use super::failure::Failure;
 use super::output;
 use super::setup::Setup;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use tilewise_harness::peers::record::Record;
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::{self, Claim};
-use tilewise_harness::report::model::{Mode, Samples};
+use tilewise_harness::report::model::{Mode, Peers, Samples};
 use tilewise_harness::report::run::{self, Finished, Plan};
 use tilewise_harness::report::{Report, html, markdown};
 
@@ -23,6 +21,7 @@ const SAMPLES: &str = "samples.json.gz";
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
     let (picture, source) = picture(args)?;
+    let peers = peers(args, &setup)?;
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&setup));
     // Asked now: ten minutes later is no time to find out that nothing can be written.
     let names = ["report.json", "report.html", "report.md", SAMPLES];
@@ -38,6 +37,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         seed: args.common.seed,
         picture: (&picture, &source),
         setting: setup.setting(),
+        peers: peers.as_ref(),
         wisdom: &setup.wisdom,
         team: setup.team(),
         command: &command(args),
@@ -62,9 +62,27 @@ fn picture(args: &ReportArgs) -> Result<(Picture, String), Failure> {
         return Ok((Picture::generate(width, height, args.common.seed), "generated".into()));
     };
     let picture = Picture::open(file).map_err(Failure::failed)?;
-    // The folders of somebody's home are nobody's business.
-    let name = file.file_name().unwrap_or(file.as_os_str());
-    Ok((picture, name.to_string_lossy().into_owned()))
+    Ok((picture, name(file)))
+}
+
+/// The record to show, if it is of this kind of machine: another's would be no comparison.
+fn peers(args: &ReportArgs, setup: &Setup) -> Result<Option<Peers>, Failure> {
+    let Some(file) = &args.peers else { return Ok(None) };
+    let record = Record::read(file).map_err(Failure::failed)?;
+    let (there, here) = (&record.run.slug, setup.machine.slug());
+    if *there != here {
+        let file = file.display();
+        return Err(Failure::failed(format!(
+            "--peers {file}: it was measured on {there} and this machine is {here}; expected a \
+             record of the same kind of machine, as the bench gemm_rivals writes it"
+        )));
+    }
+    Ok(Some(Peers { file: name(file), record }))
+}
+
+/// A file's name alone: the folders of somebody's home are nobody's business.
+fn name(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Below `results`, by CPU and time.
@@ -90,6 +108,9 @@ fn command(args: &ReportArgs) -> String {
     if args.image.is_some() {
         command += " --image FILE";
     }
+    if args.peers.is_some() {
+        command += " --peers FILE";
+    }
     format!("{command} --seed {seed}")
 }
 
@@ -97,7 +118,7 @@ fn command(args: &ReportArgs) -> String {
 fn write(finished: Finished, picture: &Picture, claims: Vec<Claim>) -> Result<Report, Failure> {
     let Finished { mut report, sessions, quantised } = finished;
     let raw = serde_json::to_vec(&sessions).map_err(Failure::failed)?;
-    let samples = (raw.len() > INLINE_BYTES).then(|| compress(&raw)).transpose();
+    let samples = (raw.len() > INLINE_BYTES).then(|| files::compress(&raw)).transpose();
     let samples = samples.map_err(Failure::failed)?;
     report.samples = match &samples {
         Some(_) => Samples::File(SAMPLES.into()),
@@ -113,12 +134,6 @@ fn write(finished: Finished, picture: &Picture, claims: Vec<Claim>) -> Result<Re
     // A claim without contents is dropped, and its temporary file with it.
     files::publish(claims.into_iter().zip(contents).collect()).map_err(Failure::failed)?;
     Ok(report)
-}
-
-fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes)?;
-    encoder.finish()
 }
 
 fn print(common: &Common, report: &Report, folder: &Path) -> Result<(), Failure> {

@@ -4,6 +4,8 @@
 //! one beside it. [`publish`] fills the temporary files and only then renames them. Whoever is
 //! interrupted calls [`abandon`], which waits for renames under way and removes the rest.
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -154,6 +156,16 @@ fn readable_by_all(file: &NamedTempFile) {
 
 #[cfg(not(unix))]
 fn readable_by_all(_file: &NamedTempFile) {}
+
+/// Gzipped.
+///
+/// # Errors
+/// None that memory does not have.
+pub fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
 
 /// Removes what is not published, and folders made for it that are empty. For a process that is
 /// about to end: renames under way are waited for, later claims wait for ever.

@@ -3,6 +3,7 @@
 //! Plain data. Every ratio stands beside both absolute times; everything printed elsewhere comes
 //! from here, and everything here that was derived can be derived again from the raw sessions.
 
+use crate::peers::record::Record;
 use crate::roofs::Roof as Limit;
 use crate::workload::{Check, Kind, Recipe, Task};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// The picture K-Means quantised.
     pub picture: Option<PictureRecord>,
+    /// What was measured beside rivals in a run of its own; none unless it was given.
+    #[serde(default)]
+    pub peers: Option<Peers>,
     /// Broken rules; a report with any has failed.
     pub failures: Vec<String>,
     /// What a reader should know before believing small differences.
@@ -259,6 +263,15 @@ pub struct PictureRecord {
     pub centres: usize,
     /// Root of the mean squared error of a channel, in steps of 255.
     pub rms_error: f64,
+}
+
+/// The record of another run, shown beside this one's cells and mixed into none of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peers {
+    /// The file's name without its folders.
+    pub file: String,
+    /// What it says.
+    pub record: Record,
 }
 
 /// Raw samples: here, or in a file beside this one.

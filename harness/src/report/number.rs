@@ -3,18 +3,18 @@
 use tilewise_tuner::measure::{Estimate, Ratio};
 
 /// Seconds in the unit that leaves one to three digits before the point.
-pub(super) fn seconds(value: f64) -> String {
+pub(crate) fn seconds(value: f64) -> String {
     let (scale, unit) = time_unit(value);
     format!("{} {unit}", digits(value * scale))
 }
 
 /// Milliseconds, for lists in which all are to have the same unit.
-pub(super) fn milliseconds(seconds: f64) -> String {
+pub(crate) fn milliseconds(seconds: f64) -> String {
     format!("{} ms", digits(seconds * 1e3))
 }
 
 /// `0.604 G`: an amount of work in the billions that rates are given in, smaller ones in millions.
-pub(super) fn amount(value: f64) -> String {
+pub(crate) fn amount(value: f64) -> String {
     match value {
         value if value >= 0.0995e9 => format!("{} G", digits(value / 1e9)),
         value => format!("{} M", digits(value / 1e6)),
@@ -28,18 +28,18 @@ pub fn time(estimate: &Estimate) -> String {
 }
 
 /// `850 [846, 853]`, in whatever unit the column has.
-pub(super) fn plain(estimate: &Estimate) -> String {
+pub(crate) fn plain(estimate: &Estimate) -> String {
     format!("{} {}", digits(estimate.median), span(estimate, 1.0))
 }
 
 /// `4.12x [4.08, 4.17]`.
-pub(super) fn ratio(ratio: &Ratio) -> String {
+pub(crate) fn ratio(ratio: &Ratio) -> String {
     format!("{} [{}, {}]", factor(ratio.median), digits(ratio.lo), digits(ratio.hi))
 }
 
 /// The same, and what the rounds say that were not marked as disturbed, where they differ by a
 /// hundredth: `1.80× [1.10, 1.90], undisturbed 1.92×`.
-pub(super) fn with_quiet(ratio: &Ratio) -> String {
+pub(crate) fn with_quiet(ratio: &Ratio) -> String {
     let all = self::ratio(ratio);
     let differs = |quiet: &Estimate| (quiet.median / ratio.median - 1.0).abs() >= 0.01;
     match ratio.quiet.filter(differs) {
@@ -49,27 +49,27 @@ pub(super) fn with_quiet(ratio: &Ratio) -> String {
 }
 
 /// `4.12× [4.08, 4.17] (faster)`.
-pub(super) fn verdict(ratio: &Ratio) -> String {
+pub(crate) fn verdict(ratio: &Ratio) -> String {
     format!("{} ({})", with_quiet(ratio), ratio.verdict)
 }
 
 /// `4.12×`.
-pub(super) fn factor(value: f64) -> String {
+pub(crate) fn factor(value: f64) -> String {
     format!("{}×", digits(value))
 }
 
 /// `85.1 % [84.9, 85.3]`.
-pub(super) fn share(estimate: &Estimate) -> String {
+pub(crate) fn share(estimate: &Estimate) -> String {
     format!("{} % {}", digits(estimate.median * 100.0), span(estimate, 100.0))
 }
 
 /// A share without its interval, for captions that have it elsewhere.
-pub(super) fn percent(value: f64) -> String {
+pub(crate) fn percent(value: f64) -> String {
     format!("{} %", digits(value * 100.0))
 }
 
 /// `1 thread`, `2 threads`.
-pub(super) fn threads(count: usize) -> String {
+pub(crate) fn threads(count: usize) -> String {
     format!("{count} thread{}", if count == 1 { "" } else { "s" })
 }
 

@@ -9,7 +9,7 @@ mod roofs;
 mod stencil;
 
 use super::model::{
-    Environment, Mode, PictureRecord, RawSession, Report, SCHEMA, Samples, Skipped,
+    Environment, Mode, Peers, PictureRecord, RawSession, Report, SCHEMA, Samples, Skipped,
 };
 use super::rules;
 use crate::picture::Picture;
@@ -34,6 +34,8 @@ pub struct Plan<'a> {
     pub picture: (&'a Picture, &'a str),
     /// Machine, instruction set, threads.
     pub setting: Setting<'a>,
+    /// What was measured beside rivals before.
+    pub peers: Option<&'a Peers>,
     /// Recipes that were measured before.
     pub wisdom: &'a Wisdom,
     /// Who runs the kernels: as many members as the setting has threads.
@@ -134,6 +136,7 @@ pub fn run(plan: &Plan<'_>) -> Result<Finished, Error> {
         cells: run.cells,
         skipped: run.skipped,
         picture: run.picture,
+        peers: plan.peers.cloned(),
         failures: Vec::new(),
         cautions: Vec::new(),
         samples: Samples::Inline(Vec::new()),

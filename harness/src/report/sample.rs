@@ -218,6 +218,7 @@ pub(super) fn report() -> Report {
         ],
         skipped: vec![Skipped { id: "stencil-huge".into(), reason: "not enough memory".into() }],
         picture: None,
+        peers: None,
         failures: Vec::new(),
         cautions: Vec::new(),
         samples: Samples::Inline(Vec::new()),

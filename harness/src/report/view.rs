@@ -11,11 +11,14 @@ use tilewise_tuner::measure::{Ratio, Verdict};
 
 mod facts;
 mod losses;
+mod peers;
 mod table;
 
 pub use facts::flatten;
 use losses::losses;
-pub(super) use table::{Table, results, roof_notes, roofs, rungs};
+use peers::PeersView;
+pub(crate) use table::Table;
+pub(super) use table::{results, roof_notes, roofs, rungs};
 
 /// Everything on the page but the drawings.
 #[derive(Serialize)]
@@ -33,7 +36,10 @@ pub(super) struct View<'a> {
     failures: &'a [String],
     cautions: &'a [String],
     cards: Vec<Card>,
+    /// What all factors are against.
+    against: &'static str,
     losses: Vec<String>,
+    peers: Option<PeersView>,
     kernels: Vec<KernelView<'a>>,
     roofs: Table,
     roof_notes: Vec<String>,
@@ -132,7 +138,17 @@ impl<'a> View<'a> {
             failures: &report.failures,
             cautions: &report.cautions,
             cards: kernels(report).map(|kernel| card(report, kernel)).collect(),
-            losses: report.cells.iter().flat_map(losses).collect(),
+            against: match &report.peers {
+                None => {
+                    "Against the fastest plain code here; no external alternative was measured."
+                }
+                Some(_) => {
+                    "Against the fastest plain code here; external alternatives were measured in a \
+                     run of their own and stand under Beside rivals."
+                }
+            },
+            losses: report.cells.iter().flat_map(losses).chain(peers::losses(report)).collect(),
+            peers: report.peers.as_ref().map(|peers| PeersView::of(report, peers)),
             kernels: kernels(report).map(|kernel| KernelView::of(report, kernel)).collect(),
             roofs: roofs(&report.roofs),
             roof_notes: roof_notes(&report.roofs),

@@ -66,7 +66,7 @@ impl Clock for SystemClock {
     }
 
     fn counters(&self) -> Counters {
-        Counters { steal_ticks: steal_ticks(), preemptions: preemptions() }
+        Counters { steal_ticks: steal_ticks(), preemptions: preemptions("self") }
     }
 }
 
@@ -80,10 +80,16 @@ fn parse_steal(stat: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix("cpu "))?.split_whitespace().nth(7)?.parse().ok()
 }
 
-/// Involuntary context switches of the threads of this process that live now.
-fn preemptions() -> Option<u64> {
+/// Involuntary context switches of the threads of another process that live now; `None` if the
+/// system does not tell.
+pub fn preemptions_of(process: u32) -> Option<u64> {
+    preemptions(&process.to_string())
+}
+
+/// Involuntary context switches of the threads of a process that live now.
+fn preemptions(process: &str) -> Option<u64> {
     let mut total = 0;
-    for task in fs::read_dir("/proc/self/task").ok()?.flatten() {
+    for task in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
         // A thread may end between the listing and the reading; it then counts for nothing.
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
         total += parse_preemptions(&status).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! Times batches of calls, arm by arm; knows nothing of what the numbers will mean.
 
-use super::{Arm, Clock, Counters, Error, Round, Samples, Stopwatch, control_name};
+use super::{Arm, Clock, Counters, Error, Round, Run, Samples, Stopwatch, control_name};
 use std::collections::HashSet;
 
 /// More calls than this in a batch, and still no time on the clock: there is nothing to time.
@@ -41,7 +41,7 @@ impl<'c, 'a> Runner<'c, 'a> {
     /// Warms up every arm and finds out how many of its calls make a batch.
     ///
     /// # Errors
-    /// [`Error::NoArms`], [`Error::SameName`], [`Error::TooFast`].
+    /// [`Error::NoArms`], [`Error::SameName`], [`Error::TooFast`], [`Error::Stopped`].
     pub fn new(
         stopwatch: Stopwatch,
         clock: &'c dyn Clock,
@@ -71,7 +71,8 @@ impl<'c, 'a> Runner<'c, 'a> {
     /// Times one batch each of those in `order`, one after the other.
     ///
     /// # Errors
-    /// [`Error::TooFast`] for a batch that took no time.
+    /// [`Error::TooFast`] for a batch that took no time, [`Error::Stopped`] for an arm that times
+    /// itself and could not.
     ///
     /// # Panics
     /// When `order` names one that is not there.
@@ -82,9 +83,10 @@ impl<'c, 'a> Runner<'c, 'a> {
         let mut seconds = Vec::with_capacity(order.len());
         for &turn in order {
             let Turn { arm, calls, .. } = self.turns[turn];
-            if calls > 1 {
+            let wants = calls > 1 || self.stopwatch.warm_single;
+            if wants && self.arms[arm].before.is_none() {
                 // The arm before this one has left its own data in the caches.
-                (self.arms[arm].run)();
+                self.calls(arm, 1)?;
             }
             seconds.push(self.batch(arm, calls)? / calls as f64);
         }
@@ -137,7 +139,7 @@ impl<'c, 'a> Runner<'c, 'a> {
         let start = self.clock.now();
         let mut calls = 1;
         loop {
-            let took = self.untested_batch(arm, calls);
+            let took = self.untested_batch(arm, calls)?;
             let spent = self.clock.now() - start;
             // A first call may be slow because it touches its memory first: believe it only if
             // it is far longer than that.
@@ -157,21 +159,33 @@ impl<'c, 'a> Runner<'c, 'a> {
 
     /// Seconds for a batch, which must be some.
     fn batch(&mut self, arm: usize, calls: usize) -> Result<f64, Error> {
-        let took = self.untested_batch(arm, calls);
+        let took = self.untested_batch(arm, calls)?;
         let arm = || self.arms[arm].name.clone();
         if took > 0.0 { Ok(took) } else { Err(Error::TooFast { arm: arm(), calls }) }
     }
 
-    fn untested_batch(&mut self, arm: usize, calls: usize) -> f64 {
-        let arm = &mut self.arms[arm];
-        if let Some(before) = &mut arm.before {
+    fn untested_batch(&mut self, arm: usize, calls: usize) -> Result<f64, Error> {
+        if let Some(before) = &mut self.arms[arm].before {
             before();
         }
-        let start = self.clock.now();
-        for _ in 0..calls {
-            (arm.run)();
+        self.calls(arm, calls)
+    }
+
+    /// Makes so many calls and says how long they took.
+    fn calls(&mut self, arm: usize, calls: usize) -> Result<f64, Error> {
+        let arm = &mut self.arms[arm];
+        match &mut arm.run {
+            Run::Call(call) => {
+                let start = self.clock.now();
+                for _ in 0..calls {
+                    call();
+                }
+                Ok(self.clock.now() - start)
+            }
+            Run::Batch(batch) => {
+                batch(calls).map_err(|reason| Error::Stopped { arm: arm.name.clone(), reason })
+            }
         }
-        self.clock.now() - start
     }
 }
 

@@ -10,14 +10,19 @@ use tilewise_tuner::measure::Ratio;
 
 /// A heading and rows of equal length.
 #[derive(Serialize)]
-pub(in super::super) struct Table {
+pub(crate) struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
+    /// Of rows as long as the head.
+    pub(crate) fn new(head: &[&str], rows: Vec<Vec<String>>) -> Table {
+        Table { head: head.iter().map(ToString::to_string).collect(), rows }
+    }
+
     /// As Markdown.
-    pub(in super::super) fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
         let rule = line(vec!["---"; self.head.len()]);
         let rows = self.rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
