@@ -18,10 +18,10 @@ use core::array;
 
 /// How many steps before its use a line of a panel is asked for.
 ///
-/// Weights that come from beyond the second-level cache would else stall the tile: hardware
-/// follows four streams too slowly. One core, before and after: 8 x 4096 x 4096 454 and 332 us,
-/// 8 x 1024 x 4096 119 and 76, 128 x 768 x 3072 713 and 661, and 163 and 159 where weights are in
-/// the second level. 8, 16 and 32 steps gain less; 96 to 200 no more, and lose at 128 x 768 x 768.
+/// Weights that come from beyond the second-level cache would else stall the tile. One core,
+/// without and with, in runs of their own on a busy machine: 8 x 1024 x 4096 119 us and 70 to 76,
+/// 128 x 768 x 3072 713 and 620 to 662; 8 x 4096 x 4096 454 and 309 to 436, too uneven to tell how
+/// much. 8 to 32 steps gained less; 96 to 200 did not differ from 64 by more than runs do.
 const AHEAD: usize = 64;
 
 /// Multiplies the first rows by the first panels and leaves the sums, row by row and panel by
