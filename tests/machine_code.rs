@@ -129,7 +129,9 @@ fn plain_auto_vectorised_code_uses_whole_registers() {
 
 /// The inside of trampolines: what runs with the instruction set's features.
 fn inside(isa: &str, roots: &[&str]) -> Vec<&'static Function> {
-    let found = PROGRAM.called_from(roots, &[isa, "3run6inside"]);
+    let mut found = PROGRAM.called_from(roots, &[isa, "3run6inside"]);
+    // The name without VNNI is the beginning of the one with it.
+    found.retain(|function| isa.contains("Vnni") || !function.symbol.contains("Vnni"));
     assert!(!found.is_empty(), "no code for {isa} behind {roots:?}");
     found
 }
@@ -168,21 +170,31 @@ fn avx_vnni_multiplies_12_registers_of_bytes_a_step() {
 }
 
 #[test]
-fn avx2_multiplies_widened_bytes_and_never_saturates() {
-    for roots in BYTES {
-        let functions = inside("Avx2", roots);
-        let products =
-            |i: &Instruction| i.mnemonic() == Mnemonic::Vpmaddwd && vector_bytes(i) == 32;
-        // Two registers a panel, even and odd bytes apart, at least four rows.
-        assert!(most_in_a_loop(&functions, products) >= 16, "{roots:?}");
-        let all = functions.iter().flat_map(|function| &function.instructions);
-        assert!(!all.map(Instruction::mnemonic).any(|m| m == Mnemonic::Vpmaddubsw));
+fn without_a_byte_dot_product_pairs_and_words_are_multiplied() {
+    // The tile of most sums has 12 or 24 registers of them.
+    for (isa, bytes, registers) in [("Avx2", 32, 12), ("Avx512", 64, 24)] {
+        let has = |function: &Function, wanted: &[Mnemonic]| {
+            function.instructions.iter().any(|i| wanted.contains(&i.mnemonic()))
+        };
+        let whole = |mnemonic: Mnemonic| {
+            move |i: &Instruction| i.mnemonic() == mnemonic && vector_bytes(i) == bytes
+        };
+        // What saturates is apart, in tiles for weights that have been looked at.
+        let (pairs, exact): (Vec<&Function>, Vec<&Function>) =
+            inside(isa, &["4gemm4tile8multiply"])
+                .into_iter()
+                .partition(|function| has(function, &[Mnemonic::Vpmaddubsw]));
+        assert_eq!(most_in_a_loop(&pairs, whole(Mnemonic::Vpmaddubsw)), registers, "{isa}");
+        // Words come widened, so their tiles shift nothing.
+        let mut words = exact;
+        words.retain(|function| !has(function, &[Mnemonic::Vpsraw, Mnemonic::Vpsllw]));
+        assert_eq!(most_in_a_loop(&words, whole(Mnemonic::Vpmaddwd)), registers, "{isa}");
     }
 }
 
 #[test]
 fn points_in_lanes_are_fused_multiply_adds_of_whole_registers() {
-    for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512Vnni", 64)] {
+    for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512", 64), ("Avx512Vnni", 64)] {
         let functions = inside(isa, &["6kmeans5lanes7nearest"]);
         let fused = |i: &Instruction| is_fused(i) && vector_bytes(i) == bytes;
         assert!(most_in_a_loop(&functions, fused) >= 4, "{isa}");
@@ -191,7 +203,7 @@ fn points_in_lanes_are_fused_multiply_adds_of_whole_registers() {
 
 #[test]
 fn stencils_stream_whole_registers_past_the_caches() {
-    for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512Vnni", 64)] {
+    for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512", 64), ("Avx512Vnni", 64)] {
         let functions = inside(isa, &["stencil", "rows", "Kernel", "6update"]);
         for (name, stream) in [("f32", Mnemonic::Vmovntps), ("f64", Mnemonic::Vmovntpd)] {
             let streams = |i: &Instruction| i.mnemonic() == stream && vector_bytes(i) == bytes;

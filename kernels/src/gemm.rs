@@ -26,11 +26,14 @@
 //! As in the BLAS: with no rows or no columns nothing is written; with no depth all sums are
 //! zero, so that a bias alone remains.
 
+mod backend;
+mod call;
 pub(crate) mod drive;
 mod epilogue;
 mod error;
 mod lhs;
 mod linear;
+mod operand;
 mod output;
 mod pack;
 mod quantise;
@@ -39,7 +42,9 @@ pub mod reference;
 mod stages;
 mod table;
 mod tile;
+mod words;
 
+pub use backend::Backend;
 pub use error::Error;
 pub use lhs::Lhs;
 pub use linear::Linear;
@@ -52,15 +57,13 @@ pub use table::{Tile, tiles};
 use crate::buffer::Buffer;
 use crate::isa::Isa;
 use crate::matrix::{Disjoint, MatrixMut};
-use crate::product::Bytes;
-use crate::team::{Member, Team};
+use crate::team::Team;
 use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch};
+use call::Call;
 use core::fmt;
-use drive::{Cuts, Multiply, Panels, Part, Room, share};
-use epilogue::Write;
-use lhs::{ByteRows, Meaning, Values};
-use pack::Weights;
-use quantise::{Quantised, lines_of_row, quantise};
+use drive::Cuts;
+use quantise::lines_of_row;
+use words::HALVES;
 
 /// The depth up to which no sum can wrap: each product `(a - za) * (b - zb)` is at most
 /// 255 * 255 in size, without zero points of the weights 255 * 128 (for which the depth would be
@@ -109,6 +112,8 @@ pub struct Plan {
     isa: Isa,
     recipe: Recipe,
     cuts: Cuts,
+    /// Whether there must be room for words.
+    chooses: bool,
 }
 
 /// One cache line of scratch.
@@ -127,11 +132,12 @@ struct Lines {
     sums: usize,
     row_sums: usize,
     groups: usize,
+    steps: usize,
 }
 
 impl Lines {
     fn all(self) -> usize {
-        self.sums.saturating_add(self.row_sums).saturating_add(self.groups)
+        [self.row_sums, self.groups, self.steps].into_iter().fold(self.sums, usize::saturating_add)
     }
 }
 
@@ -152,7 +158,8 @@ impl Plan {
         if !(addressable(m, n) && addressable(m, k) && addressable(n, k)) {
             return Err(Error::Oversized { shape });
         }
-        Ok(Plan { shape, isa, recipe, cuts: recipe.check(shape, isa)? })
+        let (cuts, chooses) = (recipe.check(shape, isa)?, dispatch(isa, Chooses)?);
+        Ok(Plan { shape, isa, recipe, cuts, chooses })
     }
 
     /// The largest product it makes.
@@ -203,27 +210,39 @@ impl Plan {
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
+        let call = self.call(lhs, weights, output, out, scratch, team)?;
+        Ok(dispatch(self.isa, call)?)
+    }
+
+    /// Checks everything once.
+    fn call<'a, O: Output>(
+        &'a self,
+        lhs: Lhs<'a>,
+        weights: &'a PackedWeights,
+        output: &'a O,
+        out: MatrixMut<'a, O::Element>,
+        scratch: &'a mut Scratch,
+        team: &'a dyn Team,
+    ) -> Result<Call<'a, O>, Error> {
         self.check(&lhs, weights, output, &out)?;
         let (each, shared) = (self.lines().all(), self.shared_lines());
         if scratch.lines.len() < shared.saturating_add(each) {
             let [given, needed] = [scratch.lines.len() * size_of::<Line>(), self.scratch_bytes(1)];
             return Err(Error::Scratch { given, needed });
         }
-        let stride = out.stride();
         let (shared, lines) = scratch.lines.split_at_mut(shared);
-        let call = Call {
+        Ok(Call {
             plan: self,
             lhs,
             weights: weights.view(),
             output,
-            stride,
-            out: &out.into_disjoint(),
+            stride: out.stride(),
+            out: out.into_disjoint(),
             members: (lines.len() / each.max(1)).min(self.recipe.split.parts()),
-            quantised: &Disjoint::new(shared),
-            scratch: &Disjoint::new(lines),
+            quantised: Disjoint::new(shared),
+            scratch: Disjoint::new(lines),
             team,
-        };
-        Ok(dispatch(self.isa, call)?)
+        })
     }
 
     fn check<O: Output>(
@@ -258,114 +277,23 @@ impl Plan {
 
     fn lines(&self) -> Lines {
         let (cuts, depth) = (&self.cuts, self.shape.k.div_ceil(GROUP));
+        let halves = if self.chooses { HALVES } else { 1 };
         Lines {
             sums: cuts.sums(depth),
             row_sums: cuts.rows.div_ceil(PANEL),
-            groups: (cuts.rows * depth).div_ceil(PANEL),
+            groups: (cuts.rows * depth * halves).div_ceil(PANEL),
+            steps: if self.chooses { cuts.tile.panels * cuts.steps * HALVES } else { 0 },
         }
     }
 }
 
-/// One call of [`Plan::run`], once everything is checked.
-struct Call<'a, O: Output> {
-    plan: &'a Plan,
-    lhs: Lhs<'a>,
-    weights: Weights<'a>,
-    output: &'a O,
-    out: &'a Disjoint<'a, O::Element>,
-    stride: usize,
-    members: usize,
-    quantised: &'a Disjoint<'a, Line>,
-    scratch: &'a Disjoint<'a, Line>,
-    team: &'a dyn Team,
-}
+/// Asks a token whether it multiplies some weights otherwise than others.
+struct Chooses;
 
-impl<O: Output> Visitor for Call<'_, O> {
-    type Output = ();
+impl Visitor for Chooses {
+    type Output = bool;
 
-    fn visit<T: Vocabulary>(self, token: T) {
-        self.team.run(&|member| self.member(token, member));
-    }
-}
-
-impl<O: Output> Call<'_, O> {
-    /// The parts of one member, once the left operand is bytes. Floats are made bytes once and
-    /// shared: with two members that each did all rows for themselves, 128 x 768 x 768 took 1.16
-    /// of the time of its sums instead of 1.10.
-    fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
-        match self.lhs.values {
-            Values::Bytes(rows, zero) => self.parts(token, member, rows, (zero, self.lhs.scales)),
-            Values::F32(values) => {
-                let share = member.share(values.rows());
-                let lines = self.lines_to_quantise(share.clone());
-                quantise(token, values, self.lhs.scales, share.start, lines);
-                member.barrier();
-                let quantised = self.quantised();
-                self.parts(token, member, quantised.bytes(&self.lhs), quantised);
-            }
-        }
-    }
-
-    /// The parts of one member, one after the other.
-    fn parts<T: Vocabulary>(
-        &self,
-        token: T,
-        member: Member<'_>,
-        rows: ByteRows<'_>,
-        meaning: impl Meaning,
-    ) {
-        let split = self.plan.recipe.split;
-        let members = self.members.min(member.count());
-        if member.index() >= members {
-            return;
-        }
-        let room = self.room(member.index());
-        let lines = self.plan.lines();
-        let (sums, room) = room.split_at_mut(lines.sums);
-        let (row_sums, groups) = room.split_at_mut(lines.row_sums);
-        let depth = self.weights.k().div_ceil(GROUP);
-        let multiply = Multiply {
-            product: Bytes(token),
-            lhs: &rows,
-            rhs: Panels { data: self.weights.steps(), steps: depth },
-            cuts: self.plan.cuts,
-        };
-        let mut write = Write {
-            output: self.output,
-            out: self.out,
-            stride: self.stride,
-            weights: self.weights,
-            meaning,
-            row_sums: row_sums.as_flattened_mut(),
-            first_row: 0,
-        };
-        for index in share(split.parts(), members, member.index()) {
-            let (row, column) = (index / split.columns, index % split.columns);
-            let rows = share(self.lhs.rows(), split.rows, row);
-            let panels = share(self.weights.n().div_ceil(PANEL), split.columns, column);
-            let room = Room { groups: bytemuck::cast_slice_mut(groups), sums };
-            multiply.run(Part { rows, panels }, room, &mut write);
-        }
-    }
-
-    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
-    fn lines_to_quantise(&self, rows: core::ops::Range<usize>) -> &mut [Line] {
-        let width = lines_of_row(self.plan.shape.k);
-        // SAFETY: each member asks once, for its share of the rows, before the barrier.
-        unsafe { self.quantised.part(rows.start * width..rows.end * width) }
-    }
-
-    #[allow(unsafe_code, reason = "disjoint output views")]
-    fn quantised(&self) -> Quantised<'_> {
-        let lines = self.lhs.rows() * lines_of_row(self.plan.shape.k);
-        // SAFETY: asked for after the barrier, when nobody writes any more.
-        Quantised::new(unsafe { self.quantised.read(0..lines) }, self.plan.shape.k)
-    }
-
-    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
-    fn room(&self, member: usize) -> &mut [Line] {
-        let each = self.plan.lines().all();
-        // SAFETY: each member asks once, for its own lines.
-        unsafe { self.scratch.part(member * each..(member + 1) * each) }
+    fn visit<T: Vocabulary>(self, _: T) -> bool {
+        T::CHOOSES
     }
 }

@@ -27,17 +27,20 @@ pub enum Isa {
     Scalar,
     /// 128-bit NEON for floats, plain arrays for bytes (aarch64).
     Neon,
-    /// 256-bit AVX2 and FMA; bytes are widened to 16 bits, so nothing saturates.
+    /// 256-bit AVX2 and FMA; bytes are widened to 16 bits wherever a sum could saturate.
     Avx2,
     /// AVX2 with the 256-bit byte dot product (`vpdpbusd ymm`).
     AvxVnni,
+    /// AVX-512 F, BW, CD, DQ, VL (x86-64-v4); bytes as with AVX2, on 512-bit registers.
+    Avx512,
     /// AVX-512 F, BW, CD, DQ, VL with the 512-bit byte dot product (`vpdpbusd zmm`).
     Avx512Vnni,
 }
 
 impl Isa {
     /// Every name, in order of preference.
-    pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni];
+    pub const ALL: [Isa; 6] =
+        [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni];
 
     /// The name used on the command line, in wisdom and in reports.
     pub const fn name(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Isa {
             Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avx-vnni",
+            Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512-vnni",
         }
     }
@@ -60,6 +64,8 @@ impl Isa {
             Isa::Avx2 => Avx2::detect().is_some(),
             #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
             Isa::AvxVnni => AvxVnni::detect().is_some(),
+            #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+            Isa::Avx512 => Avx512::detect().is_some(),
             #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
             Isa::Avx512Vnni => Avx512Vnni::detect().is_some(),
             #[allow(unreachable_patterns, reason = "which names have code depends on the target")]
@@ -232,6 +238,13 @@ mod x86 {
         has!("avxvnni", has_avx_vnni)
     }
     token! {
+        /// Proof of x86-64-v4.
+        Avx512, V4,
+        "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,\
+         avx512f,avx512bw,avx512cd,avx512dq,avx512vl",
+        true
+    }
+    token! {
         /// Proof of x86-64-v4 with AVX-512 VNNI.
         Avx512Vnni, V4,
         "sse,sse2,fxsr,sse3,ssse3,sse4.1,sse4.2,popcnt,avx,avx2,bmi1,bmi2,fma,lzcnt,\
@@ -240,7 +253,7 @@ mod x86 {
     }
 }
 #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
-pub use x86::{Avx2, Avx512Vnni, AvxVnni};
+pub use x86::{Avx2, Avx512, Avx512Vnni, AvxVnni};
 
 #[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
 token! {

@@ -8,6 +8,7 @@
 //! | | group | step | sum | one step multiplies |
 //! |---|---|---|---|---|
 //! | [`Bytes`] | `[u8; 4]` | `[[i8; 4]; 16]` | `i32`, wrapping | 4 depths |
+//! | [`Words`] | `[i16; 2]` | `[[i16; 2]; 16]` | `i32`, wrapping | 2 depths |
 //! | [`Floats`] | `f32` | `[f32; 16]` | `f32` | 1 depth |
 //!
 //! The driver, the tile body and the epilogues know this trait and nothing of bytes or floats;
@@ -19,7 +20,7 @@
 //! addition stand in for it, because a fused one is a library call there.
 
 use crate::isa::Token;
-use crate::vector::{ByteDot, FloatExtra, GROUP, PANEL, Step};
+use crate::vector::{FloatExtra, GROUP, PANEL, Step, Vocabulary, WordDot, WordStep};
 use bytemuck::Pod;
 use core::fmt::Debug;
 use pulp::Simd;
@@ -61,13 +62,17 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
 
     /// Writes the sums out.
     fn store(self, acc: Self::Acc, sums: &mut [Self::Sum; PANEL]);
+
+    /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
+    /// address will do.
+    fn prefetch(self, address: *const Self::Step);
 }
 
 /// Unsigned by signed bytes, summed in wrapping 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes<T>(pub T);
 
-impl<T: ByteDot> Product for Bytes<T> {
+impl<T: Vocabulary> Product for Bytes<T> {
     type Token = T;
     type Group = [u8; GROUP];
     type Step = Step;
@@ -109,6 +114,65 @@ impl<T: ByteDot> Product for Bytes<T> {
     #[inline(always)]
     fn store(self, acc: T::Acc, sums: &mut [i32; PANEL]) {
         self.0.store(acc, sums);
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const Step) {
+        self.0.floats().prefetch(address);
+    }
+}
+
+/// Bytes widened to words, summed in wrapping 32 bits: what [`Bytes`] multiplies, in another form.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<T>(pub T);
+
+impl<T: Vocabulary + WordDot> Product for Words<T> {
+    type Token = T;
+    type Group = [i16; 2];
+    type Step = WordStep;
+    type Sum = i32;
+    type Lhs = T::LhsWords;
+    type Rhs = T::RhsWords;
+    type Acc = T::Acc;
+
+    #[inline(always)]
+    fn token(self) -> T {
+        self.0
+    }
+
+    #[inline(always)]
+    fn zero(self) -> T::Acc {
+        self.0.zero()
+    }
+
+    #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> T::Acc {
+        self.0.resume(sums)
+    }
+
+    #[inline(always)]
+    fn load(self, step: &WordStep) -> T::RhsWords {
+        self.0.load_words(step)
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: [i16; 2]) -> T::LhsWords {
+        self.0.broadcast_words(group)
+    }
+
+    #[inline(always)]
+    fn step(self, acc: T::Acc, lhs: T::LhsWords, rhs: T::RhsWords) -> T::Acc {
+        self.0.dot_words(acc, lhs, rhs)
+    }
+
+    #[inline(always)]
+    fn store(self, acc: T::Acc, sums: &mut [i32; PANEL]) {
+        self.0.store(acc, sums);
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const WordStep) {
+        self.0.floats().prefetch(address);
     }
 }
 
@@ -169,5 +233,10 @@ impl<T: Token<Floats: FloatExtra>> Product for Floats<T> {
     #[inline(always)]
     fn store(self, acc: Panel<T>, sums: &mut [f32; PANEL]) {
         *sums = bytemuck::cast(acc);
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const [f32; PANEL]) {
+        self.0.floats().prefetch(address);
     }
 }

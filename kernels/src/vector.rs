@@ -17,6 +17,16 @@
 //! ```
 //!
 //! One such step is one 512-bit register, two 256-bit registers, or a row of an AMX tile.
+//!
+//! Instruction sets without a dot product of bytes (AVX2, AVX-512 BW) have two ways to multiply
+//! them, and say which suits what in [`ByteDot::choose`]: a chain through 16-bit pairs that is
+//! exact only where no pair of weights can saturate ([`Pairs`]), and products of *words*
+//! ([`WordDot`]), bytes widened to 16 bits beforehand, which are always exact:
+//!
+//! ```text
+//! word      0   1    2   3         30   31
+//! column    0   0    1   1    ...  15   15        a word step: 2 depths, 64 bytes
+//! ```
 
 use crate::isa::{Isa, MissingIsa, Token};
 use bytemuck::Pod;
@@ -24,16 +34,20 @@ use bytemuck::Pod;
 #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+mod avx512;
+#[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 mod avx512_vnni;
 #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 mod avx_vnni;
 #[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
 mod neon;
+mod pairs;
 mod real;
 mod scalar;
 mod stream;
 mod strip;
 
+pub use pairs::Pairs;
 pub use real::Real;
 pub use stream::{Region, Rows, store, stream};
 pub use strip::{Row, Sinks, Strip, Target, TargetRows, Windows};
@@ -46,6 +60,9 @@ pub const GROUP: usize = 4;
 
 /// Four depths of the sixteen columns of a panel.
 pub type Step = [[i8; GROUP]; PANEL];
+
+/// Two depths of the sixteen columns of a panel, as words.
+pub type WordStep = [[i16; 2]; PANEL];
 
 /// The integer vocabulary: sums of products of unsigned by signed bytes, sixteen columns at a
 /// time, exact and wrapping.
@@ -77,6 +94,67 @@ pub trait ByteDot: Token {
 
     /// Writes the sums out.
     fn store(self, acc: Self::Acc, out: &mut [i32; PANEL]);
+
+    /// Whether [`ByteDot::choose`] looks at the weights. If not, it is asked once for all.
+    const CHOOSES: bool = false;
+
+    /// Lets `choice` multiply in the vocabulary that is fastest for such operands: this one,
+    /// where there is one dot product of bytes for all.
+    #[inline(always)]
+    fn choose<C: Choice>(self, _operands: Operands, choice: C) -> C::Output
+    where
+        Self: Vocabulary,
+    {
+        choice.bytes(self)
+    }
+}
+
+/// What [`ByteDot::choose`] may know of a product.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Operands {
+    /// Rows of the left operand.
+    pub rows: usize,
+    /// Whether every sum of two neighbouring products (depths 0 and 1, 2 and 3 of a step) fits 16
+    /// bits, whatever the left operand.
+    pub pairs_fit: bool,
+}
+
+impl Operands {
+    /// So many rows, by weights of which nothing is known or whose pairs all fit.
+    pub fn new(rows: usize, pairs_fit: bool) -> Self {
+        Operands { rows, pairs_fit }
+    }
+}
+
+/// Something to be done in the vocabulary that [`ByteDot::choose`] finds.
+pub trait Choice {
+    /// What it gives back.
+    type Output;
+
+    /// Called with a token that multiplies bytes.
+    fn bytes<T: Vocabulary>(self, token: T) -> Self::Output;
+
+    /// Called with a token that is faster with words.
+    fn words<T: Vocabulary + WordDot>(self, token: T) -> Self::Output;
+}
+
+/// Products of words, for instruction sets that multiply bytes by widening them: two depths a
+/// step, exact and wrapping. Beginning, going on with and writing sums is as for bytes.
+pub trait WordDot: ByteDot {
+    /// Two depths of one row of the left operand, in every column's place.
+    type LhsWords: Copy;
+    /// One word step of a panel.
+    type RhsWords: Copy;
+
+    /// Loads one word step of a panel.
+    fn load_words(self, step: &WordStep) -> Self::RhsWords;
+
+    /// Puts two depths of a row beside every column.
+    fn broadcast_words(self, group: [i16; 2]) -> Self::LhsWords;
+
+    /// `acc[c] + lhs[0] * rhs[c][0] + lhs[1] * rhs[c][1]`, wrapping, for every column `c`.
+    fn dot_words(self, acc: Self::Acc, lhs: Self::LhsWords, rhs: Self::RhsWords) -> Self::Acc;
 }
 
 /// What [`pulp::Simd`] lacks and the kernels need.
@@ -150,6 +228,8 @@ pub fn dispatch<V: Visitor>(isa: Isa, visitor: V) -> Result<V::Output, MissingIs
         Isa::Avx2 => with::<crate::isa::Avx2, V>(visitor),
         #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
         Isa::AvxVnni => with::<crate::isa::AvxVnni, V>(visitor),
+        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+        Isa::Avx512 => with::<crate::isa::Avx512, V>(visitor),
         #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
         Isa::Avx512Vnni => with::<crate::isa::Avx512Vnni, V>(visitor),
         #[allow(unreachable_patterns, reason = "which names have code depends on the target")]

@@ -45,7 +45,7 @@ pub(super) enum Command {
 /// What every measuring command understands.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
-    /// Instruction set to use: scalar, avx2, avx-vnni, avx512-vnni [default: the best there is]
+    /// Instruction set to use: scalar, avx2, avx-vnni, avx512, avx512-vnni [default: the best there is]
     #[arg(long, value_name = "NAME", global = true)]
     pub(super) isa: Option<Isa>,
     /// Use at most so many threads [default: all that are allowed]

@@ -4,18 +4,21 @@
 use super::Quantity;
 use std::hint::black_box;
 use tilewise::isa::MissingIsa;
-use tilewise::vector::{ByteDot, GROUP, PANEL, Visitor, Vocabulary, dispatch};
+use tilewise::vector::{
+    ByteDot, Choice, GROUP, Operands, PANEL, Visitor, Vocabulary, WordDot, dispatch,
+};
 use tilewise::{Isa, Team};
 
 /// Rounds of all sums in a call: 20 to 200 us, long against entering a team (0.2 us).
 const STEPS: usize = 1 << 15;
 
 /// Sums of sixteen columns: 24 fill 24 of 32 512-bit registers (the GEMM tile's number); with
-/// 256-bit registers a sum takes two of the 16, and plain AVX2 needs six for what it widens.
+/// 256-bit registers a sum takes two of the 16; AVX-512 without VNNI needs some for its products.
 const fn byte_sums(isa: Isa) -> usize {
     match isa {
         Isa::Avx512Vnni => 24,
-        Isa::AvxVnni => 6,
+        Isa::Avx512 => 12,
+        Isa::AvxVnni | Isa::Avx2 => 6,
         _ => 4,
     }
 }
@@ -23,7 +26,7 @@ const fn byte_sums(isa: Isa) -> usize {
 /// Registers of f32 sums: 2 FMA a cycle of 4 to 5 cycles' latency need 10.
 const fn float_sums(isa: Isa) -> usize {
     match isa {
-        Isa::Avx512Vnni => 24,
+        Isa::Avx512 | Isa::Avx512Vnni => 24,
         _ => 12,
     }
 }
@@ -63,11 +66,27 @@ impl Visitor for Bytes<'_> {
     type Output = ();
 
     fn visit<T: Vocabulary>(self, token: T) {
-        self.0.run(&|_| match byte_sums(T::ISA) {
+        self.0.run(&|_| token.choose(Operands::new(1, true), Dots));
+    }
+}
+
+/// The fastest way of an instruction set to multiply bytes, that for weights which allow it.
+struct Dots;
+
+impl Choice for Dots {
+    type Output = ();
+
+    fn bytes<T: Vocabulary>(self, token: T) {
+        match byte_sums(T::ISA) {
             24 => dots::<T, 24, 1>(token),
-            6 => dots::<T, 6, 1>(token),
+            12 => dots::<T, 12, 12>(token),
+            6 => dots::<T, 6, 6>(token),
             _ => dots::<T, 4, 4>(token),
-        });
+        }
+    }
+
+    fn words<T: Vocabulary + WordDot>(self, token: T) {
+        self.bytes(token);
     }
 }
 

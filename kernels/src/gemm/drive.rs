@@ -16,54 +16,13 @@
 //!
 //! Knows neither what is multiplied ([`Product`]) nor what becomes of a tile ([`Epilogue`]).
 
+pub(crate) use super::operand::{Columns, Panels, Rows};
+
 use super::table::{MAX_PANELS, MAX_ROWS, Tile, tile_fn};
 use crate::isa::Token;
-use crate::matrix::Matrix;
-use crate::product::{Floats, Product};
-use crate::vector::{FloatExtra, PANEL};
+use crate::product::Product;
+use crate::vector::PANEL;
 use core::ops::Range;
-
-/// The left operand: rows of groups, read in place or packed block by block.
-///
-/// A packed block is rows too. Packing costs up to 1.5 % at 768 columns and gains nothing: a
-/// tile reads 4 bytes of each row a step, which is little beside its panels.
-pub(crate) trait Rows<P: Product>: Sync {
-    /// Whether [`Rows::row`] works; otherwise rows are packed with [`Rows::pack`].
-    fn in_place(&self) -> bool;
-
-    /// The groups of a row, where they lie.
-    fn row(&self, index: usize) -> &[P::Group];
-
-    /// Copies a row, as groups.
-    fn pack(&self, index: usize, groups: &mut [P::Group]);
-}
-
-/// Floats in rows are read where they lie.
-impl<T: Token<Floats: FloatExtra>> Rows<Floats<T>> for Matrix<'_, f32> {
-    #[inline(always)]
-    fn in_place(&self) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    fn row(&self, index: usize) -> &[f32] {
-        Matrix::row(self, index)
-    }
-
-    #[inline(always)]
-    fn pack(&self, index: usize, groups: &mut [f32]) {
-        groups.copy_from_slice(Matrix::row(self, index));
-    }
-}
-
-/// The right operand: panels of equal depth behind each other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Panels<'a, S> {
-    /// All steps of panel 0, then all of panel 1, and so on.
-    pub(crate) data: &'a [S],
-    /// Steps in a panel.
-    pub(crate) steps: usize,
-}
 
 /// What becomes of finished tiles. Called inside the token's trampoline: implementations are
 /// `#[inline(always)]`.
@@ -151,6 +110,8 @@ pub(crate) struct Room<'a, P: Product> {
     pub(crate) groups: &'a mut [P::Group],
     /// As many as [`Cuts::sums`] says.
     pub(crate) sums: &'a mut [[P::Sum; PANEL]],
+    /// Panels of a tile by the steps of a block, or none if panels are read in place.
+    pub(crate) steps: &'a mut [P::Step],
 }
 
 /// The rows and panels of the product one member computes.
@@ -162,14 +123,14 @@ pub(crate) struct Part {
 
 /// One multiplication, shared by the members of a team.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Multiply<'a, P: Product, L> {
+pub(crate) struct Multiply<'a, P, L, R> {
     pub(crate) product: P,
     pub(crate) lhs: &'a L,
-    pub(crate) rhs: Panels<'a, P::Step>,
+    pub(crate) rhs: R,
     pub(crate) cuts: Cuts,
 }
 
-impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
+impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
     /// Computes one part of the product; each of its tiles goes to `epilogue` once.
     pub(crate) fn run(&self, part: Part, room: Room<'_, P>, epilogue: &mut impl Epilogue<P>) {
         self.product.token().run(
@@ -177,9 +138,11 @@ impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
             || {
                 for panels in cut(part.panels.clone(), self.cuts.panels) {
                     for rows in cut(part.rows.clone(), self.cuts.rows) {
-                        let block = Block::new(self.lhs, rows, self.rhs.steps, room.groups);
+                        let groups = &mut *room.groups;
+                        let block = Block::new(self.lhs, rows, self.rhs.steps(), groups);
                         epilogue.begin(&block);
-                        self.block(&block, panels.clone(), room.sums, epilogue);
+                        let (sums, steps) = (&mut *room.sums, &mut *room.steps);
+                        self.block(&block, panels.clone(), (sums, steps), epilogue);
                     }
                 }
             },
@@ -192,10 +155,10 @@ impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
         &self,
         block: &Block<'_, P, L>,
         panels: Range<usize>,
-        room: &mut [[P::Sum; PANEL]],
+        (room, made): (&mut [[P::Sum; PANEL]], &mut [P::Step]),
         epilogue: &mut impl Epilogue<P>,
     ) {
-        let (all, tile) = (self.rhs.steps, self.cuts.tile);
+        let (all, tile) = (self.rhs.steps(), self.cuts.tile);
         // A product without depth still has sums, all zero.
         let cuts = all.div_ceil(self.cuts.steps).max(1);
         for index in 0..cuts {
@@ -204,8 +167,16 @@ impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
             for panels in cut(panels.clone(), tile.panels) {
                 let panel = panels.start;
                 let mut rhs: [&[P::Step]; MAX_PANELS] = [&[]; MAX_PANELS];
-                for (panel, rhs) in panels.clone().zip(&mut rhs) {
-                    *rhs = self.rhs.panel(panel, steps.clone());
+                if self.rhs.in_place() {
+                    for (panel, rhs) in panels.clone().zip(&mut rhs) {
+                        *rhs = self.rhs.panel(panel, steps.clone());
+                    }
+                } else {
+                    let made = made.chunks_exact_mut(steps.len().max(1));
+                    for ((panel, rhs), room) in panels.clone().zip(&mut rhs).zip(made) {
+                        self.rhs.make(panel, steps.clone(), room);
+                        *rhs = room;
+                    }
                 }
                 let rhs = &rhs[..panels.len()];
                 for rows in cut(block.rows.clone(), tile.rows) {
@@ -248,14 +219,6 @@ impl<P: Product, L: Rows<P>> Multiply<'_, P, L> {
     }
 }
 
-impl<'a, S> Panels<'a, S> {
-    /// Some steps of a panel.
-    #[inline(always)]
-    fn panel(&self, index: usize, steps: Range<usize>) -> &'a [S] {
-        &self.data[index * self.steps..][..self.steps][steps]
-    }
-}
-
 /// Part `index` of `parts` even ones of `0..items`.
 #[inline(always)]
 pub(crate) fn share(items: usize, parts: usize, index: usize) -> Range<usize> {
@@ -279,6 +242,8 @@ mod tests {
     use super::*;
     use crate::gemm::tiles;
     use crate::isa::Isa;
+    use crate::matrix::Matrix;
+    use crate::product::Floats;
     use crate::vector::{Visitor, Vocabulary, dispatch};
     use alloc::{vec, vec::Vec};
 
@@ -332,7 +297,7 @@ mod tests {
                     };
                     let mut sums = vec![[0.0; PANEL]; cuts.sums(depth)];
                     let mut out = vec![[f32::NAN; PANEL]; m * panels];
-                    let room = Room { groups: &mut [], sums: &mut sums };
+                    let room = Room { groups: &mut [], sums: &mut sums, steps: &mut [] };
                     let part = Part { rows: 0..m, panels: 0..panels };
                     multiply.run(part, room, &mut Collect { out: &mut out, panels });
                     assert_eq!(out, expected, "{}, {cuts:?}", T::ISA);

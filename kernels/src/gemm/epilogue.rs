@@ -6,9 +6,9 @@ use super::lhs::Meaning;
 use super::output::{Output, Place};
 use super::pack::Weights;
 use super::table::MAX_PANELS;
+use super::words::ByteProduct;
 use crate::matrix::Disjoint;
-use crate::product::Bytes;
-use crate::vector::{ByteDot, GROUP, PANEL};
+use crate::vector::PANEL;
 
 /// Takes out the zero points and writes one member's part.
 pub(super) struct Write<'a, O: Output, M> {
@@ -24,13 +24,13 @@ pub(super) struct Write<'a, O: Output, M> {
     pub(super) first_row: usize,
 }
 
-impl<T: ByteDot, O: Output, M: Meaning> Epilogue<Bytes<T>> for Write<'_, O, M> {
+impl<P: ByteProduct, O: Output, M: Meaning> Epilogue<P> for Write<'_, O, M> {
     #[inline(always)]
-    fn begin(&mut self, block: &Block<'_, Bytes<T>, impl Rows<Bytes<T>>>) {
+    fn begin(&mut self, block: &Block<'_, P, impl Rows<P>>) {
         self.first_row = block.rows.start;
         if self.weights.zero_points().is_some() {
             for index in block.rows.clone() {
-                self.row_sums[index - self.first_row] = row_sum(block.row(index));
+                self.row_sums[index - self.first_row] = P::row_sum(block.row(index));
             }
         }
     }
@@ -149,9 +149,4 @@ struct Row {
     index: usize,
     zero: i32,
     scale: f32,
-}
-
-#[inline(always)]
-fn row_sum(groups: &[[u8; GROUP]]) -> i32 {
-    groups.as_flattened().iter().fold(0, |sum, &byte| sum.wrapping_add(byte.into()))
 }

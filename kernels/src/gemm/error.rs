@@ -12,6 +12,14 @@ pub enum Error {
     /// The CPU lacks the instruction set.
     #[error(transparent)]
     Isa(#[from] MissingIsa),
+    /// A token of another instruction set than the plan's.
+    #[error("a token of {token} for a plan on {plan}; make the plan for {token}")]
+    Token {
+        /// The name of the token.
+        token: Isa,
+        /// The instruction set of the plan.
+        plan: Isa,
+    },
     /// Packing or scratch did not fit in memory.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),

@@ -8,7 +8,7 @@ use super::drive::Rows;
 use super::{Error, Scales};
 use crate::matrix::Matrix;
 use crate::product::Bytes;
-use crate::vector::{ByteDot, GROUP};
+use crate::vector::{GROUP, Vocabulary};
 
 /// Activations, `m` rows of `k`, and what they mean.
 ///
@@ -140,7 +140,7 @@ impl Meaning for (Zero, Scales<'_>) {
     }
 }
 
-impl<T: ByteDot> Rows<Bytes<T>> for ByteRows<'_> {
+impl<T: Vocabulary> Rows<Bytes<T>> for ByteRows<'_> {
     #[inline(always)]
     fn in_place(&self) -> bool {
         matches!(self, ByteRows::U8(values) if values.cols().is_multiple_of(GROUP))

@@ -50,9 +50,17 @@ pub const fn tiles(isa: Isa) -> &'static [Tile] {
     const AVX2: &[Tile] = &list([[6, 1], [5, 1], [4, 1], [3, 1], [2, 2], [2, 1], [1, 2]]);
     const PLAIN: &[Tile] = &list([[4, 1], [2, 1], [1, 1]]);
     match isa {
-        Isa::Avx512Vnni => AVX512,
+        Isa::Avx512 | Isa::Avx512Vnni => AVX512,
         Isa::Avx2 | Isa::AvxVnni => AVX2,
         _ => PLAIN,
+    }
+}
+
+/// How many registers the sums of one row and one panel take.
+pub(super) const fn registers_of_panel(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx2 | Isa::AvxVnni => 2,
+        _ => 1,
     }
 }
 
@@ -85,7 +93,7 @@ trait Table: Product {
 impl<P: Product> Table for P {
     const STAIRS: Stairs<P> = match P::Token::ISA {
         // 32 registers: 24 sums, 3 or 4 steps, 1 group.
-        Isa::Avx512Vnni => stairs![
+        Isa::Avx512 | Isa::Avx512Vnni => stairs![
             1 x [1 2 3 4], 2 x [1 2 3 4], 3 x [1 2 3 4], 4 x [1 2 3 4], 5 x [1 2 3 4],
             6 x [1 2 3 4], 7 x [1 2 3], 8 x [1 2 3]
         ],

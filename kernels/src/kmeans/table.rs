@@ -27,9 +27,11 @@ const WIDE: &[Tile] = &[
 /// many.
 pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
-        (Form::Lanes, Isa::Neon | Isa::Avx512Vnni) => WIDE,
+        (Form::Lanes, Isa::Neon | Isa::Avx512 | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
-        (Form::Tile, Isa::Avx512Vnni) => const { &products::<8>(gemm::tiles(Isa::Avx512Vnni)) },
+        (Form::Tile, Isa::Avx512 | Isa::Avx512Vnni) => {
+            const { &products::<8>(gemm::tiles(Isa::Avx512Vnni)) }
+        }
         (Form::Tile, Isa::Avx2 | Isa::AvxVnni) => const { &products::<7>(gemm::tiles(Isa::Avx2)) },
         (Form::Tile, _) => const { &products::<3>(gemm::tiles(Isa::Scalar)) },
     }

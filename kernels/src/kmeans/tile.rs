@@ -54,7 +54,7 @@ pub(super) fn nearest<V: Vocabulary>(
     let squares = squares.as_flattened_mut();
     let mut nearest = Nearest { token, mask: ready.mask, best, second, squares };
     let part = Part { rows: 0..staged.points, panels: 0..cuts.panels };
-    product.run(part, Room { groups: &mut [], sums }, &mut nearest);
+    product.run(part, Room { groups: &mut [], sums, steps: &mut [] }, &mut nearest);
     token.run(
         #[inline(always)]
         || nearest.meet(ready, &mut labels[..staged.points]),

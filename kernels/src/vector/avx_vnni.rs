@@ -23,7 +23,7 @@ impl ByteDot for AvxVnni {
 
     #[inline(always)]
     fn resume(self, sums: &[i32; PANEL]) -> Self::Acc {
-        load_pair(sums)
+        load_pair(bytemuck::cast_ref(sums))
     }
 
     #[inline(always)]

@@ -132,6 +132,11 @@ impl<'a> Weights<'a> {
         &self.wide[self.layout.panels() * self.layout.words()..]
     }
 
+    /// Whether no step of panel `index` may saturate.
+    pub(in crate::gemm) fn pairs_fit(&self, index: usize) -> bool {
+        self.wide(index).iter().all(|&word| word == 0)
+    }
+
     /// Zero points, if any column's is not zero.
     #[inline(always)]
     pub(in crate::gemm) fn zero_points(&self) -> Option<&'a [[i32; PANEL]]> {

@@ -1,0 +1,172 @@
+//! One call of a plan: what each member of the team does, in the vocabulary that suits it.
+
+use super::drive::{Columns, Multiply, Panels, Part, Room, Rows, share};
+use super::epilogue::Write;
+use super::lhs::{ByteRows, Lhs, Meaning, Values};
+use super::pack::Weights;
+use super::quantise::{Quantised, lines_of_row, quantise};
+use super::words::{ByteProduct, HALVES, Widened};
+use super::{Line, Output, Plan};
+use crate::matrix::Disjoint;
+use crate::product::{Bytes, Words};
+use crate::team::{Member, Team};
+use crate::vector::{Choice, GROUP, Operands, PANEL, Step, Visitor, Vocabulary, WordDot};
+use core::ops::Range;
+
+/// One call of [`Plan::run`], once everything is checked.
+pub(super) struct Call<'a, O: Output> {
+    pub(super) plan: &'a Plan,
+    pub(super) lhs: Lhs<'a>,
+    pub(super) weights: Weights<'a>,
+    pub(super) output: &'a O,
+    pub(super) out: Disjoint<'a, O::Element>,
+    pub(super) stride: usize,
+    pub(super) members: usize,
+    pub(super) quantised: Disjoint<'a, Line>,
+    pub(super) scratch: Disjoint<'a, Line>,
+    pub(super) team: &'a dyn Team,
+}
+
+impl<O: Output> Visitor for Call<'_, O> {
+    type Output = ();
+
+    fn visit<T: Vocabulary>(self, token: T) {
+        self.team.run(&|member| self.member(token, member));
+    }
+}
+
+impl<'a, O: Output> Call<'a, O> {
+    /// The parts of one member, once the left operand is bytes. Floats are made bytes once and
+    /// shared: with two members that each did all rows for themselves, 128 x 768 x 768 took 1.16
+    /// of the time of its sums instead of 1.10.
+    fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
+        match self.lhs.values {
+            Values::Bytes(rows, zero) => self.parts(token, member, rows, (zero, self.lhs.scales)),
+            Values::F32(values) => {
+                let share = member.share(values.rows());
+                let lines = self.lines_to_quantise(share.clone());
+                quantise(token, values, self.lhs.scales, share.start, lines);
+                member.barrier();
+                let quantised = self.quantised();
+                self.parts(token, member, quantised.bytes(&self.lhs), quantised);
+            }
+        }
+    }
+
+    /// The parts of one member, one after the other.
+    fn parts<T: Vocabulary>(
+        &self,
+        token: T,
+        member: Member<'_>,
+        lhs: ByteRows<'_>,
+        meaning: impl Meaning + Copy,
+    ) {
+        let split = self.plan.recipe.split;
+        let members = self.members.min(member.count());
+        if member.index() >= members {
+            return;
+        }
+        let room = self.room(member.index());
+        for index in share(split.parts(), members, member.index()) {
+            let (row, column) = (index / split.columns, index % split.columns);
+            let rows = share(self.lhs.rows(), split.rows, row);
+            let panels = share(self.weights.n().div_ceil(PANEL), split.columns, column);
+            for panels in self.alike::<T>(panels) {
+                let operands = Operands::new(rows.len(), self.weights.pairs_fit(panels.start));
+                let part = Part { rows: rows.clone(), panels };
+                let piece = Piece { call: self, part, lhs, meaning, room: &mut *room };
+                token.choose(operands, piece);
+            }
+        }
+    }
+
+    /// Cuts panels into runs that are multiplied alike.
+    fn alike<T: Vocabulary>(&self, mut panels: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        core::iter::from_fn(move || {
+            let fit = |&panel: &usize| self.weights.pairs_fit(panel);
+            let first = panels.clone().next()?;
+            let like_first = |panel: &usize| !T::CHOOSES || fit(panel) == fit(&first);
+            panels.start += panels.clone().take_while(like_first).count();
+            Some(first..panels.start)
+        })
+    }
+
+    fn panels(&self) -> Panels<'a, Step> {
+        Panels { data: self.weights.steps(), steps: self.weights.k().div_ceil(GROUP) }
+    }
+
+    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+    fn lines_to_quantise(&self, rows: Range<usize>) -> &mut [Line] {
+        let width = lines_of_row(self.plan.shape.k);
+        // SAFETY: each member asks once, for its share of the rows, before the barrier.
+        unsafe { self.quantised.part(rows.start * width..rows.end * width) }
+    }
+
+    #[allow(unsafe_code, reason = "disjoint output views")]
+    fn quantised(&self) -> Quantised<'_> {
+        let lines = self.lhs.rows() * lines_of_row(self.plan.shape.k);
+        // SAFETY: asked for after the barrier, when nobody writes any more.
+        Quantised::new(unsafe { self.quantised.read(0..lines) }, self.plan.shape.k)
+    }
+
+    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+    fn room(&self, member: usize) -> &mut [Line] {
+        let each = self.plan.lines().all();
+        // SAFETY: each member asks once, for its own lines.
+        unsafe { self.scratch.part(member * each..(member + 1) * each) }
+    }
+}
+
+/// Rows and panels that are all multiplied alike, and one member's lines of scratch.
+struct Piece<'a, 'b, O: Output, M> {
+    call: &'a Call<'b, O>,
+    part: Part,
+    lhs: ByteRows<'a>,
+    meaning: M,
+    room: &'a mut [Line],
+}
+
+impl<O: Output, M: Meaning> Choice for Piece<'_, '_, O, M> {
+    type Output = ();
+
+    fn bytes<T: Vocabulary>(self, token: T) {
+        let (lhs, panels) = (self.lhs, self.call.panels());
+        self.multiply(Bytes(token), &lhs, panels, 1);
+    }
+
+    fn words<T: Vocabulary + WordDot>(self, token: T) {
+        let (lhs, panels) = (self.lhs, self.call.panels());
+        self.multiply(Words(token), &Widened(&lhs), Widened(panels), HALVES);
+    }
+}
+
+impl<O: Output, M: Meaning> Piece<'_, '_, O, M> {
+    /// `halves` are the product's steps in one of the packed weights.
+    fn multiply<P: ByteProduct>(
+        self,
+        product: P,
+        lhs: &impl Rows<P>,
+        rhs: impl Columns<P>,
+        halves: usize,
+    ) {
+        let (call, lines) = (self.call, self.call.plan.lines());
+        let (sums, room) = self.room.split_at_mut(lines.sums);
+        let (row_sums, room) = room.split_at_mut(lines.row_sums);
+        let (groups, steps) = room.split_at_mut(lines.groups);
+        let (groups, steps) =
+            (bytemuck::cast_slice_mut(groups), bytemuck::cast_slice_mut(&mut steps[..]));
+        let mut cuts = call.plan.cuts;
+        cuts.steps *= halves;
+        let mut write = Write {
+            output: call.output,
+            out: &call.out,
+            stride: call.stride,
+            weights: call.weights,
+            meaning: self.meaning,
+            row_sums: row_sums.as_flattened_mut(),
+            first_row: 0,
+        };
+        let room = Room { groups, sums, steps };
+        Multiply { product, lhs, rhs, cuts }.run(self.part, room, &mut write);
+    }
+}

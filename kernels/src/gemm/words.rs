@@ -1,0 +1,103 @@
+//! Both operands as words: what instruction sets without a dot product of bytes read.
+//!
+//! Rows are widened when a block of them begins, panels when a tile's worth of them does, so that
+//! every register tile of the block shares the work. The first of two word steps has the even
+//! bytes of a step, the second the odd ones: then widening is shifts within 16-bit lanes. Widening in the tile instead costs a fifth
+//! of its time (AVX2: the table of its file in `vector`).
+
+use super::drive::{Columns, Panels, Rows};
+use crate::product::{Bytes, Product, Words};
+use crate::vector::{GROUP, Step, Vocabulary, WordDot, WordStep};
+use core::ops::Range;
+
+/// Word steps, or words of a row's groups, in one of bytes.
+pub(super) const HALVES: usize = 2;
+
+/// A product whose sums are those of bytes, whatever form it reads them in.
+pub(super) trait ByteProduct: Product<Sum = i32> {
+    /// The sum of the bytes of some groups, wrapping.
+    fn row_sum(groups: &[Self::Group]) -> i32;
+}
+
+impl<T: Vocabulary> ByteProduct for Bytes<T> {
+    #[inline(always)]
+    fn row_sum(groups: &[[u8; GROUP]]) -> i32 {
+        groups.as_flattened().iter().fold(0, |sum, &byte| sum.wrapping_add(byte.into()))
+    }
+}
+
+impl<T: Vocabulary + WordDot> ByteProduct for Words<T> {
+    #[inline(always)]
+    fn row_sum(groups: &[[i16; HALVES]]) -> i32 {
+        groups.as_flattened().iter().fold(0, |sum, &word| sum.wrapping_add(word.into()))
+    }
+}
+
+/// An operand of bytes, read as words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Widened<B>(pub(super) B);
+
+impl<T: Vocabulary + WordDot, L: Rows<Bytes<T>>> Rows<Words<T>> for Widened<&L> {
+    #[inline(always)]
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn row(&self, _index: usize) -> &[[i16; HALVES]] {
+        &[]
+    }
+
+    /// Through the second half of the room, which is as large as the row of bytes: widening runs
+    /// upwards and is never ahead of what it has yet to read.
+    #[inline(always)]
+    fn pack(&self, index: usize, groups: &mut [[i16; HALVES]]) {
+        const CHUNK: usize = 16;
+        let room: &mut [[u8; GROUP]] = bytemuck::cast_slice_mut(groups);
+        let half = room.len() / HALVES;
+        if self.0.in_place() {
+            room[half..].copy_from_slice(self.0.row(index));
+        } else {
+            self.0.pack(index, &mut room[half..]);
+        }
+        for start in (0..half).step_by(CHUNK) {
+            let len = CHUNK.min(half - start);
+            let mut bytes = [[0; GROUP]; CHUNK];
+            bytes[..len].copy_from_slice(&room[half + start..][..len]);
+            let words = bytes.map(|group| {
+                let pairs: [u16; HALVES] = bytemuck::cast(group);
+                [pairs.map(|pair| pair & 0xff), pairs.map(|pair| pair >> 8)]
+            });
+            let words: [[u8; GROUP]; CHUNK * HALVES] = bytemuck::cast(words);
+            room[start * HALVES..][..len * HALVES].copy_from_slice(&words[..len * HALVES]);
+        }
+    }
+}
+
+impl<T: Vocabulary + WordDot> Columns<Words<T>> for Widened<Panels<'_, Step>> {
+    #[inline(always)]
+    fn steps(&self) -> usize {
+        self.0.steps * HALVES
+    }
+
+    #[inline(always)]
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn panel(&self, _index: usize, _steps: Range<usize>) -> &[WordStep] {
+        &[]
+    }
+
+    #[inline(always)]
+    fn make(&self, index: usize, steps: Range<usize>, room: &mut [WordStep]) {
+        let panel = &self.0.data[index * self.0.steps..][..self.0.steps];
+        for (words, step) in room.iter_mut().zip(steps) {
+            let pairs: WordStep = bytemuck::cast(panel[step / HALVES]);
+            // Even bytes go up before all come down with their signs.
+            let up = if step.is_multiple_of(HALVES) { 8 } else { 0 };
+            *words = pairs.map(|column| column.map(|pair| pair << up >> 8));
+        }
+    }
+}
