@@ -43,7 +43,6 @@ pub fn cautions(report: &Report) -> Vec<String> {
     lines.extend(report.cells.iter().filter_map(unresolved));
     lines.extend(report.cells.iter().filter_map(noise));
     lines.extend(report.cells.iter().filter_map(disagreement));
-    lines.extend(report.skipped.iter().map(|cell| format!("{}: {}", cell.id, cell.reason)));
     if let Some(steal) = report.environment.steal_share.filter(|steal| *steal > STEAL) {
         let share = number::percent(steal);
         lines.push(format!("the hypervisor gave {share} of the core time to others"));
