@@ -192,9 +192,12 @@ fn without_a_byte_dot_product_pairs_and_words_are_multiplied() {
     }
 }
 
+/// The instruction sets that float code is compiled for, and the bytes of their registers.
+const FLOATS: [(&str, usize); 2] = [("Avx2", 32), ("Avx512", 64)];
+
 #[test]
 fn points_in_lanes_are_fused_multiply_adds_of_whole_registers() {
-    for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512", 64), ("Avx512Vnni", 64)] {
+    for (isa, bytes) in FLOATS {
         let functions = inside(isa, &["6kmeans5lanes7nearest"]);
         let fused = |i: &Instruction| is_fused(i) && vector_bytes(i) == bytes;
         assert!(most_in_a_loop(&functions, fused) >= 4, "{isa}");
@@ -203,7 +206,7 @@ fn points_in_lanes_are_fused_multiply_adds_of_whole_registers() {
 
 #[test]
 fn stencils_stream_whole_registers_past_the_caches() {
-    for (isa, bytes) in [("Avx2", 32), ("AvxVnni", 32), ("Avx512", 64), ("Avx512Vnni", 64)] {
+    for (isa, bytes) in FLOATS {
         let functions = inside(isa, &["stencil", "rows", "Kernel", "6update"]);
         for (name, stream) in [("f32", Mnemonic::Vmovntps), ("f64", Mnemonic::Vmovntpd)] {
             let streams = |i: &Instruction| i.mnemonic() == stream && vector_bytes(i) == bytes;

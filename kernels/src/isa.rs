@@ -79,6 +79,22 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| isa.is_available())
     }
 
+    /// The instruction set whose code works on floats: those that add a dot product of bytes to
+    /// another have nothing more for floats than that one.
+    ///
+    /// ```
+    /// use tilewise::Isa;
+    /// assert_eq!(Isa::Avx512Vnni.floats(), Isa::Avx512);
+    /// assert_eq!(Isa::Scalar.floats(), Isa::Scalar);
+    /// ```
+    pub const fn floats(self) -> Isa {
+        match self {
+            Isa::AvxVnni => Isa::Avx2,
+            Isa::Avx512Vnni => Isa::Avx512,
+            other => other,
+        }
+    }
+
     /// The last, that is fastest, of [`Isa::available`].
     pub fn best() -> Isa {
         Isa::available().last().unwrap_or(Isa::Scalar)

@@ -3,7 +3,7 @@
 //! Every algorithm in this crate is written once, over [`ByteDot`] for bytes and over
 //! [`pulp::Simd`] with [`FloatExtra`] for floats. One small file per instruction set implements
 //! them; all intrinsics live in those files. [`dispatch`] turns an [`Isa`] into the token that
-//! carries the operations.
+//! carries the operations, [`dispatch_floats`] into the one that is enough for floats.
 //!
 //! # Bytes
 //!
@@ -203,7 +203,7 @@ pub trait Vocabulary: ByteDot<Floats: FloatExtra> {}
 
 impl<T: ByteDot<Floats: FloatExtra>> Vocabulary for T {}
 
-/// Something to be done with whatever token [`dispatch`] finds.
+/// Something to be done with whatever token [`dispatch`] or [`dispatch_floats`] finds.
 pub trait Visitor {
     /// What the visit gives back.
     type Output;
@@ -217,22 +217,37 @@ pub trait Visitor {
 /// # Errors
 /// [`MissingIsa`] when this CPU lacks it.
 pub fn dispatch<V: Visitor>(isa: Isa, visitor: V) -> Result<V::Output, MissingIsa> {
-    fn with<T: Vocabulary, V: Visitor>(visitor: V) -> Result<V::Output, MissingIsa> {
-        T::detect().map(|token| visitor.visit(token)).ok_or(MissingIsa(T::ISA))
-    }
     match isa {
-        Isa::Scalar => with::<crate::isa::Scalar, V>(visitor),
+        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+        Isa::AvxVnni => visit::<crate::isa::AvxVnni, V>(visitor),
+        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
+        Isa::Avx512Vnni => visit::<crate::isa::Avx512Vnni, V>(visitor),
+        other => dispatch_floats(other, visitor),
+    }
+}
+
+/// Like [`dispatch`], for what multiplies no bytes: calls `visitor` with the token of
+/// [`Isa::floats`], so that nothing is compiled twice to the same instructions.
+///
+/// # Errors
+/// [`MissingIsa`] when this CPU lacks `isa` itself.
+pub fn dispatch_floats<V: Visitor>(isa: Isa, visitor: V) -> Result<V::Output, MissingIsa> {
+    if !isa.is_available() {
+        return Err(MissingIsa(isa));
+    }
+    match isa.floats() {
+        Isa::Scalar => visit::<crate::isa::Scalar, V>(visitor),
         #[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
-        Isa::Neon => with::<crate::isa::Neon, V>(visitor),
+        Isa::Neon => visit::<crate::isa::Neon, V>(visitor),
         #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
-        Isa::Avx2 => with::<crate::isa::Avx2, V>(visitor),
+        Isa::Avx2 => visit::<crate::isa::Avx2, V>(visitor),
         #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
-        Isa::AvxVnni => with::<crate::isa::AvxVnni, V>(visitor),
-        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
-        Isa::Avx512 => with::<crate::isa::Avx512, V>(visitor),
-        #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
-        Isa::Avx512Vnni => with::<crate::isa::Avx512Vnni, V>(visitor),
+        Isa::Avx512 => visit::<crate::isa::Avx512, V>(visitor),
         #[allow(unreachable_patterns, reason = "which names have code depends on the target")]
         other => Err(MissingIsa(other)),
     }
+}
+
+fn visit<T: Vocabulary, V: Visitor>(visitor: V) -> Result<V::Output, MissingIsa> {
+    T::detect().map(|token| visitor.visit(token)).ok_or(MissingIsa(T::ISA))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tilewise::buffer::{Buffer, LINE, OutOfMemory};
 use tilewise::cache::CacheSizes;
 use tilewise::isa::MissingIsa;
-use tilewise::vector::{Real, Region, Visitor, Vocabulary, dispatch, store, stream};
+use tilewise::vector::{Real, Region, Visitor, Vocabulary, dispatch_floats, store, stream};
 use tilewise::{Isa, Team};
 
 /// Bytes a member touches in one call at least: with L1 at some 400 GB/s about 100 us, long
@@ -86,7 +86,7 @@ impl Arena {
         // Each member's own memory; locked once a call by the only one who wants it.
         let shares: Vec<Mutex<&mut [f32]>> =
             numbers.chunks_exact_mut(share.max(1)).take(team.size()).map(Mutex::new).collect();
-        dispatch(isa, Move { pattern, passes, team, shares: &shares })
+        dispatch_floats(isa, Move { pattern, passes, team, shares: &shares })
     }
 }
 

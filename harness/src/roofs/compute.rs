@@ -6,6 +6,7 @@ use std::hint::black_box;
 use tilewise::isa::MissingIsa;
 use tilewise::vector::{
     ByteDot, Choice, GROUP, Operands, PANEL, Visitor, Vocabulary, WordDot, dispatch,
+    dispatch_floats,
 };
 use tilewise::{Isa, Team};
 
@@ -49,14 +50,14 @@ fn lanes(isa: Isa) -> usize {
             size_of::<<T::Floats as pulp::Simd>::f32s>() / size_of::<f32>()
         }
     }
-    dispatch(isa, Lanes).unwrap_or(1)
+    dispatch_floats(isa, Lanes).unwrap_or(1)
 }
 
 /// One call on every member.
 pub(super) fn run(quantity: Quantity, isa: Isa, team: &dyn Team) -> Result<(), MissingIsa> {
     match quantity {
         Quantity::Int8Compute => dispatch(isa, Bytes(team)),
-        _ => dispatch(isa, Floats(team)),
+        _ => dispatch_floats(isa, Floats(team)),
     }
 }
 

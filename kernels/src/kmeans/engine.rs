@@ -9,7 +9,7 @@ use super::update::{self, Leaf};
 use super::{Error, Recipe, exact, seed, table};
 use crate::Isa;
 use crate::points::{BLOCK, Element, Family};
-use crate::vector::{Visitor, Vocabulary, dispatch};
+use crate::vector::{Visitor, Vocabulary, dispatch_floats};
 use alloc::sync::Arc;
 use core::fmt::Debug;
 use core::ops::Range;
@@ -48,10 +48,7 @@ pub(super) trait Loops<T>: Send + Sync {
 }
 
 /// The loops over points of every type.
-pub(super) trait Engine: Loops<f32> + Loops<f64> + Loops<u8> + Debug + Send + Sync {
-    /// The instruction set they are compiled for.
-    fn isa(&self) -> Isa;
-}
+pub(super) trait Engine: Loops<f32> + Loops<f64> + Loops<u8> + Debug + Send + Sync {}
 
 impl dyn Engine {
     /// The loops over points of `T`.
@@ -80,20 +77,19 @@ impl dyn Engine {
 
 /// The loops for `isa` that `recipe` asks for.
 pub(super) fn engine(isa: Isa, recipe: Recipe) -> Result<Arc<dyn Engine>, Error> {
-    struct Choose(Recipe);
+    struct Choose(Isa, Recipe);
 
     impl Visitor for Choose {
         type Output = Result<Arc<dyn Engine>, Error>;
 
         fn visit<V: Vocabulary>(self, token: V) -> Self::Output {
-            let Recipe { form, tile, .. } = self.0;
-            let nearest =
-                table::nearest::<V>(form, tile).ok_or(Error::Tile { form, tile, isa: V::ISA })?;
+            let Choose(isa, Recipe { form, tile, .. }) = self;
+            let nearest = table::nearest::<V>(form, tile).ok_or(Error::Tile { form, tile, isa })?;
             Ok(Arc::new(On { token, form, nearest }))
         }
     }
 
-    dispatch(isa, Choose(recipe))?
+    dispatch_floats(isa, Choose(isa, recipe))?
 }
 
 /// The loops compiled for a token.
@@ -104,11 +100,7 @@ struct On<V> {
     nearest: Nearest<V>,
 }
 
-impl<V: Vocabulary> Engine for On<V> {
-    fn isa(&self) -> Isa {
-        V::ISA
-    }
-}
+impl<V: Vocabulary> Engine for On<V> {}
 
 impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
     fn label(

@@ -31,6 +31,7 @@ pub struct Shape {
 #[derive(Clone, Debug)]
 pub struct Plan {
     shape: Shape,
+    isa: Isa,
     recipe: Recipe,
     engine: Arc<dyn Engine>,
 }
@@ -77,7 +78,7 @@ impl Plan {
             return Err(Error::NoThreads);
         }
         let engine = engine(isa, recipe)?;
-        Ok(Plan { shape, recipe, engine })
+        Ok(Plan { shape, isa, recipe, engine })
     }
 
     /// The shape given.
@@ -87,7 +88,7 @@ impl Plan {
 
     /// The instruction set given.
     pub fn isa(&self) -> Isa {
-        self.engine.isa()
+        self.isa
     }
 
     /// The recipe given.

@@ -6,7 +6,7 @@ use super::{Error, Extent, Kind};
 use crate::buffer::LINE;
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
-use crate::vector::{FloatExtra, Real, Visitor, Vocabulary, dispatch};
+use crate::vector::{FloatExtra, Real, Visitor, Vocabulary, dispatch_floats};
 use core::fmt;
 
 /// How a plan sweeps its grid.
@@ -169,7 +169,7 @@ impl Recipe {
             tile_points: extent.x,
             side_by_side: SideBySide::TwoRows,
             prefetch: Self::MEMORY_AHEAD,
-            streaming: leaves_cache && dispatch(isa, Streams).unwrap_or(false),
+            streaming: leaves_cache && dispatch_floats(isa, Streams).unwrap_or(false),
             threads: threads.max(1),
         }
     }

@@ -6,7 +6,7 @@ use super::rows::Bands;
 use super::taps::Heat;
 use super::{Error, Kind, SideBySide, Stencil};
 use crate::isa::Isa;
-use crate::vector::{Real, Visitor, Vocabulary, dispatch};
+use crate::vector::{Real, Visitor, Vocabulary, dispatch_floats};
 use alloc::boxed::Box;
 
 /// Looks up the row loops, once for a plan.
@@ -15,7 +15,7 @@ pub(super) fn find<T: Real>(
     isa: Isa,
     side_by_side: SideBySide,
 ) -> Result<Kernels<T>, Error> {
-    Ok(dispatch(isa, Find { stencil, side_by_side, number: core::marker::PhantomData })?)
+    Ok(dispatch_floats(isa, Find { stencil, side_by_side, number: core::marker::PhantomData })?)
 }
 
 struct Find<T> {
