@@ -43,6 +43,7 @@ mod stages;
 mod table;
 mod tile;
 mod words;
+mod zeros;
 
 pub use backend::Backend;
 pub use error::Error;
@@ -55,13 +56,14 @@ pub use stages::{Add, Bias, Byte, Clamp, Dequantise, Gelu, GeluTanh, Relu, Requa
 pub use table::{Tile, tiles};
 
 use crate::buffer::Buffer;
-use crate::isa::Isa;
+use crate::isa::{Isa, MissingIsa};
 use crate::matrix::{Disjoint, MatrixMut};
 use crate::team::Team;
-use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch};
+use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch, dispatch_floats};
 use call::Call;
 use core::fmt;
 use drive::Cuts;
+use epilogue::Write;
 use quantise::lines_of_row;
 use words::HALVES;
 
@@ -149,7 +151,7 @@ impl Plan {
     /// the recipe.
     pub fn new(shape: Shape, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
         if !isa.is_available() {
-            return Err(Error::Isa(crate::isa::MissingIsa(isa)));
+            return Err(Error::Isa(MissingIsa(isa)));
         }
         let Shape { m, n, k } = shape;
         let addressable = |a: usize, b: usize| {
@@ -210,21 +212,19 @@ impl Plan {
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
-        let call = self.call(lhs, weights, output, out, scratch, team)?;
-        Ok(dispatch(self.isa, call)?)
+        self.check_output(lhs.rows(), output, &out)?;
+        let call = self.call(lhs, weights, scratch)?;
+        Ok(dispatch_floats(self.isa, Finish { call, output, out, team })??)
     }
 
-    /// Checks everything once.
-    fn call<'a, O: Output>(
+    /// Checks the operands and hands out the scratch.
+    fn call<'a>(
         &'a self,
         lhs: Lhs<'a>,
         weights: &'a PackedWeights,
-        output: &'a O,
-        out: MatrixMut<'a, O::Element>,
         scratch: &'a mut Scratch,
-        team: &'a dyn Team,
-    ) -> Result<Call<'a, O>, Error> {
-        self.check(&lhs, weights, output, &out)?;
+    ) -> Result<Call<'a>, Error> {
+        self.check(&lhs, weights)?;
         let (each, shared) = (self.lines().all(), self.shared_lines());
         if scratch.lines.len() < shared.saturating_add(each) {
             let [given, needed] = [scratch.lines.len() * size_of::<Line>(), self.scratch_bytes(1)];
@@ -235,39 +235,41 @@ impl Plan {
             plan: self,
             lhs,
             weights: weights.view(),
-            output,
-            stride: out.stride(),
-            out: out.into_disjoint(),
             members: (lines.len() / each.max(1)).min(self.recipe.split.parts()),
             quantised: Disjoint::new(shared),
             scratch: Disjoint::new(lines),
-            team,
         })
     }
 
-    fn check<O: Output>(
+    fn check(&self, lhs: &Lhs<'_>, weights: &PackedWeights) -> Result<(), Error> {
+        let Shape { m, n, k } = self.shape;
+        if lhs.rows() > m || lhs.depth() != k {
+            return Err(self.mismatch("the left operand", lhs.rows(), lhs.depth()));
+        }
+        if (weights.k(), weights.n()) != (k, n) {
+            return Err(self.mismatch("the matrix of weights", weights.k(), weights.n()));
+        }
+        lhs.check()
+    }
+
+    fn check_output<O: Output>(
         &self,
-        lhs: &Lhs<'_>,
-        weights: &PackedWeights,
+        rows: usize,
         output: &O,
         out: &MatrixMut<'_, O::Element>,
     ) -> Result<(), Error> {
-        let expected @ Shape { m, n, k } = self.shape;
-        let mismatch = |what, rows, columns| Error::Mismatch { what, rows, columns, expected };
-        if lhs.rows() > m || lhs.depth() != k {
-            return Err(mismatch("the left operand", lhs.rows(), lhs.depth()));
-        }
-        if (weights.k(), weights.n()) != (k, n) {
-            return Err(mismatch("the matrix of weights", weights.k(), weights.n()));
-        }
+        let Shape { n, k, .. } = self.shape;
         if out.cols() != n {
-            return Err(mismatch("the output", out.rows(), out.cols()));
+            return Err(self.mismatch("the output", out.rows(), out.cols()));
         }
-        if out.rows() != lhs.rows() {
-            return Err(Error::OutputRows { given: out.rows(), expected: lhs.rows() });
+        if out.rows() != rows {
+            return Err(Error::OutputRows { given: out.rows(), expected: rows });
         }
-        lhs.check()?;
-        output.check(Shape { m: lhs.rows(), n, k })
+        output.check(Shape { m: rows, n, k })
+    }
+
+    fn mismatch(&self, what: &'static str, rows: usize, columns: usize) -> Error {
+        Error::Mismatch { what, rows, columns, expected: self.shape }
     }
 
     /// Lines of scratch that all members share: rows of floats once they are bytes.
@@ -284,6 +286,22 @@ impl Plan {
             groups: (cuts.rows * depth * halves).div_ceil(PANEL),
             steps: if self.chooses { cuts.tile.panels * cuts.steps * HALVES } else { 0 },
         }
+    }
+}
+
+/// A call and what becomes of its sums.
+struct Finish<'a, O: Output> {
+    call: Call<'a>,
+    output: &'a O,
+    out: MatrixMut<'a, O::Element>,
+    team: &'a dyn Team,
+}
+
+impl<O: Output> Visitor for Finish<'_, O> {
+    type Output = Result<(), MissingIsa>;
+
+    fn visit<T: Vocabulary>(self, token: T) -> Result<(), MissingIsa> {
+        self.call.run(&Write::new(token, self.output, self.out), self.team)
     }
 }
 

@@ -34,7 +34,7 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
     /// One depth step of a panel of the right operand, in memory.
     type Step: Pod + Send + Sync;
     /// One sum, in memory.
-    type Sum: Pod + Send + Sync;
+    type Sum: Sum;
     /// A group in registers, beside every column.
     type Lhs: Copy;
     /// A step in registers.
@@ -66,6 +66,32 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
     /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
     /// address will do.
     fn prefetch(self, address: *const Self::Step);
+}
+
+/// A sum, in memory.
+pub trait Sum: Pod + Debug + Send + Sync {
+    /// `sums - row * columns`, column by column.
+    fn less(sums: [Self; PANEL], row: Self, columns: [Self; PANEL]) -> [Self; PANEL];
+}
+
+impl Sum for i32 {
+    #[inline(always)]
+    fn less(mut sums: [i32; PANEL], row: i32, columns: [i32; PANEL]) -> [i32; PANEL] {
+        for c in 0..PANEL {
+            sums[c] = sums[c].wrapping_sub(columns[c].wrapping_mul(row));
+        }
+        sums
+    }
+}
+
+impl Sum for f32 {
+    #[inline(always)]
+    fn less(mut sums: [f32; PANEL], row: f32, columns: [f32; PANEL]) -> [f32; PANEL] {
+        for c in 0..PANEL {
+            sums[c] -= columns[c] * row;
+        }
+        sums
+    }
 }
 
 /// Unsigned by signed bytes, summed in wrapping 32 bits.

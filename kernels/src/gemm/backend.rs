@@ -1,9 +1,10 @@
 //! A plan with register operations of the caller's own.
 
+use super::epilogue::Write;
 use super::{Error, Lhs, Output, PackedWeights, Plan, Scratch};
 use crate::matrix::MatrixMut;
 use crate::team::Team;
-use crate::vector::{Visitor, Vocabulary};
+use crate::vector::Vocabulary;
 
 /// A [`Plan`] that multiplies with a token of the caller's own, made by [`Plan::on`].
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,9 @@ impl<T: Vocabulary> Backend<T> {
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
-        self.plan.call(lhs, weights, output, out, scratch, team)?.visit(self.token);
+        self.plan.check_output(lhs.rows(), output, &out)?;
+        let call = self.plan.call(lhs, weights, scratch)?;
+        call.run_on(self.token, &Write::new(self.token, output, out), team);
         Ok(())
     }
 }

@@ -1,66 +1,82 @@
 //! One call of a plan: what each member of the team does, in the vocabulary that suits it.
 
 use super::drive::{Columns, Multiply, Panels, Part, Room, Rows, share};
-use super::epilogue::Write;
+use super::epilogue::Sink;
 use super::lhs::{ByteRows, Lhs, Meaning, Values};
 use super::pack::Weights;
 use super::quantise::{Quantised, lines_of_row, quantise};
+use super::table::MAX_ROWS;
 use super::words::{ByteProduct, HALVES, Widened};
-use super::{Line, Output, Plan};
+use super::zeros::LessZeros;
+use super::{Line, Plan};
+use crate::isa::MissingIsa;
 use crate::matrix::Disjoint;
 use crate::product::{Bytes, Words};
 use crate::team::{Member, Team};
-use crate::vector::{Choice, GROUP, Operands, PANEL, Step, Visitor, Vocabulary, WordDot};
+use crate::vector::{Choice, GROUP, Operands, PANEL, Step, Visitor, Vocabulary, WordDot, dispatch};
 use core::ops::Range;
 
-/// One call of [`Plan::run`], once everything is checked.
-pub(super) struct Call<'a, O: Output> {
+/// One call of [`Plan::run`], once everything is checked: all but what becomes of the sums.
+pub(super) struct Call<'a> {
     pub(super) plan: &'a Plan,
     pub(super) lhs: Lhs<'a>,
     pub(super) weights: Weights<'a>,
-    pub(super) output: &'a O,
-    pub(super) out: Disjoint<'a, O::Element>,
-    pub(super) stride: usize,
     pub(super) members: usize,
     pub(super) quantised: Disjoint<'a, Line>,
     pub(super) scratch: Disjoint<'a, Line>,
-    pub(super) team: &'a dyn Team,
 }
 
-impl<O: Output> Visitor for Call<'_, O> {
-    type Output = ();
+impl Call<'_> {
+    /// Multiplies on the instruction set of the plan. Generic over nothing, so that all loops and
+    /// tiles behind it are compiled with this crate: with them in everybody's `Plan::run`, a program
+    /// with three outputs took 17 s to compile instead of 0.8.
+    #[inline(never)]
+    pub(super) fn run(&self, sink: &dyn Sink<i32>, team: &dyn Team) -> Result<(), MissingIsa> {
+        dispatch(self.plan.isa, OnTeam { call: self, sink, team })
+    }
 
-    fn visit<T: Vocabulary>(self, token: T) {
-        self.team.run(&|member| self.member(token, member));
+    /// Multiplies on a token.
+    pub(super) fn run_on<T: Vocabulary>(&self, token: T, sink: &dyn Sink<i32>, team: &dyn Team) {
+        team.run(&|member| self.member(token, member, sink));
     }
 }
 
-impl<'a, O: Output> Call<'a, O> {
+/// A call and who runs it.
+struct OnTeam<'a> {
+    call: &'a Call<'a>,
+    sink: &'a dyn Sink<i32>,
+    team: &'a dyn Team,
+}
+
+impl Visitor for OnTeam<'_> {
+    type Output = ();
+
+    fn visit<T: Vocabulary>(self, token: T) {
+        self.call.run_on(token, self.sink, self.team);
+    }
+}
+
+impl<'a> Call<'a> {
     /// The parts of one member, once the left operand is bytes. Floats are made bytes once and
     /// shared: with two members that each did all rows for themselves, 128 x 768 x 768 took 1.16
     /// of the time of its sums instead of 1.10.
-    fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
-        match self.lhs.values {
-            Values::Bytes(rows, zero) => self.parts(token, member, rows, (zero, self.lhs.scales)),
+    fn member<T: Vocabulary>(&self, token: T, member: Member<'_>, sink: &dyn Sink<i32>) {
+        let (lhs, meaning) = match self.lhs.values {
+            Values::Bytes(rows, zero) => (rows, Meaning::Given(zero, self.lhs.scales)),
             Values::F32(values) => {
                 let share = member.share(values.rows());
                 let lines = self.lines_to_quantise(share.clone());
                 quantise(token, values, self.lhs.scales, share.start, lines);
                 member.barrier();
                 let quantised = self.quantised();
-                self.parts(token, member, quantised.bytes(&self.lhs), quantised);
+                (quantised.bytes(&self.lhs), Meaning::Found(quantised))
             }
-        }
+        };
+        self.parts(token, member, Task { call: self, lhs, meaning, sink });
     }
 
     /// The parts of one member, one after the other.
-    fn parts<T: Vocabulary>(
-        &self,
-        token: T,
-        member: Member<'_>,
-        lhs: ByteRows<'_>,
-        meaning: impl Meaning + Copy,
-    ) {
+    fn parts<T: Vocabulary>(&self, token: T, member: Member<'_>, task: Task<'_>) {
         let split = self.plan.recipe.split;
         let members = self.members.min(member.count());
         if member.index() >= members {
@@ -74,8 +90,7 @@ impl<'a, O: Output> Call<'a, O> {
             for panels in self.alike::<T>(panels) {
                 let operands = Operands::new(rows.len(), self.weights.pairs_fit(panels.start));
                 let part = Part { rows: rows.clone(), panels };
-                let piece = Piece { call: self, part, lhs, meaning, room: &mut *room };
-                token.choose(operands, piece);
+                token.choose(operands, Piece { task, part, room: &mut *room });
             }
         }
     }
@@ -117,30 +132,37 @@ impl<'a, O: Output> Call<'a, O> {
     }
 }
 
-/// Rows and panels that are all multiplied alike, and one member's lines of scratch.
-struct Piece<'a, 'b, O: Output, M> {
-    call: &'a Call<'b, O>,
-    part: Part,
+/// What all pieces of a call have in common.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    call: &'a Call<'a>,
     lhs: ByteRows<'a>,
-    meaning: M,
+    meaning: Meaning<'a>,
+    sink: &'a dyn Sink<i32>,
+}
+
+/// Rows and panels that are all multiplied alike, and one member's lines of scratch.
+struct Piece<'a> {
+    task: Task<'a>,
+    part: Part,
     room: &'a mut [Line],
 }
 
-impl<O: Output, M: Meaning> Choice for Piece<'_, '_, O, M> {
+impl Choice for Piece<'_> {
     type Output = ();
 
     fn bytes<T: Vocabulary>(self, token: T) {
-        let (lhs, panels) = (self.lhs, self.call.panels());
-        self.multiply(Bytes(token), &lhs, panels, 1);
+        let Task { call, lhs, .. } = self.task;
+        self.multiply(Bytes(token), &lhs, call.panels(), 1);
     }
 
     fn words<T: Vocabulary + WordDot>(self, token: T) {
-        let (lhs, panels) = (self.lhs, self.call.panels());
-        self.multiply(Words(token), &Widened(&lhs), Widened(panels), HALVES);
+        let Task { call, lhs, .. } = self.task;
+        self.multiply(Words(token), &Widened(&lhs), Widened(call.panels()), HALVES);
     }
 }
 
-impl<O: Output, M: Meaning> Piece<'_, '_, O, M> {
+impl Piece<'_> {
     /// `halves` are the product's steps in one of the packed weights.
     fn multiply<P: ByteProduct>(
         self,
@@ -149,7 +171,8 @@ impl<O: Output, M: Meaning> Piece<'_, '_, O, M> {
         rhs: impl Columns<P>,
         halves: usize,
     ) {
-        let (call, lines) = (self.call, self.call.plan.lines());
+        let Task { call, meaning, sink, .. } = self.task;
+        let lines = call.plan.lines();
         let (sums, room) = self.room.split_at_mut(lines.sums);
         let (row_sums, room) = room.split_at_mut(lines.row_sums);
         let (groups, steps) = room.split_at_mut(lines.groups);
@@ -157,16 +180,15 @@ impl<O: Output, M: Meaning> Piece<'_, '_, O, M> {
             (bytemuck::cast_slice_mut(groups), bytemuck::cast_slice_mut(&mut steps[..]));
         let mut cuts = call.plan.cuts;
         cuts.steps *= halves;
-        let mut write = Write {
-            output: call.output,
-            out: &call.out,
-            stride: call.stride,
+        let mut epilogue = LessZeros {
+            sink,
             weights: call.weights,
-            meaning: self.meaning,
+            meaning,
             row_sums: row_sums.as_flattened_mut(),
             first_row: 0,
+            zeros: [0; MAX_ROWS],
         };
         let room = Room { groups, sums, steps };
-        Multiply { product, lhs, rhs, cuts }.run(self.part, room, &mut write);
+        Multiply { product, lhs, rhs, cuts }.run(self.part, room, &mut epilogue);
     }
 }

@@ -17,8 +17,10 @@
 //! Knows neither what is multiplied ([`Product`]) nor what becomes of a tile ([`Epilogue`]).
 
 pub(crate) use super::operand::{Columns, Panels, Rows};
+pub(crate) use super::tile::Outer;
 
 use super::table::{MAX_PANELS, MAX_ROWS, Tile, tile_fn};
+use super::tile::Ends;
 use crate::isa::Token;
 use crate::product::Product;
 use crate::vector::PANEL;
@@ -31,12 +33,18 @@ pub(crate) trait Epilogue<P: Product> {
     #[inline(always)]
     fn begin(&mut self, _rows: &Block<'_, P, impl Rows<P>>) {}
 
+    /// What is taken off the sums of a tile when they leave their registers.
+    #[inline(always)]
+    fn less(&mut self, _tile: &TileSums<'_, P::Sum>) -> Option<Outer<'_, P::Sum>> {
+        None
+    }
+
     /// A tile is done.
-    fn finish(&mut self, tile: Finished<'_, P::Sum>);
+    fn finish(&mut self, tile: TileSums<'_, P::Sum>);
 }
 
-/// A finished tile and where it sits.
-pub(crate) struct Finished<'a, S> {
+/// The sums of a tile and where it sits.
+pub(crate) struct TileSums<'a, S> {
     /// Row of the product of the tile's first row.
     pub(crate) row: usize,
     /// Panel of the tile's first column.
@@ -158,13 +166,13 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         (room, made): (&mut [[P::Sum; PANEL]], &mut [P::Step]),
         epilogue: &mut impl Epilogue<P>,
     ) {
-        let (all, tile) = (self.rhs.steps(), self.cuts.tile);
+        let (all, size) = (self.rhs.steps(), self.cuts.tile);
         // A product without depth still has sums, all zero.
         let cuts = all.div_ceil(self.cuts.steps).max(1);
         for index in 0..cuts {
             let steps = share(all, cuts, index);
             let mut slot = 0;
-            for panels in cut(panels.clone(), tile.panels) {
+            for panels in cut(panels.clone(), size.panels) {
                 let panel = panels.start;
                 let mut rhs: [&[P::Step]; MAX_PANELS] = [&[]; MAX_PANELS];
                 if self.rhs.in_place() {
@@ -179,20 +187,19 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                     }
                 }
                 let rhs = &rhs[..panels.len()];
-                for rows in cut(block.rows.clone(), tile.rows) {
+                for rows in cut(block.rows.clone(), size.rows) {
                     let sums = &mut room[slot..][..rows.len() * rhs.len()];
-                    self.tile(block, rows.clone(), rhs, steps.clone(), sums);
-                    if steps.end == all {
-                        epilogue.finish(Finished {
-                            row: rows.start,
-                            rows: rows.len(),
-                            panel,
-                            panels: rhs.len(),
-                            sums,
-                        });
+                    let (row, rows) = (rows.start, rows.len());
+                    let mut tile = TileSums { row, panel, rows, panels: rhs.len(), sums };
+                    let last = steps.end == all;
+                    let less = if last { epilogue.less(&tile) } else { None };
+                    let ends = Ends { resume: steps.start > 0, less };
+                    self.tile(block, (rhs, steps.clone()), ends, &mut tile);
+                    if last {
+                        epilogue.finish(tile);
                     }
                     if cuts > 1 {
-                        slot += tile.sums();
+                        slot += size.sums();
                     }
                 }
             }
@@ -204,18 +211,17 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
     fn tile(
         &self,
         block: &Block<'_, P, L>,
-        rows: Range<usize>,
-        rhs: &[&[P::Step]],
-        steps: Range<usize>,
-        sums: &mut [[P::Sum; PANEL]],
+        (rhs, steps): (&[&[P::Step]], Range<usize>),
+        ends: Ends<'_, P::Sum>,
+        tile: &mut TileSums<'_, P::Sum>,
     ) {
         // Loops, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
         let mut lhs: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
-        for (row, lhs) in rows.clone().zip(&mut lhs) {
+        for (row, lhs) in (tile.row..tile.row + tile.rows).zip(&mut lhs) {
             *lhs = &block.row(row)[steps.clone()];
         }
-        let multiply = tile_fn::<P>(rows.len(), rhs.len());
-        multiply(self.product, &lhs[..rows.len()], rhs, steps.start > 0, sums);
+        let multiply = tile_fn::<P>(tile.rows, rhs.len());
+        multiply(self.product, &lhs[..tile.rows], rhs, ends, tile.sums);
     }
 }
 
@@ -255,7 +261,7 @@ mod tests {
 
     impl<P: Product<Sum = f32>> Epilogue<P> for Collect<'_> {
         #[inline(always)]
-        fn finish(&mut self, tile: Finished<'_, f32>) {
+        fn finish(&mut self, tile: TileSums<'_, f32>) {
             for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {
                 let start = (tile.row + r) * self.panels + tile.panel;
                 self.out[start..][..tile.panels].copy_from_slice(sums);

@@ -5,6 +5,7 @@
 //! row by row into scratch ([`quantise`](super::quantise)) and are unsigned bytes from there on.
 
 use super::drive::Rows;
+use super::quantise::Quantised;
 use super::{Error, Scales};
 use crate::matrix::Matrix;
 use crate::product::Bytes;
@@ -114,29 +115,31 @@ impl<'a> From<Matrix<'a, f32>> for Lhs<'a> {
 }
 
 /// What the bytes of each row mean: `scale * (byte - zero point)`.
-pub(super) trait Meaning {
-    /// Whether all rows have the same zero point.
-    const ONE_ZERO_POINT: bool;
-
-    /// The zero point of a row.
-    fn zero_point(&self, row: usize) -> i32;
-
-    /// The scale of a row.
-    fn scale(&self, row: usize) -> f32;
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Meaning<'a> {
+    /// As the caller said.
+    Given(Zero, Scales<'a>),
+    /// As was found when floats became bytes.
+    Found(Quantised<'a>),
 }
 
-/// As the caller said.
-impl Meaning for (Zero, Scales<'_>) {
-    const ONE_ZERO_POINT: bool = true;
-
+impl Meaning<'_> {
+    /// The zero point of a row.
     #[inline(always)]
-    fn zero_point(&self, _row: usize) -> i32 {
-        self.0.0
+    pub(super) fn zero_point(&self, row: usize) -> i32 {
+        match self {
+            Meaning::Given(zero, _) => zero.0,
+            Meaning::Found(rows) => rows.zero_point(row),
+        }
     }
 
+    /// The scale of a row.
     #[inline(always)]
-    fn scale(&self, row: usize) -> f32 {
-        self.1.at(row)
+    pub(super) fn scale(&self, row: usize) -> f32 {
+        match self {
+            Meaning::Given(_, scales) => scales.at(row),
+            Meaning::Found(rows) => rows.scale(row),
+        }
     }
 }
 

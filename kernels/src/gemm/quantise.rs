@@ -9,7 +9,7 @@
 //! not begin at the same place of the cache.
 
 use super::Line;
-use super::lhs::{ByteRows, Meaning};
+use super::lhs::ByteRows;
 use super::{Lhs, Scales};
 use crate::isa::Token;
 use crate::matrix::Matrix;
@@ -77,18 +77,16 @@ impl<'a> Quantised<'a> {
     fn note(&self, row: usize) -> &Line {
         &self.lines[(row + 1) * self.width - 1]
     }
-}
 
-impl Meaning for Quantised<'_> {
-    const ONE_ZERO_POINT: bool = false;
-
+    /// The zero point of a row.
     #[inline(always)]
-    fn zero_point(&self, row: usize) -> i32 {
+    pub(super) fn zero_point(&self, row: usize) -> i32 {
         self.note(row)[1]
     }
 
+    /// The scale of a row.
     #[inline(always)]
-    fn scale(&self, row: usize) -> f32 {
+    pub(super) fn scale(&self, row: usize) -> f32 {
         f32::from_bits(self.note(row)[0].cast_unsigned())
     }
 }

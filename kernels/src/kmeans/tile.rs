@@ -14,7 +14,7 @@ use super::assign::Staged;
 use super::centres::Ready;
 use super::recipe::Tile;
 use crate::Matrix;
-use crate::gemm::drive::{Block, Cuts, Epilogue, Finished, Multiply, Panels, Part, Room, Rows};
+use crate::gemm::drive::{Block, Cuts, Epilogue, Multiply, Panels, Part, Room, Rows, TileSums};
 use crate::points::BLOCK;
 use crate::product::Floats;
 use crate::vector::{PANEL, Vocabulary};
@@ -88,7 +88,7 @@ impl<T: Vocabulary> Epilogue<Floats<T>> for Nearest<'_, T> {
     }
 
     #[inline(always)]
-    fn finish(&mut self, tile: Finished<'_, f32>) {
+    fn finish(&mut self, tile: TileSums<'_, f32>) {
         let simd = self.token.floats();
         let mask = simd.splat_u32s(self.mask);
         for (row, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {

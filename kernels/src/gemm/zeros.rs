@@ -1,0 +1,76 @@
+//! Zero points of both sides: what they take off the sums of raw bytes.
+//!
+//! ```text
+//! sum (a - za) (b - zb)  =  sum a b  -  za * (sum b - k * zb)  -  zb * sum a
+//!                           the tile         packed with b        rows of a, only if zb != 0
+//! ```
+
+use super::drive::{Block, Epilogue, Outer, Rows, TileSums};
+use super::epilogue::Sink;
+use super::lhs::{Meaning, Zero};
+use super::pack::Weights;
+use super::table::MAX_ROWS;
+use super::words::ByteProduct;
+use crate::product::Sum;
+
+/// Takes out the zero points and hands finished sums on.
+pub(super) struct LessZeros<'a> {
+    pub(super) sink: &'a dyn Sink<i32>,
+    pub(super) weights: Weights<'a>,
+    /// What the bytes of the left operand mean.
+    pub(super) meaning: Meaning<'a>,
+    /// Room for the sums of a block's rows.
+    pub(super) row_sums: &'a mut [i32],
+    /// The block's first row.
+    pub(super) first_row: usize,
+    /// The left zero points of a tile's rows.
+    pub(super) zeros: [i32; MAX_ROWS],
+}
+
+impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
+    #[inline(always)]
+    fn begin(&mut self, block: &Block<'_, P, impl Rows<P>>) {
+        self.first_row = block.rows.start;
+        if self.weights.zero_points().is_some() {
+            for index in block.rows.clone() {
+                self.row_sums[index - self.first_row] = P::row_sum(block.row(index));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn less(&mut self, tile: &TileSums<'_, i32>) -> Option<Outer<'_, i32>> {
+        if matches!(self.meaning, Meaning::Given(Zero(0), _)) {
+            return None;
+        }
+        for (row, zero) in (tile.row..tile.row + tile.rows).zip(&mut self.zeros) {
+            *zero = self.meaning.zero_point(row);
+        }
+        let columns = &self.weights.sums()[tile.panel..][..tile.panels];
+        Some(Outer { rows: &self.zeros[..tile.rows], columns })
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, mut tile: TileSums<'_, i32>) {
+        self.take_rhs_zero_points(&mut tile);
+        let mut scales = [0.0; MAX_ROWS];
+        for (row, scale) in (tile.row..tile.row + tile.rows).zip(&mut scales) {
+            *scale = self.meaning.scale(row);
+        }
+        self.sink.write(&tile, &scales);
+    }
+}
+
+impl LessZeros<'_> {
+    /// Rarely anything to do: weights are mostly symmetric.
+    #[inline(always)]
+    fn take_rhs_zero_points(&self, tile: &mut TileSums<'_, i32>) {
+        let Some(zeros) = self.weights.zero_points() else { return };
+        for (r, sums) in tile.sums.chunks_exact_mut(tile.panels).enumerate() {
+            let row_sum = self.row_sums[tile.row + r - self.first_row];
+            for (sums, zeros) in sums.iter_mut().zip(&zeros[tile.panel..]) {
+                *sums = i32::less(*sums, row_sum, *zeros);
+            }
+        }
+    }
+}
