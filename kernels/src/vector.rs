@@ -50,7 +50,7 @@ mod strip;
 pub use pairs::Pairs;
 pub use real::Real;
 pub use stream::{Region, Rows, store, stream};
-pub use strip::{Row, Sinks, Strip, Target, TargetRows, Windows};
+pub use strip::{Row, Sink, Sinks, Strip, Target, TargetRows, Window, Windows};
 
 /// Columns in a panel of packed weights.
 pub const PANEL: usize = 16;

@@ -1,7 +1,8 @@
 //! From rows of a slice to patches of them: every scheme's way to the row loop.
 
+use super::Boundary;
 use super::formula::Reach;
-use super::rows::{Across, Kernel, Patch};
+use super::rows::{Across, ENDS, Ends, Kernel, Patch};
 use crate::vector::{Real, Strip, TargetRows};
 use alloc::boxed::Box;
 use core::ops::Range;
@@ -18,13 +19,24 @@ pub(super) struct Kernels<T> {
     pub(super) one: Box<dyn Kernel<T>>,
 }
 
+/// Several rows, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// The first one's place in a slice, and the slice.
+    pub(super) from: [isize; 2],
+    pub(super) rows: usize,
+    /// How many slices it is from one to the next; 0 for rows of one slice.
+    pub(super) slices: usize,
+}
+
 /// Where the rows of a field stand.
 pub(super) trait Look<'a, T> {
-    /// The rows of a slice that stand at one pitch from each other.
-    fn regular(&self) -> Range<isize>;
+    /// The rows of a slice (axis 1) or the slices (axis 2) that stand at one pitch from each
+    /// other.
+    fn regular(&self, axis: usize) -> Range<isize>;
 
-    /// `rows` rows from row `y` of slice `z` on; more than one only among the regular ones.
-    fn strip(&self, y: isize, z: isize, rows: usize) -> Strip<'a, T>;
+    /// Rows to be read; more than one only among the regular ones.
+    fn strip(&self, run: Run) -> Strip<'a, T>;
 }
 
 /// Rows to be updated: those of `ys` in `count` slices from `z` on.
@@ -38,25 +50,50 @@ pub(super) struct Slab {
 pub(super) struct Apply<'k, 'a, T> {
     kernels: &'k Kernels<T>,
     near: [Strip<'a, T>; Reach::MOST],
+    ends: Ends<T>,
+    across: Across,
+    ahead: usize,
 }
 
 impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
     pub(super) fn new(kernels: &'k Kernels<T>) -> Self {
-        Apply { kernels, near: [Strip::NONE; Reach::MOST] }
+        let across = Across { updated: [0; 2], grid: [0; 2], boundary: Boundary::Fixed };
+        let (near, ends) = ([Strip::NONE; Reach::MOST], [[T::default(); ENDS]; Reach::MOST]);
+        Apply { kernels, near, ends, across, ahead: 0 }
     }
 
-    /// Updates a slab from what `look` sees. `to` says where `rows` rows from row `y` on of the
-    /// slab's slice number `index` go.
+    /// How rows are cut from now on, and how many numbers ahead of use memory is asked for.
+    pub(super) fn set(&mut self, across: Across, ahead: usize) {
+        (self.across, self.ahead) = (across, ahead);
+    }
+
+    /// Updates a slab from what `look` sees; `to` says where rows go.
     pub(super) fn slab<'t>(
         &mut self,
         slab: Slab,
-        (across, ahead): (Across, usize),
         look: &impl Look<'a, T>,
-        to: &impl Fn(isize, usize, usize) -> TargetRows<'t, T>,
+        to: &impl Fn(Run) -> TargetRows<'t, T>,
     ) {
-        let Kernels { wide, one } = self.kernels;
-        let (reach, Slab { ys, z, count }) = (wide.reach(), slab);
-        let (regular, within) = (look.regular(), reach.within() as isize);
+        let (reach, end) = (self.kernels.wide.reach(), slab.z + slab.count as isize);
+        if reach.dimensions == 2 && !look.regular(2).is_empty() {
+            return self.stack(slab.ys.start, slab.z..end, look, to);
+        }
+        let bz = reach.bz as isize;
+        for z in (slab.z..end).step_by(reach.bz) {
+            self.slices(slab.ys.clone(), z..end.min(z + bz), look, to);
+        }
+    }
+
+    /// Rows of as many slices as are updated side by side, or of what is left of them.
+    fn slices<'t>(
+        &mut self,
+        ys: Range<isize>,
+        zs: Range<isize>,
+        look: &impl Look<'a, T>,
+        to: &impl Fn(Run) -> TargetRows<'t, T>,
+    ) {
+        let reach = self.kernels.wide.reach();
+        let (regular, within) = (look.regular(1), reach.within() as isize);
         let mut y = ys.start;
         while y < ys.end {
             let run = if y - within >= regular.start && y + within < regular.end {
@@ -64,40 +101,84 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
             } else {
                 1
             } as usize;
-            let together = if count == reach.bz { run / reach.by * reach.by } else { 0 };
+            let together = if zs.len() == reach.bz { run / reach.by * reach.by } else { 0 };
             if together > 0 {
-                self.patch(&**wide, [y, z], (together, across, ahead), look, &|index| {
-                    to(y, index, together)
-                });
+                let run = Run { from: [y, zs.start], rows: together, slices: 0 };
+                self.patch(&*self.kernels.wide, run, look, to);
                 y += together as isize;
                 continue;
             }
-            for index in 0..count {
-                self.patch(&**one, [y, z + index as isize], (run, across, ahead), look, &|_| {
-                    to(y, index, run)
-                });
+            for z in zs.clone() {
+                self.patch(
+                    &*self.kernels.one,
+                    Run { from: [y, z], rows: run, slices: 0 },
+                    look,
+                    to,
+                );
             }
             y += run as isize;
+        }
+    }
+
+    /// A row of many slices: those of a plane are its rows.
+    fn stack<'t>(
+        &mut self,
+        y: isize,
+        zs: Range<isize>,
+        look: &impl Look<'a, T>,
+        to: &impl Fn(Run) -> TargetRows<'t, T>,
+    ) {
+        let Reach { bz, radius, .. } = self.kernels.wide.reach();
+        let across = radius as isize;
+        let regular = look.regular(2);
+        let mut z = zs.start;
+        while z < zs.end {
+            let run = if z - across >= regular.start && z + across < regular.end {
+                zs.end.min(regular.end - across) - z
+            } else {
+                1
+            } as usize;
+            let together = run / bz;
+            if together > 0 && bz > 1 {
+                self.patch(
+                    &*self.kernels.wide,
+                    Run { from: [y, z], rows: together, slices: bz },
+                    look,
+                    to,
+                );
+                z += (together * bz) as isize;
+            } else {
+                self.patch(
+                    &*self.kernels.one,
+                    Run { from: [y, z], rows: run, slices: 1 },
+                    look,
+                    to,
+                );
+                z += run as isize;
+            }
         }
     }
 
     fn patch<'t>(
         &mut self,
         kernel: &dyn Kernel<T>,
-        [y, z]: [isize; 2],
-        (rows, across, ahead): (usize, Across, usize),
+        run: Run,
         look: &impl Look<'a, T>,
-        to: &dyn Fn(usize) -> TargetRows<'t, T>,
+        to: &impl Fn(Run) -> TargetRows<'t, T>,
     ) {
-        let reach = kernel.reach();
+        let (reach, Run { from: [y, z], rows, slices }) = (kernel.reach(), run);
         let near = &mut self.near[..reach.rows()];
-        for (place, strip) in reach.places().zip(near.iter_mut()) {
-            *strip = look.strip(y + place[0], z + place[1], rows - (reach.by - 1));
+        // Keeping the places in a table gains nothing over counting them out here.
+        for (index, strip) in near.iter_mut().enumerate() {
+            let [dy, dz] = reach.place(index);
+            let from = [y + dy, z + dz];
+            *strip = look.strip(Run { from, rows: rows - (reach.by - 1), slices });
         }
-        let mut targets = [to(0); SIDE_BY_SIDE];
+        let mut targets = [to(run); SIDE_BY_SIDE];
         for index in 1..reach.bz {
-            targets[index] = to(index);
+            targets[index] = to(Run { from: [y, z + index as isize], ..run });
         }
-        kernel.update(&Patch { near, rows, across, ahead }, &targets[..reach.bz]);
+        let Apply { across, ahead, .. } = *self;
+        kernel.update(&Patch { near, rows, across, ahead }, &targets[..reach.bz], &mut self.ends);
     }
 }

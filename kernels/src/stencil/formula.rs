@@ -6,7 +6,6 @@
 //! type: every neighbour is a fixed distance away and costs no arithmetic to find.
 
 use crate::vector::{FloatExtra, Real};
-use core::ops::Range;
 
 /// Which neighbours a formula may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +19,7 @@ pub(super) enum Shape {
 
 /// One update of a point from its neighbours.
 ///
-/// Neighbours are named by their distance along x, y and z; in two dimensions y is always 0 and
-/// the rows are told apart by z, for a plane is swept as a stack of rows.
+/// Neighbours are named by their distance along x, y and z; in two dimensions z is always 0.
 pub(super) trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     /// Which neighbours it looks at.
     const SHAPE: Shape;
@@ -69,21 +67,21 @@ impl Reach {
 
     /// How many rows there are.
     pub(super) const fn rows(&self) -> usize {
-        let Reach { shape, radius, by, bz, .. } = *self;
-        let wide = by + 2 * self.within();
+        let Reach { shape, by, bz, .. } = *self;
+        let (wide, across) = (by + 2 * self.within(), self.radius);
         match shape {
-            Shape::Star => bz * wide + 2 * radius * by,
-            Shape::Box => (bz + 2 * radius) * wide,
+            Shape::Star => bz * wide + 2 * across * by,
+            Shape::Box => (bz + 2 * across) * wide,
         }
     }
 
     /// The number of the row `y` rows and `z` slices from the band's first.
     #[inline(always)]
     pub(super) const fn index(&self, y: isize, z: isize) -> usize {
-        let Reach { shape, radius, by, bz, .. } = *self;
+        let Reach { shape, by, bz, .. } = *self;
         let (within, wide) = (self.within(), by + 2 * self.within());
         let inside = z >= 0 && z < bz as isize;
-        let (row, before) = ((y + within as isize) as usize, (z + radius as isize) as usize);
+        let (row, before) = ((y + within as isize) as usize, (z + self.radius as isize) as usize);
         match shape {
             Shape::Box => before * wide + row,
             Shape::Star if inside => z as usize * wide + row,
@@ -101,19 +99,32 @@ impl Reach {
         self.index((y + if all { self.within() } else { 0 }) as isize, ahead)
     }
 
-    /// Where its rows are, in the order of their numbers, as rows and slices from the band's
-    /// first.
-    pub(super) fn places(&self) -> impl Iterator<Item = [isize; 2]> + use<> {
-        let (radius, by, bz) = (self.radius as isize, self.by as isize, self.bz as isize);
-        let (within, shape) = (self.within() as isize, self.shape);
-        let rows = |ys: Range<isize>, zs: Range<isize>| {
-            zs.flat_map(move |z| ys.clone().map(move |y| [y, z]))
+    /// Which rows are looked at left and right of the point, too.
+    #[inline(always)]
+    pub(super) const fn sideways(&self, row: usize) -> bool {
+        let wide = self.by + 2 * self.within();
+        let own = row % wide >= self.within() && row % wide < self.within() + self.by;
+        match self.shape {
+            Shape::Box => true,
+            Shape::Star => row < self.bz * wide && own,
+        }
+    }
+
+    /// Where row number `row` is, as rows and slices from the band's first.
+    pub(super) const fn place(&self, row: usize) -> [isize; 2] {
+        let (by, bz) = (self.by, self.bz);
+        let (within, across) = (self.within(), self.radius);
+        let wide = by + 2 * within;
+        let (inside, first) = match self.shape {
+            Shape::Star => (bz * wide, 0),
+            Shape::Box => ((bz + 2 * across) * wide, across),
         };
-        let all = -within..by + within;
-        let (inside, own) = match shape {
-            Shape::Star => (0..bz, 0..by),
-            Shape::Box => (-radius..bz + radius, 0..0),
-        };
-        rows(all, inside).chain(rows(own.clone(), -radius..0)).chain(rows(own, bz..bz + radius))
+        if row < inside {
+            let (y, z) = (row % wide, row / wide);
+            return [y as isize - within as isize, z as isize - first as isize];
+        }
+        let (y, z) = ((row - inside) % by, (row - inside) / by);
+        let z = if z < across { z as isize - across as isize } else { (z - across + bz) as isize };
+        [y as isize, z]
     }
 }

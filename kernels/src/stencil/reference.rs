@@ -63,8 +63,6 @@ impl<T: Real> Field<'_, T> {
                     }
                     let off = |at: usize, off: isize| (at + F::RADIUS).wrapping_add_signed(off);
                     let new = formula.update(simd, |dx, dy, dz| {
-                        // In a plane a formula's slices are the rows.
-                        let [dy, dz] = if plane { [dz, 0] } else { [dy, dz] };
                         let (y, z) = (ys[off(y, dy)], zs[off(z, dz)]);
                         bytemuck::cast(self.source[(z * rows + y) * row + xs[off(x, dx)]])
                     });

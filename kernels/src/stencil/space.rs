@@ -4,7 +4,7 @@
 //! through the slices; so the scheme that keeps a few slices of a volume in cache keeps a few rows
 //! of a plane there, by the same code.
 
-use super::apply::Look;
+use super::apply::{Look, Run};
 use super::grid::Layout;
 use super::{Boundary, Error, Extent};
 use crate::vector::{Real, Strip};
@@ -85,18 +85,18 @@ pub(super) struct Field<'a, T> {
 }
 
 impl<'a, T: Real> Look<'a, T> for Field<'a, T> {
-    fn regular(&self) -> Range<isize> {
-        0..self.space.points[1] as isize
+    fn regular(&self, axis: usize) -> Range<isize> {
+        0..self.space.points[axis] as isize
     }
 
-    fn strip(&self, y: isize, z: isize, rows: usize) -> Strip<'a, T> {
-        let Space { boundary, points, pitch, .. } = self.space;
+    fn strip(&self, Run { from: [y, z], rows, slices }: Run) -> Strip<'a, T> {
+        let Space { boundary, points, pitch, slice, .. } = self.space;
         let row = boundary[1].find(y, points[1]);
-        let slice = boundary[2].find(z, points[2]);
-        let start = self.space.start(row, slice) + self.columns[0];
+        let at = boundary[2].find(z, points[2]);
+        let start = self.space.start(row, at) + self.columns[0];
         Strip::new(
             &self.numbers[start - Strip::<T>::BESIDE..],
-            pitch,
+            if slices > 0 { slices * slice } else { pitch },
             rows,
             self.columns[1] - self.columns[0],
         )

@@ -29,7 +29,7 @@
 //! Two cores make 5.4 to 5.8, 0.81 to 0.85 of the copy: a copy that is cut into the same runs of
 //! 62 rows reaches 6.1 itself.
 
-use super::apply::{Apply, Kernels, Slab};
+use super::apply::{Apply, Kernels, Run, Slab};
 use super::rows::Across;
 use super::space::{Field, Space};
 use crate::vector::{Real, Target};
@@ -66,27 +66,29 @@ impl<T: Real> Part<'_, T> {
 
     /// All tiles of the part, each through all slices.
     fn tiles(&self, to: Target<'_, T>) {
-        let Part { space, tile_rows, rows, .. } = self;
+        let Part { space, tile_rows, rows, ahead, .. } = self;
         let (base, ys) = (self.range().start, space.updated(1));
         let field = Field { space: *space, numbers: self.source, columns: [0, space.pitch] };
         let grid = [0, space.points[0] as isize];
         let across = Across { updated: field.columns, grid, boundary: space.boundary[0] };
         let (first, last) = (space.row(rows.start)[1], space.row(rows.end - 1)[1]);
-        let (mut apply, bz) = (Apply::new(self.kernels), self.kernels.wide.reach().bz);
+        let mut apply = Apply::new(self.kernels);
+        apply.set(across, *ahead);
+        let to = |Run { from: [y, z], rows, slices }: Run| {
+            let pitch = if slices > 0 { slices * space.slice } else { space.pitch };
+            let start = space.start(y as usize, z as usize) - base;
+            to.rows(start, pitch, rows, space.pitch)
+        };
         for tile in ys.step_by(*tile_rows) {
             let mut z = first;
             while z <= last {
                 let rows = self.rows_of(tile, z);
                 // The first and the last slice may be shared with another member.
-                let together =
-                    z + bz <= last + 1 && (1..bz).all(|more| self.rows_of(tile, z + more) == rows);
-                let count = if together { bz } else { 1 };
+                let alike = |more: &usize| self.rows_of(tile, z + more) == rows;
+                let count = (1..=last - z).take_while(alike).count() + 1;
                 let slab =
                     Slab { ys: rows.start as isize..rows.end as isize, z: z as isize, count };
-                apply.slab(slab, (across, self.ahead), &field, &|y, index, rows| {
-                    let start = space.start(y as usize, z + index) - base;
-                    to.rows(start, space.pitch, rows, space.pitch)
-                });
+                apply.slab(slab, &field, &to);
                 z += count;
             }
         }

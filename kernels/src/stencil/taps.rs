@@ -133,10 +133,10 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Heat<T, D, R> {
         for index in 0..R {
             let k = index as isize + 1;
             let mut sum = T::plus(simd, near(-k, 0, 0), near(k, 0, 0));
+            sum = T::plus(simd, sum, T::plus(simd, near(0, -k, 0), near(0, k, 0)));
             if D == 3 {
-                sum = T::plus(simd, sum, T::plus(simd, near(0, -k, 0), near(0, k, 0)));
+                sum = T::plus(simd, sum, T::plus(simd, near(0, 0, -k), near(0, 0, k)));
             }
-            sum = T::plus(simd, sum, T::plus(simd, near(0, 0, -k), near(0, 0, k)));
             if R > 1 {
                 sum = T::times(simd, T::splat(simd, self.weights[index]), sum);
             }

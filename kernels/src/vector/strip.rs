@@ -100,64 +100,98 @@ impl<'a, T: Real> Row<'a, T> {
         unsafe { self.start.add(at).read() }
     }
 
-    /// The register whose first number is number `at`.
+    /// `length` numbers of it from number `start` on, as a strip of one row.
     ///
     /// # Panics
-    /// When it leaves the row.
+    /// When they are not all in the row.
     #[inline(always)]
-    pub fn register<S: FloatExtra>(self, at: usize) -> T::Register<S> {
-        let inside = at <= self.length && T::lanes::<S>() <= self.length - at;
-        assert!(inside, "a register at {at} of {}", self.length);
-        // SAFETY: as above, for a whole register wherever it begins.
-        unsafe { self.start.add(at).cast::<T::Register<S>>().read_unaligned() }
-    }
-
-    /// Where number `at` stands, which may be anywhere: to prefetch it.
-    #[inline(always)]
-    pub fn address(self, at: usize) -> *const T {
-        self.start.wrapping_add(at)
+    pub fn part(self, start: usize, length: usize) -> Strip<'a, T> {
+        let inside = start <= self.length && length <= self.length - start;
+        assert!(inside, "{length} from {start} of {}", self.length);
+        // SAFETY: `start` is in the row.
+        let start = unsafe { self.start.add(start) };
+        Strip { start, pitch: 0, rows: 1, length, cells: PhantomData }
     }
 }
 
-/// The same registers of several rows, to be read on their place or up to `REACH` numbers off it.
+/// Rows of several strips that move on together, to be read register by register on their place
+/// or up to `REACH` numbers off it.
 #[derive(Clone, Copy, Debug)]
-pub struct Windows<'a, S, T, const ROWS: usize, const REACH: usize> {
-    starts: [*const T; ROWS],
+pub struct Windows<'a, S, T, const STRIPS: usize, const REACH: usize> {
+    starts: [*const T; STRIPS],
+    pitches: [usize; STRIPS],
+    rows: usize,
     count: usize,
-    rows: PhantomData<(&'a Cell<T>, S)>,
+    strips: PhantomData<(&'a Cell<T>, S)>,
 }
 
-impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const REACH: usize>
-    Windows<'a, S, T, ROWS, REACH>
+impl<'a, S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
+    Windows<'a, S, T, STRIPS, REACH>
 {
-    /// `count` registers of each row from number `start` on.
+    /// `count` registers of each of the first `rows` rows, from number `start` on.
     ///
     /// # Panics
     /// When they are not all in the rows, or `REACH` is more than can be read beside a row.
     #[inline(always)]
-    pub fn new(rows: &[Row<'a, T>; ROWS], start: usize, count: usize) -> Self {
+    pub fn new(strips: &[Strip<'a, T>; STRIPS], rows: usize, start: usize, count: usize) -> Self {
         const { assert!(REACH <= Strip::<T>::BESIDE) };
         let end = start + count * T::lanes::<S>();
-        let mut starts = [core::ptr::dangling(); ROWS];
-        for (to, row) in starts.iter_mut().zip(rows) {
-            assert!(start <= end && end <= row.length, "{start}..{end} of {}", row.length);
-            // SAFETY: `start` is in the row.
-            *to = unsafe { row.start.add(start) };
+        let (mut starts, mut pitches) = ([core::ptr::dangling(); STRIPS], [0; STRIPS]);
+        for index in 0..STRIPS {
+            let strip = &strips[index];
+            assert!(rows <= strip.rows && end <= strip.length, "{rows} rows to {end} of {strip:?}");
+            // SAFETY: `start` is in the first row, if there are rows at all.
+            starts[index] = unsafe { strip.start.add(start) };
+            pitches[index] = strip.pitch;
         }
-        Windows { starts, count, rows: PhantomData }
+        Windows { starts, pitches, rows, count, strips: PhantomData }
     }
 
-    /// Register `index` of row `row`, `off` numbers to the right of its place.
+    /// The rows with this number.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> Window<'a, S, T, STRIPS, REACH> {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        let mut starts = self.starts;
+        for index in 0..STRIPS {
+            // SAFETY: `new` found that many rows in the strip.
+            starts[index] = unsafe { starts[index].add(row * self.pitches[index]) };
+        }
+        Window { starts, count: self.count, strips: PhantomData }
+    }
+}
+
+/// One row of each strip of [`Windows`].
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a, S, T, const STRIPS: usize, const REACH: usize> {
+    starts: [*const T; STRIPS],
+    count: usize,
+    strips: PhantomData<(&'a Cell<T>, S)>,
+}
+
+impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
+    Window<'_, S, T, STRIPS, REACH>
+{
+    /// Register `index` of the row of a strip, `off` numbers to the right of its place.
     ///
     /// # Panics
     /// When there is none or it does not reach that far; both are known before a loop that counts
     /// up to the registers there are begins.
     #[inline(always)]
-    pub fn get(&self, row: usize, index: usize, off: isize) -> T::Register<S> {
+    pub fn get(&self, strip: usize, index: usize, off: isize) -> T::Register<S> {
         assert!(index < self.count && off.unsigned_abs() <= REACH);
         let at = (index * T::lanes::<S>()) as isize + off;
-        // SAFETY: `new` found the registers inside the row, and a row can be read that far beside.
-        unsafe { self.starts[row].offset(at).cast::<T::Register<S>>().read_unaligned() }
+        // SAFETY: `Windows::new` found the registers inside the row, and a row can be read that
+        // far beside.
+        unsafe { self.starts[strip].offset(at).cast::<T::Register<S>>().read_unaligned() }
+    }
+
+    /// Where the row of a strip begins, to ask for what stands `ahead` numbers further on.
+    #[inline(always)]
+    pub fn address(&self, strip: usize, ahead: usize) -> *const T {
+        self.starts[strip].wrapping_add(ahead)
     }
 }
 
@@ -225,78 +259,87 @@ impl<'a, T: Real> TargetRows<'a, T> {
     pub fn past_caches(&self) -> bool {
         self.target.past_caches
     }
+}
 
-    /// Where register `start` of a row stands, with `count` registers from there on.
+/// Rows of several targets that move on together, `ROWS` rows of each at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Sinks<'a, S, T, const ROWS: usize, const TARGETS: usize> {
+    simd: S,
+    to: [TargetRows<'a, T>; TARGETS],
+    rows: usize,
+    count: usize,
+}
+
+impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
+    Sinks<'a, S, T, ROWS, TARGETS>
+{
+    /// The first `count` registers of each of the first `rows` rows.
+    ///
+    /// # Panics
+    /// When there are no such rows or registers, when some go past the caches and others do not,
+    /// or, past the caches, when a row does not begin at a multiple of a register's size.
     #[inline(always)]
-    fn at<S: FloatExtra>(&self, row: usize, start: usize, count: usize) -> *mut T::Register<S> {
-        let Target { start: first, length, past_caches, .. } = self.target;
-        let there = length / T::lanes::<S>();
-        assert!(row < self.rows, "row {row} of {}", self.rows);
-        assert!(start <= there && count <= there - start, "{count} from {start} of {there}");
-        // SAFETY: the rows fit, this one among them, and the registers are in the row.
-        let at = unsafe { first.add(row * self.pitch).cast::<T::Register<S>>().add(start) };
-        assert!(
-            !past_caches || at.addr().is_multiple_of(size_of::<T::Register<S>>()),
-            "a streamed row must begin at a multiple of a register's size"
-        );
-        at
+    pub fn new(simd: S, to: &[TargetRows<'a, T>; TARGETS], rows: usize, count: usize) -> Self {
+        let past_caches = to[0].past_caches();
+        for &TargetRows { target, pitch, rows: there } in to {
+            assert!(rows <= there, "{rows} rows of {there}");
+            assert!(count <= target.length / T::lanes::<S>(), "{count} of {target:?}");
+            assert!(past_caches == target.past_caches, "both kinds of stores");
+            let size = size_of::<T::Register<S>>();
+            let aligned = target.start.addr() | (pitch * size_of::<T>());
+            assert!(
+                !past_caches || aligned.is_multiple_of(size),
+                "a streamed row must begin at a multiple of a register's size"
+            );
+        }
+        Sinks { simd, to: *to, rows, count }
+    }
+
+    /// `ROWS` rows of each target from row `row` on.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> Sink<'a, S, T, ROWS, TARGETS> {
+        assert!(row < self.rows && ROWS <= self.rows - row, "row {row} of {}", self.rows);
+        let mut starts = [[core::ptr::dangling_mut(); ROWS]; TARGETS];
+        for index in 0..TARGETS {
+            let TargetRows { target, pitch, .. } = self.to[index];
+            for more in 0..ROWS {
+                // SAFETY: the target has that many rows.
+                starts[index][more] = unsafe { target.start.add((row + more) * pitch) }.cast();
+            }
+        }
+        let past_caches = self.to[0].past_caches();
+        Sink { simd: self.simd, starts, count: self.count, past_caches, cells: PhantomData }
     }
 }
 
-/// The same registers of rows side by side in several slices, to be written.
+/// `ROWS` rows of each of several targets, to be written.
 #[derive(Clone, Copy, Debug)]
-pub struct Sinks<
-    'a,
-    S: FloatExtra,
-    T: Real,
-    const ROWS: usize,
-    const SLICES: usize,
-    const PAST_CACHES: bool,
-> {
+pub struct Sink<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize> {
     simd: S,
-    starts: [[*mut T::Register<S>; ROWS]; SLICES],
+    starts: [[*mut T::Register<S>; ROWS]; TARGETS],
     count: usize,
+    past_caches: bool,
     cells: PhantomData<&'a Cell<T>>,
 }
 
-impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const SLICES: usize, const PAST_CACHES: bool>
-    Sinks<'a, S, T, ROWS, SLICES, PAST_CACHES>
+impl<S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
+    Sink<'_, S, T, ROWS, TARGETS>
 {
-    /// `count` registers from register `start` on of `ROWS` rows from `row` on of each slice.
-    ///
-    /// # Panics
-    /// When there are no such rows or registers, when `PAST_CACHES` is not what a target is, or,
-    /// past the caches, when a row does not begin at a multiple of a register's size.
-    #[inline(always)]
-    pub fn new(
-        simd: S,
-        to: &[TargetRows<'a, T>; SLICES],
-        row: usize,
-        start: usize,
-        count: usize,
-    ) -> Self {
-        let mut starts = [[core::ptr::dangling_mut(); ROWS]; SLICES];
-        for slice in 0..SLICES {
-            assert!(PAST_CACHES == to[slice].target.past_caches, "the other kind of stores");
-            for more in 0..ROWS {
-                starts[slice][more] = to[slice].at::<S>(row + more, start, count);
-            }
-        }
-        Sinks { simd, starts, count, cells: PhantomData }
-    }
-
     /// Writes register `index` of a row.
     ///
     /// # Panics
     /// When there is no such register, which is known before a loop that counts up to the
     /// registers there are begins.
     #[inline(always)]
-    pub fn put(&self, slice: usize, row: usize, index: usize, value: T::Register<S>) {
+    pub fn put(&self, target: usize, row: usize, index: usize, value: T::Register<S>) {
         assert!(index < self.count);
         // SAFETY: in bounds, and this thread's alone to write.
-        let to = unsafe { self.starts[slice][row].add(index) };
-        if PAST_CACHES {
-            // SAFETY: `TargetRows::at` found the row aligned. A target of this kind is made from
+        let to = unsafe { self.starts[target][row].add(index) };
+        if S::STREAMS && self.past_caches {
+            // SAFETY: `Sinks::new` found the rows aligned. A target of this kind is made from
             // a region that `stream` borrows until it has fenced.
             unsafe { T::stream(self.simd, &mut *to, value) }
         } else {

@@ -103,7 +103,7 @@ pub(super) fn draft<'a, T: Field>(
 /// Rows one by one; then tiles, if the estimate goes on to streaming stores.
 fn early(run: &Run, estimate: Recipe) -> (Vec<Early<Recipe>>, &'static str) {
     let mut simd = estimate;
-    (simd.side_by_side, simd.prefetch) = (SideBySide::One, 0);
+    simd.side_by_side = SideBySide::One;
     (simd.streaming, simd.tile_rows) = (false, run.extent.y);
     let title = "by hand, row by row";
     let mut early = vec![Early { name: "simd", label: "SIMD by hand", title, recipe: simd }];
