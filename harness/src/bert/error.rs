@@ -1,0 +1,140 @@
+//! What can be wrong with a model, its text or its data.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a model could not be loaded or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that cannot be read.
+    #[error("{path}: {reason}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// A file that is not what its name says.
+    #[error("{path}: {reason}", path = path.display())]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value of a configuration that is not understood.
+    #[error("{path}: {name} is {given}; expected {expected}", path = path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        name: &'static str,
+        /// What stands there.
+        given: String,
+        /// What could stand there.
+        expected: String,
+    },
+    /// A tensor that is not there.
+    #[error("{path} has no tensor {name:?}, with or without the prefix \"bert.\"", path = path.display())]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        name: String,
+    },
+    /// A tensor of another shape than the configuration says.
+    #[error("{path}: {name:?} is {given:?}; expected {expected:?} by config.json", path = path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        name: String,
+        /// Its shape.
+        given: Vec<usize>,
+        /// The shape it should have.
+        expected: Vec<usize>,
+    },
+    /// A tensor of numbers that are not read.
+    #[error("{path}: {name:?} holds {given}; expected F32 or F16", path = path.display())]
+    TensorType {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        name: String,
+        /// What it holds.
+        given: String,
+    },
+    /// A weight that is no finite number.
+    #[error("{path}: {name:?} holds a NaN or an infinity at place {index}", path = path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Where in it.
+        index: usize,
+    },
+    /// A line of a data file that cannot be understood.
+    #[error("{path}, line {line}: {reason}", path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Text without a single token.
+    #[error("the text is empty; expected at least one word")]
+    EmptyText,
+    /// A question that leaves no room for its context.
+    #[error(
+        "a window of {window} tokens leaves no room beside a question of {question}; use a longer window"
+    )]
+    NoRoom {
+        /// Tokens of a window.
+        window: usize,
+        /// Tokens of the question.
+        question: usize,
+    },
+    /// Text the tokenizer refuses.
+    #[error("the tokenizer refuses a text: {0}")]
+    Tokenizer(String),
+    /// A token number the model does not know.
+    #[error("token number {given}; expected one below {vocabulary}, the model's vocabulary")]
+    TokenId {
+        /// What was given.
+        given: u32,
+        /// How many there are.
+        vocabulary: usize,
+    },
+    /// A segment number the model does not know.
+    #[error("segment number {given}; expected one below {types}")]
+    SegmentId {
+        /// What was given.
+        given: u32,
+        /// How many there are.
+        types: usize,
+    },
+    /// A sequence that is longer than the model has positions for, or empty.
+    #[error("a sequence of {given} tokens; expected 1 to {most}, the positions of the model")]
+    Length {
+        /// Its length.
+        given: usize,
+        /// The longest possible.
+        most: usize,
+    },
+}
+
+impl Error {
+    /// A file that cannot be read.
+    pub(super) fn read(path: &Path, reason: io::Error) -> Error {
+        Error::Read { path: path.into(), reason }
+    }
+
+    /// A file that is not what its name says.
+    pub(super) fn malformed(path: &Path, reason: impl ToString) -> Error {
+        Error::Malformed { path: path.into(), reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,153 @@
+//! Folders that are read, and all the ways they are refused.
+
+use crate::folder::{Folder, HIDDEN};
+use safetensors::tensor::Dtype;
+use serde_json::json;
+use std::fs;
+use tilewise_harness::bert::{Batch, Checkpoint, Config, Error, Pooling, Source, Synthetic, Text};
+
+fn says<T>(result: Result<T, Error>, words: &[&str]) {
+    let Err(error) = result else { panic!("not refused: {words:?}") };
+    let text = error.to_string();
+    for word in words {
+        assert!(text.contains(word), "{text:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn tensors_are_found_under_all_their_names() {
+    let folder = Folder::whole();
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    for name in ["embeddings.LayerNorm.weight", "embeddings.LayerNorm.bias"] {
+        assert_eq!(checkpoint.tensor(name, &[HIDDEN]).unwrap().len(), HIDDEN);
+    }
+    assert!(checkpoint.has("encoder.layer.1.output.dense.bias"));
+    assert!(!checkpoint.has("pooler.dense.weight"));
+}
+
+#[test]
+fn halves_are_read_as_numbers() {
+    let folder = Folder::whole();
+    folder.tensors(|mut tensors| {
+        let tensor = tensors.iter_mut().find(|t| t.name == "qa_outputs.bias").unwrap();
+        // 1.5 and -0.25.
+        (tensor.dtype, tensor.bytes) = (Dtype::F16, vec![0x00, 0x3e, 0x00, 0xb4]);
+        tensors
+    });
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    assert_eq!(checkpoint.tensor("qa_outputs.bias", &[2]).unwrap(), [1.5, -0.25]);
+}
+
+#[test]
+fn spoilt_checkpoints_are_refused() {
+    let folder = Folder::whole();
+    let file = folder.path().join("model.safetensors");
+    let whole = fs::read(&file).unwrap();
+    for end in [0, 7, 8, 100, whole.len() - 1] {
+        folder.write("model.safetensors", &whole[..end]);
+        says(Checkpoint::open(folder.path()), &["model.safetensors"]);
+    }
+    // A header that claims to be longer than the file, and one that claims other places.
+    let mut lying = whole.clone();
+    lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    folder.write("model.safetensors", &lying);
+    says(Checkpoint::open(folder.path()), &["model.safetensors", "safetensors"]);
+    let header = br#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,8]}}"#;
+    let lying = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 8]].concat();
+    folder.write("model.safetensors", &lying);
+    says(Checkpoint::open(folder.path()), &["model.safetensors"]);
+    fs::remove_file(&file).unwrap();
+    says(Checkpoint::open(folder.path()), &["model.safetensors", "No such file"]);
+}
+
+#[test]
+fn wrong_tensors_are_named() {
+    let folder = Folder::whole();
+    folder.tensors(|mut tensors| {
+        let bias = tensors.iter_mut().find(|t| t.name == "qa_outputs.bias").unwrap();
+        (bias.dtype, bias.bytes) = (Dtype::I32, vec![0; 8]);
+        let weight = tensors.iter_mut().find(|t| t.name == "qa_outputs.weight").unwrap();
+        weight.bytes[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+        tensors
+    });
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    says(checkpoint.tensor("qa_outputs.bias", &[2]), &["qa_outputs.bias", "I32", "F32 or F16"]);
+    says(checkpoint.tensor("qa_outputs.weight", &[2, HIDDEN]), &["qa_outputs.weight", "place 1"]);
+    says(checkpoint.tensor("qa_outputs.weight", &[2, 8]), &["[2, 32]", "[2, 8]"]);
+    says(checkpoint.tensor("pooler.dense.bias", &[8]), &["pooler.dense.bias", "no tensor"]);
+}
+
+#[test]
+fn configurations_are_read_or_refused() {
+    let folder = Folder::whole();
+    assert_eq!(Config::read(folder.path()).unwrap().head(), HIDDEN / 2);
+    for (name, value, words) in [
+        ("model_type", json!("roberta"), ["roberta", "expected bert"]),
+        ("hidden_act", json!("swish"), ["swish", "gelu_new"]),
+        ("num_attention_heads", json!(5), ["num_attention_heads is 5", "divisor"]),
+        ("hidden_size", json!(0), ["hidden_size is 0", "1 to"]),
+        ("vocab_size", json!(u64::MAX), ["vocab_size", "1048576"]),
+        ("position_embedding_type", json!("relative_key"), ["relative_key", "absolute"]),
+        ("layer_norm_eps", json!(-1.0), ["layer_norm_eps is -1", "0 to 1"]),
+        ("is_decoder", json!(true), ["is_decoder", "false"]),
+        ("hidden_size", json!("big"), ["config.json", "hidden_size"]),
+    ] {
+        folder.configure(name, value.clone());
+        match name {
+            "hidden_size" if value == json!("big") => {
+                says(Config::read(folder.path()), &["config.json", "invalid type"]);
+            }
+            _ => says(Config::read(folder.path()), &words),
+        }
+    }
+    folder.write("config.json", "{");
+    says(Config::read(folder.path()), &["config.json", "line 1"]);
+    folder.write("config.json", "{}");
+    says(Config::read(folder.path()), &["hidden_size"]);
+}
+
+#[test]
+fn pooling_follows_its_file() {
+    let folder = Folder::whole();
+    assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Mean);
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true}"#);
+    assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Cls);
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_max_tokens": true}"#);
+    says(Pooling::read(folder.path()), &["max", "mean or cls"]);
+}
+
+#[test]
+fn tokenizers_are_read_or_refused() {
+    let folder = Folder::whole();
+    assert!(Text::open(folder.path()).is_ok());
+    folder.write("tokenizer.json", "{}");
+    says(Text::open(folder.path()), &["tokenizer.json"]);
+    fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
+    says(Text::open(folder.path()), &["tokenizer.json", "No such file"]);
+}
+
+#[test]
+fn batches_a_model_cannot_read_are_refused() {
+    let config = Config::minilm();
+    let checked = |ids: &[u32]| {
+        let mut batch = Batch::default();
+        batch.push(&[101, 102]);
+        batch.push(ids);
+        batch.check(&config)
+    };
+    assert!(checked(&[0, 30521]).is_ok());
+    says(checked(&[30522]), &["30522", "vocabulary"]);
+    says(checked(&[]), &["0 tokens", "1 to 512"]);
+    says(checked(&[7; 513]), &["513 tokens", "1 to 512"]);
+}
+
+/// Same seed, same weights; and a few channels that stand out.
+#[test]
+fn synthetic_weights_have_outliers() {
+    let (one, two) = (Synthetic { seed: 1 }, Synthetic { seed: 2 });
+    let norm = |source: Synthetic| source.tensor("embeddings.LayerNorm.weight", &[768]).unwrap();
+    assert_eq!(norm(one), norm(one));
+    assert_ne!(norm(one), norm(two));
+    let far = norm(one).into_iter().filter(|weight| *weight > 5.0).count();
+    assert!((3..=8).contains(&far), "{far}");
+}
