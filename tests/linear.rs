@@ -1,7 +1,7 @@
 //! The front door and the floats that go through it: each row is quantised over its own range and
 //! depends on nothing else; what is wrong is named.
 
-use tilewise::gemm::{Add, Error, Gelu, Lhs, Linear, Requantise, Scales, reference};
+use tilewise::gemm::{Add, Error, Gelu, Lhs, Linear, PackedWeights, Requantise, Scales, reference};
 use tilewise::{Matrix, MatrixMut, Solo};
 use tilewise_tests::teams;
 
@@ -90,6 +90,73 @@ fn the_front_door_equals_the_formula() {
     }
 }
 
+/// `PackedWeights::quantise` by its description, in doubles where that changes nothing.
+fn quantised(weights: &[f32], n: usize) -> (Vec<i8>, Vec<f32>) {
+    let largest = |column| weights.iter().skip(column).step_by(n).fold(0f32, |a, b| a.max(b.abs()));
+    let scales: Vec<f32> = (0..n).map(|c| (largest(c) / 127.0).max(f32::MIN_POSITIVE)).collect();
+    let byte = |(i, &weight): (usize, &f32)| {
+        let whole = f64::from(weight * (1.0 / scales[i % n])).round_ties_even();
+        whole.clamp(-127.0, 127.0) as i8
+    };
+    (weights.iter().enumerate().map(byte).collect(), scales)
+}
+
+#[test]
+fn weights_of_floats_are_near_whichever_way_they_are_stored() {
+    let extremes = [0.0, -0.0, 1e-42, -1e-39, f32::MIN_POSITIVE, f32::MAX, f32::MIN, 0.5, -1.5];
+    for (k, n) in [(0, 3), (3, 0), (1, 1), (9, 9), (37, 50)] {
+        let weight = |i: usize| match i {
+            i if n == 9 => extremes[i / n] * [1.0, 0.3, 0.0][i % n % 3],
+            i => (i * 7919 % 1009) as f32 / 97.0 - 5.0,
+        };
+        let rows: Vec<f32> = (0..k * n).map(weight).collect();
+        let columns: Vec<f32> = (0..k * n).map(|i| rows[i % k * n + i / k]).collect();
+        let (bytes, expected) = quantised(&rows, n);
+        for (i, (&byte, &weight)) in bytes.iter().zip(&rows).enumerate() {
+            let steps = f64::from(weight) / f64::from(expected[i % n]);
+            assert!((steps - f64::from(byte)).abs() <= 0.5001, "{weight} became {byte}");
+        }
+        let packed = PackedWeights::pack(Matrix::new(&bytes, k, n).unwrap()).unwrap();
+        let by_row = PackedWeights::quantise(Matrix::new(&rows, k, n).unwrap()).unwrap();
+        let by_column = Matrix::new(&columns, n, k).unwrap();
+        let by_column = PackedWeights::quantise_transposed(by_column).unwrap();
+        for (weights, scales) in [by_row, by_column] {
+            assert_eq!(scales, expected);
+            assert_eq!(*weights.to_bytes().unwrap(), *packed.to_bytes().unwrap(), "{k} x {n}");
+        }
+    }
+}
+
+#[test]
+fn packed_weights_make_the_same_layer_and_may_have_zero_points() {
+    let (m, k, n) = (3, 10, 21);
+    let x: Vec<u8> = (0..m * k).map(|i| (i * 37 % 256) as u8).collect();
+    let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
+    let weights = Matrix::new(&weights, k, n).unwrap();
+    let zeros: Vec<i8> = (0..n).map(|i| (i * 53 % 256) as u8 as i8).collect();
+    let scales: Vec<f32> = (1..=n).map(|i| i as f32 * 0.01).collect();
+    let run = |linear: Result<Linear, Error>| {
+        let (linear, mut y) = (linear.unwrap(), vec![0.0; m * n]);
+        let (rows, out) = (Matrix::new(&x, m, k).unwrap(), MatrixMut::new(&mut y, m, n).unwrap());
+        let mut scratch = linear.scratch(m, 1).unwrap();
+        linear.run(Lhs::u8(rows, 7), out, &mut scratch, &Solo).unwrap();
+        y
+    };
+    let packed = PackedWeights::pack(weights).unwrap();
+    let layer = Linear::new(weights, &scales, None);
+    let again = Linear::new(layer.as_ref().unwrap().weights().clone(), &scales, None);
+    let plain = run(layer);
+    assert_eq!(run(Linear::new(packed.clone(), &scales, None)), plain);
+    assert_eq!(run(again), plain);
+
+    let shifted = Linear::new(packed.with_zero_points(&zeros).unwrap(), &scales, None);
+    let mut sums = vec![0; m * n];
+    reference::multiply(Lhs::u8(Matrix::new(&x, m, k).unwrap(), 7), weights, &zeros, &mut sums);
+    let expected: Vec<f32> =
+        (0..m * n).map(|i| reference::dequantise(sums[i], 1.0, scales[i % n])).collect();
+    assert_eq!(run(shifted), expected);
+}
+
 #[test]
 fn bad_input_is_an_error_that_names_it() {
     let weights = [0; 12];
@@ -100,6 +167,22 @@ fn bad_input_is_an_error_that_names_it() {
     assert_eq!(bias.to_string(), "bias 2 is -inf; give finite numbers");
     let short = Linear::new(weights, &[1.0], Some(&[1.0])).unwrap_err();
     assert_eq!(short, Error::Length { what: "biases", given: 1, expected: 3 });
+
+    for quantise in [PackedWeights::quantise, PackedWeights::quantise_transposed] {
+        let wrong = Matrix::with_stride(&[0.0, 1.0, 9.0, 0.0, f32::NAN], 2, 2, 3).unwrap();
+        let error = quantise(wrong).unwrap_err();
+        assert_eq!(error.to_string(), "weight 3 is NaN; give finite numbers");
+    }
+    let most = usize::MAX;
+    let (deep, wide) = (Matrix::new(&[], most, 0).unwrap(), Matrix::new(&[], 0, most).unwrap());
+    let (packed, scales) = PackedWeights::quantise(deep).unwrap();
+    assert_eq!((packed.k(), packed.n(), scales.len()), (most, 0, 0));
+    assert!(PackedWeights::quantise_transposed(wide).unwrap().1.is_empty());
+    assert!(matches!(PackedWeights::quantise(wide), Err(Error::OutOfMemory(_))));
+    assert!(matches!(PackedWeights::quantise_transposed(deep), Err(Error::OutOfMemory(_))));
+    let packed = PackedWeights::pack(weights).unwrap();
+    let short = Linear::new(packed, &[1.0, 2.0], None).unwrap_err();
+    assert_eq!(short, Error::Length { what: "scales", given: 2, expected: 3 });
 
     let linear = Linear::new(weights, &[1.0], None).unwrap();
     let (x, mut scratch) = ([0.0; 8], linear.scratch(2, 1).unwrap());

@@ -3,6 +3,7 @@
 use super::{Shape, Tile, tiles};
 use crate::buffer::OutOfMemory;
 use crate::isa::{Isa, MissingIsa};
+use core::convert::Infallible;
 use core::fmt;
 
 /// A multiplication that cannot be done as asked.
@@ -73,7 +74,7 @@ pub enum Error {
         /// How many rows or columns there are.
         expected: usize,
     },
-    /// A scale or a bias is NaN or infinite.
+    /// A scale, a bias or a weight is NaN or infinite.
     #[error("{what} {index} is {given}; give finite numbers")]
     NotFinite {
         /// What it is.
@@ -97,6 +98,13 @@ pub enum Error {
         /// What a team of one needs.
         needed: usize,
     },
+}
+
+/// For weights that are packed already, with which nothing can be wrong.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// Prints the tiles of an instruction set with commas between them.

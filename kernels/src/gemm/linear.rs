@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
-use crate::matrix::{Matrix, MatrixMut};
+use crate::matrix::MatrixMut;
 use crate::team::Team;
 use alloc::{vec, vec::Vec};
 
@@ -26,18 +26,30 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Packs `weights` (`k` rows of `n` columns). `scales` are one for all columns or one for
-    /// each; `bias`, if any, is one for each.
+    /// A layer of `weights`: a matrix of bytes, `k` rows of `n` columns, which is packed here, or
+    /// [`PackedWeights`], for all that can be said of weights is said to them:
+    ///
+    /// | weights | are given as |
+    /// |---|---|
+    /// | bytes, a row for each depth | the matrix itself |
+    /// | bytes, a row for each column | [`PackedWeights::pack_transposed`] |
+    /// | bytes with zero points | packed ones, [`with_zero_points`](PackedWeights::with_zero_points) |
+    /// | floats | [`PackedWeights::quantise`] or [`quantise_transposed`](PackedWeights::quantise_transposed), with the scales these give |
+    /// | a file | [`PackedWeights::from_bytes`] |
+    /// | those of another layer | a clone, which shares them |
+    ///
+    /// `scales` are one for all columns or one for each; `bias`, if any, is one for each.
     ///
     /// # Errors
     /// [`Error::Length`] for a wrong number of scales or biases, [`Error::NotFinite`] where one
     /// is NaN or infinite; those of [`PackedWeights::pack`].
     pub fn new(
-        weights: Matrix<'_, i8>,
+        weights: impl TryInto<PackedWeights, Error: Into<Error>>,
         scales: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Self, Error> {
-        let expected = weights.cols();
+        let weights = weights.try_into().map_err(Into::into)?;
+        let expected = weights.n();
         let lengths = [("scales", (scales.len() != 1).then_some(scales)), ("biases", bias)];
         for (what, values) in lengths {
             if let Some(given) = values.map(<[f32]>::len).filter(|&given| given != expected) {
@@ -47,12 +59,17 @@ impl Linear {
         finite("scale", scales)?;
         finite("bias", bias.unwrap_or(&[]))?;
         Ok(Linear {
-            weights: PackedWeights::pack(weights)?,
+            weights,
             scales: scales.to_vec(),
             bias: bias.map_or_else(|| vec![0.0; expected], <[f32]>::to_vec),
             isa: Isa::best(),
             caches: CacheSizes::detect(),
         })
+    }
+
+    /// Its weights, packed: for another layer, or to be stored.
+    pub fn weights(&self) -> &PackedWeights {
+        &self.weights
     }
 
     /// Room for calls of up to `rows` rows on a team of `threads`.

@@ -16,6 +16,7 @@
 mod file;
 mod fill;
 mod layout;
+mod quantise;
 mod survey;
 
 pub use file::LoadError;
@@ -167,6 +168,15 @@ impl PackedWeights {
     /// The sections, as a product reads them.
     pub(super) fn view(&self) -> Weights<'_> {
         self.layout.view(self.storage.lines(), self.shifted)
+    }
+}
+
+/// [Packs](PackedWeights::pack) a row for each depth.
+impl TryFrom<Matrix<'_, i8>> for PackedWeights {
+    type Error = Error;
+
+    fn try_from(weights: Matrix<'_, i8>) -> Result<Self, Error> {
+        Self::pack(weights)
     }
 }
 
