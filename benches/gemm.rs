@@ -1,9 +1,10 @@
-//! INT8 GEMM over shapes, instruction sets and threads, weights packed and hot.
+//! INT8 GEMM over shapes, instruction sets and threads, weights packed and hot; and the layer made
+//! of it, from floats to floats.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tilewise::cache::CacheSizes;
 use tilewise::gemm::{
-    Bias, Dequantise, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Shape, Store,
+    Bias, Dequantise, Gelu, Lhs, Linear, Output, PackedWeights, Plan, Recipe, Scales, Shape, Store,
 };
 use tilewise::{Isa, Matrix, MatrixMut, SpinTeam};
 use tilewise_benches::{measuring, thread_counts};
@@ -80,5 +81,31 @@ fn dequantised(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sums, dequantised);
+/// Rows of floats in, floats with a bias and a GELU out, in one call.
+fn linear(criterion: &mut Criterion) {
+    for Shape { m, n, k } in shapes() {
+        let floats = |len| bytes(len).into_iter().map(|byte| f32::from(byte) / 99.0 - 1.0);
+        let (x, weights): (Vec<f32>, Vec<f32>) = (floats(m * k).collect(), floats(k * n).collect());
+        let weights = PackedWeights::quantise(Matrix::new(&weights, k, n).unwrap());
+        let (weights, scales) = weights.unwrap();
+        let layer = Linear::new(weights, &scales, Some(&scales)).unwrap();
+        let mut y = vec![0.0; m * n];
+        let mut group = criterion.benchmark_group("gemm/linear");
+        group.throughput(Throughput::Elements(2 * (m * n * k) as u64));
+        for threads in thread_counts() {
+            let team = SpinTeam::new(threads).unwrap();
+            let mut scratch = layer.scratch(m, threads).unwrap();
+            let id = BenchmarkId::new(format!("{threads} threads"), format!("{m}x{k}x{n}"));
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| {
+                    let x = Matrix::new(&x, m, k).unwrap();
+                    let y = MatrixMut::new(&mut y, m, n).unwrap();
+                    layer.run_then(x, Gelu, y, &mut scratch, &team).unwrap();
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, sums, dequantised, linear);
 criterion_main!(benches);

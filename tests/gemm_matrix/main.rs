@@ -87,8 +87,8 @@ fn random_products_equal_plain_loops() {
     });
 }
 
-/// Every shape up to 20 x 20 x 20 with the best tile; in a full run, with every tile of every
-/// instruction set.
+/// Every shape up to 20 x 20 x 20 with the best tile, without and with zero points of the weights;
+/// in a full run, with every tile of every instruction set.
 #[test]
 fn every_small_shape_with_every_tile() {
     let full = cases() > ORDINARY;
@@ -98,12 +98,16 @@ fn every_small_shape_with_every_tile() {
         vec![(Isa::best(), tiles(Isa::best())[0])]
     };
     let side = EXHAUSTIVE + 1;
-    run_all("every small shape", side.pow(3) * tiles.len(), |index| {
-        let (shape, (isa, tile)) = (index % side.pow(3), tiles[index / side.pow(3)]);
+    let all = [Zeros::None, Zeros::Each];
+    run_all("every small shape", side.pow(3) * all.len() * tiles.len(), |index| {
+        let (shape, rest) = (index % side.pow(3), index / side.pow(3));
+        let (zeros, (isa, tile)) = (all[rest % all.len()], tiles[rest / all.len()]);
         let shape = Shape { m: shape % side, n: shape / side % side, k: shape / side / side };
         let mut case = Case::plain(shape, isa, index as u64);
         case.recipe.tile = tile;
-        case.lhs = LhsKind::ALL[index % 3];
+        // Every kind of rows meets every size of each side.
+        case.lhs = LhsKind::ALL[(shape.m + shape.n + shape.k) % 3];
+        case.zeros = zeros;
         case
     });
 }
