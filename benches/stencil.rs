@@ -54,9 +54,9 @@ impl<T: Real> Case<T> {
         team: &dyn Team,
     ) {
         let mut group = criterion.benchmark_group("stencil");
-        group
-            .sample_size(10)
-            .throughput(Throughput::Elements(2 * self.extent.inner_points() as u64));
+        group.sample_size(10).throughput(Throughput::Elements(
+            2 * self.extent.inner_points(self.stencil.kind) as u64,
+        ));
         group.bench_function(id, |bencher| {
             bencher.iter(|| plan.run(&mut self.grid, 2, team).expect("the plan's own grid"));
         });

@@ -116,7 +116,11 @@ fn fields_are_stepped_and_painted() {
     assert_eq!(value["rate_unit"], "GLUP/s");
     let picture = image::open(&png).expect("a picture");
     assert_eq!((picture.width(), picture.height()), (60, 40));
-    json("stencil --kind heat7 --grid 20,21,22 --json", "line");
+    json("stencil --kind heat3 --grid 2000 --json", "line");
+    json("stencil --kind heat9 --grid 40,30 --steps 3 --json", "line");
+    for kind in ["heat7", "heat13", "heat25", "heat27"] {
+        json(&format!("stencil --kind {kind} --grid 20,21,22 --steps 3 --json"), "line");
+    }
     for scheme in ["plain", "spatial", "streaming", "overlapped"] {
         json(&format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json"), "line");
     }
@@ -143,17 +147,20 @@ fn wrong_values_are_named() {
     refused("kmeans --k 273281", 2, &["273281", "273280"]);
     refused("kmeans --k 1 --tol -1", 2, &["--tol -1", "0 or more"]);
     refused("kmeans --max-iter 0", 2, &["--max-iter 0", "at least 1"]);
-    refused("stencil --grid 5", 2, &["5", "two or three"]);
+    refused("stencil --grid 5", 2, &["1 points along y", "at least 3"]);
+    refused("stencil --grid 5,5,5,5", 2, &["5,5,5,5", "one to three"]);
+    refused("stencil --kind heat3 --grid 9,9", 2, &["9x9", "one row"]);
+    refused("stencil --kind heat25 --grid 9,8,9", 2, &["8 points along y", "at least 9"]);
     refused("stencil --grid 2,2,2", 2, &["2", "at least 3"]);
     refused("stencil --grid 0,0,0", 2, &["0x0x0", "at least"]);
     refused("stencil --grid 3,3", 2, &["3x3", "at least 3"]);
-    refused("stencil --grid -3,3", 2, &["--grid", "-3,3", "two or three"]);
+    refused("stencil --grid -3,3", 2, &["--grid", "-3,3", "one to three"]);
     refused("stencil --kind heat5 --grid 9,9,9", 2, &["9x9x9", "one plane"]);
     refused("tune stencil --wisdom off --grid 0,0,0", 2, &["0x0x0", "at least"]);
     refused("tune stencil --wisdom off --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
     refused("stencil --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
     refused("stencil --steps 0", 2, &["0", "expected 1"]);
-    refused("stencil --kind cold", 2, &["cold", "heat5 or heat7"]);
+    refused("stencil --kind cold", 2, &["cold", "heat13, heat25"]);
     refused("tune gemm --budget soon", 2, &["soon", "10s"]);
     refused("tune gemm --budget -5s", 2, &["--budget", "-5s", "positive"]);
     for flag in ["gemm --threads", "gemm --m", "kmeans --k", "kmeans --max-iter", "stencil --steps"]

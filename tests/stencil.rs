@@ -52,6 +52,7 @@ fn around(stencil: &Stencil, inner: [usize; 3]) -> Extent {
         _ => inner[axis].max(radius),
     };
     match stencil.kind.dimensions() {
+        1 => Extent::line(along(0)),
         2 => Extent::plane(along(0), along(1)),
         _ => Extent::space(along(0), along(1), along(2)),
     }
@@ -172,27 +173,6 @@ fn the_front_door_gives_the_bits_of_the_plain_loop() {
         let mut found = expected.clone();
         grid.copy_to_slice(&mut found).unwrap();
         assert!(found == expected, "{extent}");
-    }
-}
-
-#[test]
-fn a_sine_wave_decays_as_the_discrete_scheme_says() {
-    // A product of half sines that vanishes on the rim is an eigenvector of the stencil.
-    let (points, coefficient, steps) = (33, 0.15, 40);
-    let sine = |at: usize| (std::f64::consts::PI * at as f64 / (points - 1) as f64).sin();
-    let value = |[x, y, z]: [usize; 3]| sine(x) * sine(y) * sine(z);
-    let mut grid = Grid::from_fn(Extent::space(points, points, points), value).unwrap();
-    Stencil::heat7(coefficient).run(&mut grid, steps).unwrap();
-    let axis = 2.0 * ((std::f64::consts::PI / (points - 1) as f64).cos() - 1.0);
-    let decay = (1.0 + coefficient * 3.0 * axis).powi(steps as i32);
-    for z in 1..points - 1 {
-        for y in 1..points - 1 {
-            for (x, &found) in grid.row(y, z).iter().enumerate().skip(1).take(points - 2) {
-                // Each step rounds a value below 1 nine times.
-                let bound = 9.0 * steps as f64 * f64::EPSILON;
-                assert!((found - decay * value([x, y, z])).abs() <= bound, "{x} {y} {z}");
-            }
-        }
     }
 }
 

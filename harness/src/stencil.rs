@@ -122,9 +122,12 @@ impl<T: Field> Workload<T> {
     pub fn task(&self) -> Task {
         let Workload { stencil: Stencil { kind, .. }, extent, steps, .. } = self;
         let Extent { x, y, z } = *extent;
-        let plane = kind.dimensions() == 2;
-        let size = if plane { format!("{x} x {y}") } else { format!("{x} x {y} x {z}") };
-        let inner = extent.inner_points() as f64;
+        let size = match kind.dimensions() {
+            1 => format!("{x}"),
+            2 => format!("{x} x {y}"),
+            _ => format!("{x} x {y} x {z}"),
+        };
+        let inner = extent.inner_points(*kind) as f64;
         let per_update = 2.0 * size_of::<T>() as f64;
         Task {
             kernel: "stencil".into(),
@@ -135,8 +138,7 @@ impl<T: Field> Workload<T> {
                 formula: "points inside the rim x steps".into(),
                 work: inner * *steps as f64,
                 unit: RateUnit::Updates,
-                // Additions of the neighbours, then two products, a difference and a sum.
-                operations: if plane { 7.0 } else { 9.0 },
+                operations: kind.operations() as f64,
                 bytes: per_update,
                 working_set: inner * per_update,
                 pattern: Pattern::StreamingCopy,

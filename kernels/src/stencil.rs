@@ -11,8 +11,8 @@
 //! # Ok::<(), tilewise::stencil::Error>(())
 //! ```
 //!
-//! The story, file by file: `taps` has the formulas and `formula` what a formula is, `boundary`
-//! what is found past the ends, `grid` and `space` where points stand in memory, `recipe` how they
+//! The story, file by file: `kind` names the stencils, `heat` has their arithmetic and `formula`
+//! what a formula is, `boundary` what is found past the ends, `grid` and `space` where points stand in memory, `recipe` how they
 //! are cut into tiles. `rows` is the loop over registers and `apply` its only caller; `sweep` goes
 //! through a grid one step at a time and `overlap` several; `table` picks the loops for a CPU, and
 //! [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
@@ -29,6 +29,8 @@ mod boundary;
 mod error;
 mod formula;
 mod grid;
+mod heat;
+mod kind;
 mod overlap;
 mod recipe;
 pub mod reference;
@@ -36,13 +38,13 @@ mod rows;
 mod space;
 mod sweep;
 mod table;
-mod taps;
 
 pub use boundary::Boundary;
 pub use error::Error;
+pub use formula::Shape;
 pub use grid::{Extent, Grid};
+pub use kind::{Kind, UnknownKind};
 pub use recipe::{Recipe, Scheme, SideBySide};
-pub use taps::{Kind, UnknownKind};
 
 use crate::buffer::LINE;
 use crate::cache::CacheSizes;
@@ -76,14 +78,39 @@ impl Stencil {
         Stencil { kind, coefficient, boundary: [Boundary::Fixed; 3] }
     }
 
+    /// Heat on a line, see [`Kind::Heat3`].
+    pub const fn heat3(coefficient: f64) -> Self {
+        Self::new(Kind::Heat3, coefficient)
+    }
+
     /// Heat on a plane, see [`Kind::Heat5`].
     pub const fn heat5(coefficient: f64) -> Self {
         Self::new(Kind::Heat5, coefficient)
     }
 
+    /// Heat on a plane by the square around a point, see [`Kind::Heat9`].
+    pub const fn heat9(coefficient: f64) -> Self {
+        Self::new(Kind::Heat9, coefficient)
+    }
+
     /// Heat in space, see [`Kind::Heat7`].
     pub const fn heat7(coefficient: f64) -> Self {
         Self::new(Kind::Heat7, coefficient)
+    }
+
+    /// Heat in space with the Laplacian of order 4, see [`Kind::Heat13`].
+    pub const fn heat13(coefficient: f64) -> Self {
+        Self::new(Kind::Heat13, coefficient)
+    }
+
+    /// Heat in space with the Laplacian of order 8, see [`Kind::Heat25`].
+    pub const fn heat25(coefficient: f64) -> Self {
+        Self::new(Kind::Heat25, coefficient)
+    }
+
+    /// Heat in space by the cube around a point, see [`Kind::Heat27`].
+    pub const fn heat27(coefficient: f64) -> Self {
+        Self::new(Kind::Heat27, coefficient)
     }
 
     /// The same with other boundaries along x, y and z (in a plane the last one is nobody's).
@@ -154,7 +181,9 @@ impl<T: Real> Plan<T> {
     pub fn new(stencil: Stencil, extent: Extent, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
         let Stencil { kind, coefficient, boundary } = stencil;
         let layout = Layout::new::<T>(extent)?;
-        if kind.dimensions() == 2 && extent.z > 1 {
+        let flat =
+            [extent.y, extent.z].iter().skip(kind.dimensions() - 1).all(|&points| points == 1);
+        if !flat {
             return Err(Error::NotFlat { kind, extent });
         }
         let space = Space::new(layout, kind.dimensions(), kind.radius(), boundary)?;

@@ -222,10 +222,11 @@ impl FromStr for InitArg {
 /// What is to be stepped.
 #[derive(Clone, Debug, Args)]
 pub(super) struct StencilShape {
-    /// heat5 on a plane, heat7 in space
+    /// heat3 on a line; heat5, heat9 on a plane; heat7, heat13, heat25, heat27 in space
     #[arg(long, value_name = "NAME", default_value = "heat7")]
     pub(super) kind: Kind,
-    /// Points along x, y and, in space, z, rim included [default: 256 each]
+    /// Points along x, y and z, as many as there are dimensions, rim included [default: 256 each,
+    /// 1048576 on a line]
     #[arg(long, value_name = "X,Y,Z", value_parser = grid, allow_hyphen_values = true)]
     pub(super) grid: Option<Extent>,
     /// Numbers of the field
@@ -309,13 +310,14 @@ fn count(text: &str) -> Result<usize, String> {
     })
 }
 
-/// `X,Y` or `X,Y,Z`.
+/// `X`, `X,Y` or `X,Y,Z`.
 fn grid(text: &str) -> Result<Extent, String> {
     let sizes: Result<Vec<usize>, _> = text.split(',').map(|size| size.trim().parse()).collect();
     match sizes.as_deref() {
+        Ok([x]) => Ok(Extent::line(*x)),
         Ok([x, y]) => Ok(Extent::plane(*x, *y)),
         Ok([x, y, z]) => Ok(Extent::space(*x, *y, *z)),
-        _ => Err("expected two or three whole numbers, as in 512,512,512".into()),
+        _ => Err("expected one to three whole numbers, as in 512,512,512".into()),
     }
 }
 

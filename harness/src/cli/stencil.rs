@@ -13,10 +13,11 @@ use tilewise_tuner::problem::Setting;
 use tilewise_tuner::wisdom::Chosen;
 
 impl StencilShape {
-    /// The grid given, or 256 points along each axis the kind has.
+    /// The grid given, or 256 points along each axis the kind has, or a line as long as a few caches.
     pub(super) fn extent(&self) -> Extent {
         const SIDE: usize = 256;
         self.grid.unwrap_or(match self.kind.dimensions() {
+            1 => Extent::line(1 << 20),
             2 => Extent::plane(SIDE, SIDE),
             _ => Extent::space(SIDE, SIDE, SIDE),
         })

@@ -128,8 +128,8 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
         look: &impl Look<'a, T>,
         to: &impl Fn(Run) -> TargetRows<'t, T>,
     ) {
-        let Reach { bz, radius, .. } = self.kernels.wide.reach();
-        let across = radius as isize;
+        let reach = self.kernels.wide.reach();
+        let (bz, across) = (reach.bz, reach.across() as isize);
         let regular = look.regular(2);
         let mut z = zs.start;
         while z < zs.end {

@@ -20,8 +20,8 @@ pub enum Error {
         /// The fewest that make sense.
         least: usize,
     },
-    /// A plane stencil on a grid with several planes.
-    #[error("{kind} works on one plane; the grid of {extent} has {}; use heat7 or planes of 1", extent.z)]
+    /// A stencil of a plane on a grid with several planes, or of a line on one with several rows.
+    #[error("{kind} works on one {}; the grid given is {extent}: use a stencil with as many dimensions", if kind.dimensions() == 1 { "row" } else { "plane" })]
     NotFlat {
         /// The stencil.
         kind: Kind,

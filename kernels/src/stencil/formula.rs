@@ -7,23 +7,24 @@
 
 use crate::vector::{FloatExtra, Real};
 
-/// Which neighbours a formula may look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+/// Which neighbours a stencil looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Shape {
     /// Those on the axes through the point.
     Star,
     /// All of the square or cube around it.
-    #[expect(dead_code, reason = "the ready-made stencils are stars")]
     Box,
 }
 
 /// One update of a point from its neighbours.
 ///
-/// Neighbours are named by their distance along x, y and z; in two dimensions z is always 0.
+/// Neighbours are named by their distance along x, y and z; the distance along an axis there is
+/// not is always 0.
 pub(super) trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     /// Which neighbours it looks at.
     const SHAPE: Shape;
-    /// Two or three.
+    /// One, two or three.
     const DIMENSIONS: usize;
     /// How far it looks along each axis.
     const RADIUS: usize;
@@ -65,10 +66,16 @@ impl Reach {
         if self.dimensions == 3 { self.radius } else { 0 }
     }
 
+    /// How far it looks from slice to slice.
+    #[inline(always)]
+    pub(super) const fn across(&self) -> usize {
+        if self.dimensions > 1 { self.radius } else { 0 }
+    }
+
     /// How many rows there are.
     pub(super) const fn rows(&self) -> usize {
         let Reach { shape, by, bz, .. } = *self;
-        let (wide, across) = (by + 2 * self.within(), self.radius);
+        let (wide, across) = (by + 2 * self.within(), self.across());
         match shape {
             Shape::Star => bz * wide + 2 * across * by,
             Shape::Box => (bz + 2 * across) * wide,
@@ -81,7 +88,7 @@ impl Reach {
         let Reach { shape, by, bz, .. } = *self;
         let (within, wide) = (self.within(), by + 2 * self.within());
         let inside = z >= 0 && z < bz as isize;
-        let (row, before) = ((y + within as isize) as usize, (z + self.radius as isize) as usize);
+        let (row, before) = ((y + within as isize) as usize, (z + self.across() as isize) as usize);
         match shape {
             Shape::Box => before * wide + row,
             Shape::Star if inside => z as usize * wide + row,
@@ -94,7 +101,7 @@ impl Reach {
     /// slice `z`: the farthest ahead.
     #[inline(always)]
     pub(super) const fn newest(&self, y: usize, z: usize) -> usize {
-        let ahead = (z + self.radius) as isize;
+        let ahead = (z + self.across()) as isize;
         let all = matches!(self.shape, Shape::Box) || ahead < self.bz as isize;
         self.index((y + if all { self.within() } else { 0 }) as isize, ahead)
     }
@@ -113,7 +120,7 @@ impl Reach {
     /// Where row number `row` is, as rows and slices from the band's first.
     pub(super) const fn place(&self, row: usize) -> [isize; 2] {
         let (by, bz) = (self.by, self.bz);
-        let (within, across) = (self.within(), self.radius);
+        let (within, across) = (self.within(), self.across());
         let wide = by + 2 * within;
         let (inside, first) = match self.shape {
             Shape::Star => (bz * wide, 0),

@@ -18,7 +18,7 @@
 //! values that no step changes, the same in both buffers while a plan runs.
 
 use super::space::Space;
-use super::{Boundary, Error};
+use super::{Boundary, Error, Kind};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
 use crate::vector::Real;
@@ -38,6 +38,11 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// A line of `x` points.
+    pub const fn line(x: usize) -> Self {
+        Extent { x, y: 1, z: 1 }
+    }
+
     /// A plane of `y` rows of `x` points.
     pub const fn plane(x: usize, y: usize) -> Self {
         Extent { x, y, z: 1 }
@@ -53,11 +58,14 @@ impl Extent {
         self.x.checked_mul(self.y)?.checked_mul(self.z)
     }
 
-    /// The points that a step updates: those inside the rim.
-    pub fn inner_points(self) -> usize {
-        let planes = if self.z == 1 { 1 } else { self.z.saturating_sub(2) };
-        let plane = self.x.saturating_sub(2).saturating_mul(self.y.saturating_sub(2));
-        plane.saturating_mul(planes)
+    /// The points that a step of a stencil updates where the boundaries are fixed: those inside
+    /// the rim.
+    pub fn inner_points(self, kind: Kind) -> usize {
+        let along = [self.x, self.y, self.z].into_iter().enumerate().map(|(axis, points)| {
+            let rim = if axis < kind.dimensions() { 2 * kind.radius() } else { 0 };
+            points.saturating_sub(rim)
+        });
+        along.fold(1, usize::saturating_mul)
     }
 }
 

@@ -108,9 +108,16 @@ impl SideBySide {
     pub const fn choices(kind: Kind) -> &'static [SideBySide] {
         const ALL: &[SideBySide] = &[SideBySide::One, SideBySide::TwoRows, SideBySide::TwoPlanes];
         match kind {
-            Kind::Heat5 => ALL.split_at(2).0,
+            Kind::Heat5 | Kind::Heat9 => ALL.split_at(2).0,
             Kind::Heat7 => ALL,
+            // A line has one row; the others' rows fill the registers as they are.
+            _ => ALL.split_at(1).0,
         }
+    }
+
+    /// This choice if the kind has it, or else one row.
+    fn preferred(self, kind: Kind) -> Self {
+        if Self::choices(kind).contains(&self) { self } else { SideBySide::One }
     }
 
     /// The name used in wisdom and in reports.
@@ -150,13 +157,16 @@ impl Recipe {
     ) -> Self {
         let row = extent.x.saturating_mul(size_of::<T>()).div_ceil(LINE).saturating_mul(LINE);
         let field = row.saturating_mul(extent.y).saturating_mul(extent.z);
-        let inner_rows = extent.y.saturating_sub(2).max(1);
-        // Half of the cache for three planes of the source, the other half for what passes by.
-        let fitting = (caches.l2 / 2 / row.saturating_mul(3).max(1)).saturating_sub(2).max(1);
-        let tile_rows = match kind {
-            Kind::Heat5 => inner_rows,
+        let radius = kind.radius();
+        let inner_rows = extent.y.saturating_sub(2 * radius).max(1);
+        // Half of the cache for the planes of the source that a point looks at, the other half
+        // for what passes by.
+        let planes = row.saturating_mul(2 * radius + 1).max(1);
+        let fitting = (caches.l2 / 2 / planes).saturating_sub(2 * radius).max(1);
+        let tile_rows = match kind.dimensions() {
             // Equal tiles rather than full ones and a sliver.
-            Kind::Heat7 => inner_rows.div_ceil(inner_rows.div_ceil(fitting)),
+            3 => inner_rows.div_ceil(inner_rows.div_ceil(fitting)),
+            _ => inner_rows,
         };
         // Where the two fields are only a little larger than the cache, much of them stays in it:
         // 2048x2048 `f32` (32 MiB in a cache of as much) makes 10.6 GLUP/s with ordinary stores
@@ -167,7 +177,7 @@ impl Recipe {
             depth: 1,
             tile_rows,
             tile_points: extent.x,
-            side_by_side: SideBySide::TwoRows,
+            side_by_side: SideBySide::TwoRows.preferred(kind),
             prefetch: Self::MEMORY_AHEAD,
             streaming: leaves_cache && dispatch_floats(isa, Streams).unwrap_or(false),
             threads: threads.max(1),
@@ -184,7 +194,8 @@ impl Recipe {
     ) -> Self {
         let single = Self::estimate::<T>(kind, extent, isa, caches, threads);
         let bytes = extent.points().unwrap_or(usize::MAX).saturating_mul(2 * size_of::<T>());
-        if bytes <= caches.l2 {
+        // Wider stencils would step most of a tile again and again; a line is one row.
+        if bytes <= caches.l2 || kind.radius() > 1 || kind.dimensions() == 1 {
             return single;
         }
         let plane = kind.dimensions() == 2;
@@ -206,6 +217,7 @@ impl Recipe {
             tile_rows = equal(extent.y.saturating_sub(2 * radius).max(1), rows);
         }
         let side_by_side = if plane { SideBySide::TwoRows } else { SideBySide::TwoPlanes };
+        let side_by_side = side_by_side.preferred(kind);
         let scheme = Scheme::Overlapped;
         Recipe { scheme, depth, tile_rows, tile_points, side_by_side, ..single }
     }

@@ -2,7 +2,7 @@
 //! must match bit for bit.
 
 use super::formula::Formula;
-use super::taps::Heat;
+use super::heat::{Compact, Heat};
 use super::{Boundary, Extent, Kind, Stencil};
 use crate::vector::Real;
 use alloc::vec::Vec;
@@ -17,8 +17,13 @@ pub fn step<T: Real>(stencil: &Stencil, extent: Extent, source: &[T], target: &m
     let Stencil { kind, coefficient, boundary } = *stencil;
     let field = Field { extent, boundary, source };
     match kind {
+        Kind::Heat3 => field.step(Heat::<T, 1, 1>::new(coefficient), target),
         Kind::Heat5 => field.step(Heat::<T, 2, 1>::new(coefficient), target),
+        Kind::Heat9 => field.step(Compact::<T, 2>::new(coefficient), target),
         Kind::Heat7 => field.step(Heat::<T, 3, 1>::new(coefficient), target),
+        Kind::Heat13 => field.step(Heat::<T, 3, 2>::new(coefficient), target),
+        Kind::Heat25 => field.step(Heat::<T, 3, 4>::new(coefficient), target),
+        Kind::Heat27 => field.step(Compact::<T, 3>::new(coefficient), target),
     }
 }
 
@@ -43,21 +48,19 @@ struct Field<'a, T> {
 impl<T: Real> Field<'_, T> {
     /// One step of a formula, whose registers are numbers here.
     fn step<F: Formula<T>>(&self, formula: F, target: &mut [T]) {
-        let (simd, plane) = (pulp::Scalar::new(), F::DIMENSIONS == 2);
+        let simd = pulp::Scalar::new();
         let Extent { x: row, y: rows, z: planes } = self.extent;
         let places = [(0, row), (1, rows), (2, planes)]
             .map(|(axis, points)| self.places(axis, points, F::RADIUS));
         let [xs, ys, zs] = &places;
         let inside = |axis: usize, at: usize, points: usize| {
-            self.boundary[axis].updated(points, F::RADIUS).contains(&at)
+            axis >= F::DIMENSIONS || self.boundary[axis].updated(points, F::RADIUS).contains(&at)
         };
         for z in 0..planes {
             for y in 0..rows {
                 for x in 0..row {
                     let at = (z * rows + y) * row + x;
-                    let updated =
-                        inside(0, x, row) && inside(1, y, rows) && (plane || inside(2, z, planes));
-                    if !updated {
+                    if !(inside(0, x, row) && inside(1, y, rows) && inside(2, z, planes)) {
                         target[at] = self.source[at];
                         continue;
                     }
@@ -76,7 +79,7 @@ impl<T: Real> Field<'_, T> {
     fn places(&self, axis: usize, points: usize, radius: usize) -> Vec<usize> {
         let (first, end) = (-(radius as isize), (points + radius) as isize);
         let find = |at: isize| match self.boundary[axis] {
-            // Nobody looks past a rim, nor along the axis a plane does not have.
+            // Nobody looks past a rim, nor along the axes a plane or a line does not have.
             Boundary::Fixed => at.clamp(0, points as isize - 1) as usize,
             _ if points < radius => 0,
             boundary => boundary.find(at, points),

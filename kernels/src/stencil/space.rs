@@ -1,6 +1,6 @@
 //! The grid as a sweep sees it: rows in slices, whatever the dimensions.
 //!
-//! A volume is a stack of planes, a plane a stack of slices of a single row. A sweep marches
+//! A volume is a stack of planes, a plane a stack of slices of a single row, a line one such slice. A sweep marches
 //! through the slices; so the scheme that keeps a few slices of a volume in cache keeps a few rows
 //! of a plane there, by the same code.
 
@@ -34,22 +34,21 @@ impl Space {
         boundary: [Boundary; 3],
     ) -> Result<Self, Error> {
         let Extent { x, y, z } = layout.extent;
-        let ([bx, by, bz], Layout { pitch, margin, .. }) = (boundary, layout);
-        let space = if dimensions == 3 {
-            let (points, reach) = ([x, y, z], [radius; 3]);
-            Space { points, pitch, slice: layout.plane, margin, boundary, reach }
-        } else {
-            let (points, reach) = ([x, 1, y], [radius, 0, radius]);
-            let boundary = [bx, Boundary::Fixed, by];
-            Space { points, pitch, slice: pitch, margin, boundary, reach }
+        let ([bx, by, bz], Layout { pitch, margin, plane, .. }) = (boundary, layout);
+        let (points, slice) = if dimensions == 3 { ([x, y, z], plane) } else { ([x, 1, y], pitch) };
+        let (boundary, reach) = match dimensions {
+            1 => ([bx, Boundary::Fixed, Boundary::Fixed], [radius, 0, 0]),
+            2 => ([bx, Boundary::Fixed, by], [radius, 0, radius]),
+            _ => ([bx, by, bz], [radius; 3]),
         };
-        let used = if dimensions == 3 { bz } else { by };
-        for (axis, points, boundary) in [('x', x, bx), ('y', y, by), ('z', z, used)] {
+        let axes = [('x', x, bx), ('y', y, by), ('z', z, bz)];
+        for (axis, points, boundary) in axes.into_iter().take(dimensions) {
             let least = boundary.least(radius);
-            if points < least && (axis != 'z' || dimensions == 3) {
+            if points < least {
                 return Err(Error::TooSmall { extent: layout.extent, axis, points, least });
             }
         }
+        let space = Space { points, pitch, slice, margin, boundary, reach };
         Ok(space)
     }
 

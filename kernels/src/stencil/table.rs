@@ -2,8 +2,8 @@
 
 use super::apply::Kernels;
 use super::formula::{Formula, Reach};
+use super::heat::{Compact, Heat};
 use super::rows::Bands;
-use super::taps::Heat;
 use super::{Error, Kind, SideBySide, Stencil};
 use crate::isa::Isa;
 use crate::vector::{Real, Visitor, Vocabulary, dispatch_floats};
@@ -24,26 +24,31 @@ struct Find<T> {
     number: core::marker::PhantomData<T>,
 }
 
-/// The loops of a formula of radius `R` that looks at `N` rows, over `BY` rows in `BZ` slices,
-/// where it looks at `WIDE`.
-fn kernels<
-    T: Real,
-    V: Vocabulary,
-    F: Formula<T>,
-    const R: usize,
-    const N: usize,
-    const WIDE: usize,
-    const BY: usize,
-    const BZ: usize,
->(
-    token: V,
-    formula: F,
-) -> Kernels<T> {
-    const { assert!(WIDE <= Reach::MOST && N <= Reach::MOST) };
-    Kernels {
-        wide: Box::new(Bands::<V, F, R, WIDE, BY, BZ> { token, formula }),
-        one: Box::new(Bands::<V, F, R, N, 1, 1> { token, formula }),
-    }
+/// Rows that `by` rows in `bz` slices of a formula look at, whatever its numbers.
+const fn rows<F: Formula<f32>>(by: usize, bz: usize) -> usize {
+    let rows = Reach::of::<f32, F>(by, bz).rows();
+    assert!(rows <= Reach::MOST);
+    rows
+}
+
+/// The loops of a formula, `BY` rows in `BZ` slices side by side: what the compiler cannot count
+/// for a type that is yet to be known, it is told.
+macro_rules! kernels {
+    ($self:ident, $token:ident, $formula:ident <$($size:literal),+>, $by:literal, $bz:literal) => {{
+        type Sized = $formula<f32, $($size),+>;
+        const R: usize = <Sized as Formula<f32>>::RADIUS;
+        let formula = $formula::<T, $($size),+>::new($self.stencil.coefficient);
+        Kernels {
+            wide: Box::new(Bands::<V, _, R, { rows::<Sized>($by, $bz) }, $by, $bz> {
+                token: $token,
+                formula,
+            }),
+            one: Box::new(Bands::<V, _, R, { rows::<Sized>(1, 1) }, 1, 1> {
+                token: $token,
+                formula,
+            }),
+        }
+    }};
 }
 
 impl<T: Real> Visitor for Find<T> {
@@ -51,15 +56,20 @@ impl<T: Real> Visitor for Find<T> {
 
     fn visit<V: Vocabulary>(self, token: V) -> Self::Output {
         use SideBySide::*;
-        let Stencil { kind, coefficient, .. } = self.stencil;
-        let (plane, space) = (Heat::<T, 2, 1>::new(coefficient), Heat::<T, 3, 1>::new(coefficient));
-        match (kind, self.side_by_side) {
-            // A plan for a plane refuses `TwoPlanes`; the rows of a plane are its slices.
-            (Kind::Heat5, One | TwoPlanes) => kernels::<T, V, _, 1, 3, 3, 1, 1>(token, plane),
-            (Kind::Heat5, TwoRows) => kernels::<T, V, _, 1, 3, 4, 1, 2>(token, plane),
-            (Kind::Heat7, One) => kernels::<T, V, _, 1, 5, 5, 1, 1>(token, space),
-            (Kind::Heat7, TwoRows) => kernels::<T, V, _, 1, 5, 8, 2, 1>(token, space),
-            (Kind::Heat7, TwoPlanes) => kernels::<T, V, _, 1, 5, 8, 1, 2>(token, space),
+        // A plan refuses what `SideBySide::choices` does not have; the rows of a plane are its
+        // slices.
+        match (self.stencil.kind, self.side_by_side) {
+            (Kind::Heat3, _) => kernels!(self, token, Heat<1, 1>, 1, 1),
+            (Kind::Heat5, TwoRows) => kernels!(self, token, Heat<2, 1>, 1, 2),
+            (Kind::Heat5, _) => kernels!(self, token, Heat<2, 1>, 1, 1),
+            (Kind::Heat9, TwoRows) => kernels!(self, token, Compact<2>, 1, 2),
+            (Kind::Heat9, _) => kernels!(self, token, Compact<2>, 1, 1),
+            (Kind::Heat7, One) => kernels!(self, token, Heat<3, 1>, 1, 1),
+            (Kind::Heat7, TwoRows) => kernels!(self, token, Heat<3, 1>, 2, 1),
+            (Kind::Heat7, TwoPlanes) => kernels!(self, token, Heat<3, 1>, 1, 2),
+            (Kind::Heat13, _) => kernels!(self, token, Heat<3, 2>, 1, 1),
+            (Kind::Heat25, _) => kernels!(self, token, Heat<3, 4>, 1, 1),
+            (Kind::Heat27, _) => kernels!(self, token, Compact<3>, 1, 1),
         }
     }
 }

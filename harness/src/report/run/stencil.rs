@@ -26,7 +26,7 @@ impl Run {
 
     /// Time it should get.
     pub(super) fn weight(&self) -> f64 {
-        2.0 + self.extent.inner_points() as f64 / 2e7
+        2.0 + self.extent.inner_points(self.kind) as f64 / 2e7
     }
 
     /// Why this machine is too small for it, if it is.

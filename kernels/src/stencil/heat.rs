@@ -1,0 +1,217 @@
+//! The heat stencils: the arithmetic of one update.
+//!
+//! The explicit heat step `u' = u + c L(u)` with the star Laplacian of radius `R` in `d`
+//! dimensions, in this order and with every operation rounded on its own (nothing is fused):
+//!
+//! ```text
+//! s_k = left + right                                       on a line, neighbours k points away
+//! s_k = (left + right) + (front + behind)                                        in a plane
+//! s_k = ((left + right) + (front + behind)) + (below + above)                    in space
+//! u'  = u + c * ((w_1 * s_1 + w_2 * s_2 + ...) - (d w_0) * u)
+//! ```
+//!
+//! The two neighbours on an axis are added first, so that a mirrored field has mirrored bits.
+//! The weights are those of the central second difference of order `2 R` (Fornberg 1988):
+//! `w_k = 2 (-1)^(k+1) R!^2 / (k^2 (R-k)! (R+k)!)` and `w_0 = 2 (w_1 + w_2 + ...)`; for `R = 1`,
+//! where they are 1 and 2, the product with 1 is left out.
+//!
+//! The compact Laplacians look at the whole square or cube around a point, and their error is the
+//! same in all directions (Patra and Karttunen 2006): `f` is the sum of the neighbours on the
+//! axes as above, `e` of those one away along two axes, `c` of those along three,
+//!
+//! ```text
+//! square(front, behind) = (left front + right front) + (left behind + right behind)
+//! e   = square(front, behind)                                                    in a plane
+//! e   = (square(front, behind) + square(below, above)) + square of y and z       in space
+//! c   = square below + square above
+//! u'  = u + a * ((w_1 * f + w_2 * e) - w_0 * u)                                  in a plane
+//! u'  = u + a * (((w_1 * f + w_2 * e) + w_3 * c) - w_0 * u)                      in space
+//! ```
+
+use super::formula::{Formula, Shape};
+use crate::vector::{FloatExtra, Real};
+
+/// The weight of the points `k` away in the second difference of order `2 radius`.
+pub(super) fn weight(radius: usize, k: usize) -> f64 {
+    // R!^2 / ((R-k)! (R+k)!) as a product of k quotients.
+    let ratio = (1..=k).map(|i| (radius - k + i) as f64 / (radius + i) as f64).product::<f64>();
+    let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
+    sign * ratio / (k * k) as f64
+}
+
+/// Weights of a Laplacian.
+pub(super) struct Weights {
+    /// Of the neighbours one away along one, two and three axes.
+    pub(super) near: [f64; 3],
+    /// Of the point itself, taken off.
+    pub(super) centre: f64,
+}
+
+/// Those of the compact Laplacian in so many dimensions.
+pub(super) const fn compact(dimensions: usize) -> Weights {
+    if dimensions == 2 {
+        Weights { near: [2.0 / 3.0, 1.0 / 6.0, 0.0], centre: 10.0 / 3.0 }
+    } else {
+        Weights { near: [7.0 / 15.0, 1.0 / 10.0, 1.0 / 30.0], centre: 64.0 / 15.0 }
+    }
+}
+
+/// A heat step in `D` dimensions with the star Laplacian of radius `R`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heat<T, const D: usize, const R: usize> {
+    coefficient: T,
+    weights: [T; R],
+    /// `d w_0`
+    centre: T,
+}
+
+impl<T: Real, const D: usize, const R: usize> Heat<T, D, R> {
+    pub(super) fn new(coefficient: f64) -> Self {
+        let weights = core::array::from_fn(|k| weight(R, k + 1));
+        let centre = 2.0 * D as f64 * weights.iter().sum::<f64>();
+        Heat {
+            coefficient: T::from_f64(coefficient),
+            weights: weights.map(T::from_f64),
+            centre: T::from_f64(centre),
+        }
+    }
+}
+
+impl<T: Real, const D: usize, const R: usize> Formula<T> for Heat<T, D, R> {
+    /// On a line all there is.
+    const SHAPE: Shape = if D == 1 { Shape::Box } else { Shape::Star };
+    const DIMENSIONS: usize = D;
+    const RADIUS: usize = R;
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(
+        self,
+        simd: S,
+        near: impl Fn(isize, isize, isize) -> T::Register<S>,
+    ) -> T::Register<S> {
+        let mut all = T::splat(simd, T::default());
+        for index in 0..R {
+            let k = index as isize + 1;
+            let mut sum = around::<T, S, D>(simd, k, &near);
+            if R > 1 {
+                sum = weighed::<T, S>(simd, self.weights[index], sum);
+            }
+            all = if k == 1 { sum } else { T::plus(simd, all, sum) };
+        }
+        step(simd, near(0, 0, 0), all, [self.centre, self.coefficient])
+    }
+}
+
+/// A heat step in `D` dimensions with the compact Laplacian.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compact<T, const D: usize> {
+    coefficient: T,
+    weights: [T; 3],
+    centre: T,
+}
+
+impl<T: Real, const D: usize> Compact<T, D> {
+    pub(super) fn new(coefficient: f64) -> Self {
+        let Weights { near, centre } = compact(D);
+        Compact {
+            coefficient: T::from_f64(coefficient),
+            weights: near.map(T::from_f64),
+            centre: T::from_f64(centre),
+        }
+    }
+}
+
+impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
+    const SHAPE: Shape = Shape::Box;
+    const DIMENSIONS: usize = D;
+    const RADIUS: usize = 1;
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(
+        self,
+        simd: S,
+        near: impl Fn(isize, isize, isize) -> T::Register<S>,
+    ) -> T::Register<S> {
+        let [face, edge, corner] = self.weights;
+        let mut all = weighed::<T, S>(simd, face, around::<T, S, D>(simd, 1, &near));
+        let mut edges = square::<T, S>(
+            simd,
+            #[inline(always)]
+            |a, b| near(a, b, 0),
+        );
+        if D == 3 {
+            let behind = square::<T, S>(
+                simd,
+                #[inline(always)]
+                |a, b| near(a, 0, b),
+            );
+            let beside = square::<T, S>(
+                simd,
+                #[inline(always)]
+                |a, b| near(0, a, b),
+            );
+            edges = T::plus(simd, T::plus(simd, edges, behind), beside);
+        }
+        all = T::plus(simd, all, weighed::<T, S>(simd, edge, edges));
+        if D == 3 {
+            let below = square::<T, S>(
+                simd,
+                #[inline(always)]
+                |a, b| near(a, b, -1),
+            );
+            let above = square::<T, S>(
+                simd,
+                #[inline(always)]
+                |a, b| near(a, b, 1),
+            );
+            let corners = T::plus(simd, below, above);
+            all = T::plus(simd, all, weighed::<T, S>(simd, corner, corners));
+        }
+        step(simd, near(0, 0, 0), all, [self.centre, self.coefficient])
+    }
+}
+
+/// The sum of the neighbours `k` away on the axes, pair by pair.
+#[inline(always)]
+fn around<T: Real, S: FloatExtra, const D: usize>(
+    simd: S,
+    k: isize,
+    near: &impl Fn(isize, isize, isize) -> T::Register<S>,
+) -> T::Register<S> {
+    let mut sum = T::plus(simd, near(-k, 0, 0), near(k, 0, 0));
+    if D >= 2 {
+        sum = T::plus(simd, sum, T::plus(simd, near(0, -k, 0), near(0, k, 0)));
+    }
+    if D == 3 {
+        sum = T::plus(simd, sum, T::plus(simd, near(0, 0, -k), near(0, 0, k)));
+    }
+    sum
+}
+
+/// The sum of the four corners of a square.
+#[inline(always)]
+fn square<T: Real, S: FloatExtra>(
+    simd: S,
+    near: impl Fn(isize, isize) -> T::Register<S>,
+) -> T::Register<S> {
+    let front = T::plus(simd, near(-1, -1), near(1, -1));
+    T::plus(simd, front, T::plus(simd, near(-1, 1), near(1, 1)))
+}
+
+/// `weight * sum`.
+#[inline(always)]
+fn weighed<T: Real, S: FloatExtra>(simd: S, weight: T, sum: T::Register<S>) -> T::Register<S> {
+    T::times(simd, T::splat(simd, weight), sum)
+}
+
+/// `u + coefficient * (neighbours - centre * u)`.
+#[inline(always)]
+fn step<T: Real, S: FloatExtra>(
+    simd: S,
+    u: T::Register<S>,
+    neighbours: T::Register<S>,
+    [centre, coefficient]: [T; 2],
+) -> T::Register<S> {
+    let excess = T::minus(simd, neighbours, weighed::<T, S>(simd, centre, u));
+    T::plus(simd, u, weighed::<T, S>(simd, coefficient, excess))
+}

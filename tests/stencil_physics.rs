@@ -1,0 +1,198 @@
+//! What heat does whatever the bits: waves decay as the discrete scheme says, polynomials show the
+//! order of a Laplacian, nothing is lost between mirrors, and no new extremes appear.
+
+use std::f64::consts::{PI, TAU};
+use tilewise::stencil::{Boundary, Extent, Grid, Kind, Stencil};
+
+/// A grid of a kind with so many points along each axis it has.
+fn cube(kind: Kind, points: usize) -> Extent {
+    match kind.dimensions() {
+        1 => Extent::line(points),
+        2 => Extent::plane(points, points),
+        _ => Extent::space(points, points, points),
+    }
+}
+
+/// All points of a grid with their values.
+fn points(grid: &Grid<f64>) -> impl Iterator<Item = ([usize; 3], f64)> {
+    let Extent { y: rows, z: planes, .. } = grid.extent();
+    (0..planes).flat_map(move |z| (0..rows).map(move |y| (y, z))).flat_map(|(y, z)| {
+        grid.row(y, z).iter().enumerate().map(move |(x, &value)| ([x, y, z], value))
+    })
+}
+
+/// A Laplacian as the literature lists it: neighbours and their weights, the point itself last.
+fn laplacian(kind: Kind) -> Vec<([i32; 3], f64)> {
+    // Second differences of order 2, 4 and 8 (Fornberg 1988), by distance along an axis.
+    let star: &[f64] = match kind.radius() {
+        1 => &[1.0],
+        2 => &[4.0 / 3.0, -1.0 / 12.0],
+        _ => &[8.0 / 5.0, -1.0 / 5.0, 8.0 / 315.0, -1.0 / 560.0],
+    };
+    // Patra and Karttunen 2006, by the number of axes along which a neighbour is one away.
+    let weight = |at: [i32; 3]| match kind {
+        Kind::Heat9 => [0.0, 2.0 / 3.0, 1.0 / 6.0][away(at)],
+        Kind::Heat27 => [0.0, 7.0 / 15.0, 1.0 / 10.0, 1.0 / 30.0][away(at)],
+        _ if away(at) == 1 => star[at.map(i32::unsigned_abs).iter().sum::<u32>() as usize - 1],
+        _ => 0.0,
+    };
+    let range = |axis: usize| {
+        let radius = if axis < kind.dimensions() { kind.radius() as i32 } else { 0 };
+        -radius..=radius
+    };
+    let mut all = Vec::new();
+    for z in range(2) {
+        for y in range(1) {
+            all.extend(range(0).map(|x| ([x, y, z], weight([x, y, z]))));
+        }
+    }
+    let centre = -all.iter().map(|(_, weight)| weight).sum::<f64>();
+    all.push(([0; 3], centre));
+    all
+}
+
+/// Along how many axes a place is away from the origin.
+fn away(at: [i32; 3]) -> usize {
+    at.iter().filter(|&&along| along != 0).count()
+}
+
+/// Each of some sixty operations of a step rounds a number below 16, and a step makes no error of
+/// an earlier one larger.
+fn rounding(steps: usize) -> f64 {
+    16.0 * 60.0 * steps as f64 * f64::EPSILON
+}
+
+/// The factor by which a step multiplies a product of waves that turn by `angles` from one point
+/// to the next.
+fn factor(kind: Kind, coefficient: f64, angles: [f64; 3]) -> f64 {
+    let turned = |(at, weight): &([i32; 3], f64)| {
+        weight * (0..3).map(|axis| (angles[axis] * f64::from(at[axis])).cos()).product::<f64>()
+    };
+    1.0 + coefficient * laplacian(kind).iter().map(turned).sum::<f64>()
+}
+
+#[test]
+fn waves_round_the_end_decay_as_the_discrete_scheme_says() {
+    let (side, steps) = (24, 20);
+    for kind in Kind::ALL {
+        let coefficient = kind.stability_limit() * 0.6;
+        for waves in
+            [[1, 0, 0], [0, 1, 0], [0, 0, 1], [5, 0, 0], [0, 5, 7], [2, 3, 1], [12, 12, 12]]
+        {
+            let angles = waves.map(|waves| TAU * f64::from(waves) / side as f64);
+            let wave = |at: [usize; 3]| -> f64 {
+                (0..3).map(|axis| (angles[axis] * at[axis] as f64).cos()).product()
+            };
+            let mut grid = Grid::from_fn(cube(kind, side), wave).unwrap();
+            let stencil = Stencil::new(kind, coefficient).with_boundary([Boundary::Periodic; 3]);
+            stencil.run(&mut grid, steps).unwrap();
+            // The axes a kind does not have do not turn: there is one point along them.
+            let mut turned = angles;
+            turned[kind.dimensions()..].fill(0.0);
+            let decay = factor(kind, coefficient, turned).powi(steps as i32);
+            for (at, found) in points(&grid) {
+                let error = (found - decay * wave(at)).abs();
+                assert!(error <= rounding(steps), "{kind} {waves:?}: {error} at {at:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sines_that_vanish_on_the_rim_decay_as_the_discrete_scheme_says() {
+    // Where a stencil looks one away, the fixed rim of zeros is where a sine would go on anyway.
+    let (side, steps, waves) = (33, 40, [1.0, 3.0, 2.0]);
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.radius() == 1) {
+        let coefficient = kind.stability_limit() * 0.9;
+        let mut angles = waves.map(|waves| PI * waves / (side - 1) as f64);
+        angles[kind.dimensions()..].fill(0.0);
+        let sine = |at: [usize; 3]| -> f64 {
+            (0..kind.dimensions()).map(|axis| (angles[axis] * at[axis] as f64).sin()).product()
+        };
+        let mut grid = Grid::from_fn(cube(kind, side), sine).unwrap();
+        Stencil::new(kind, coefficient).run(&mut grid, steps).unwrap();
+        let decay = factor(kind, coefficient, angles).powi(steps as i32);
+        for (at, found) in points(&grid) {
+            let rim = at[..kind.dimensions()].iter().any(|&at| at == 0 || at == side - 1);
+            let expected = if rim { sine(at) } else { decay * sine(at) };
+            let error = (found - expected).abs();
+            assert!(error <= rounding(steps), "{kind}: {error} at {at:?}");
+        }
+    }
+}
+
+#[test]
+fn a_laplacian_is_exact_to_its_order_and_no_further() {
+    let (side, coefficient) = (13, 0.05);
+    for kind in Kind::ALL {
+        for axis in 0..kind.dimensions() {
+            for power in 0..=2 * kind.radius() as i32 + 2 {
+                let place = |at: [usize; 3]| at[axis] as f64 - (side / 2) as f64;
+                let value = |at: [usize; 3]| place(at).powi(power);
+                let mut grid = Grid::from_fn(cube(kind, side), value).unwrap();
+                Stencil::new(kind, coefficient).run(&mut grid, 1).unwrap();
+                let middle =
+                    [0, 1, 2].map(|axis| if axis < kind.dimensions() { side / 2 } else { 0 });
+                let mut at = middle;
+                at[axis] += 1;
+                let found = grid.row(at[1], at[2])[at[0]];
+                let second = f64::from(power * (power - 1)) * place(at).powi(power - 2);
+                let error = (found - (value(at) + coefficient * second)).abs();
+                // Of numbers up to five away to the power.
+                let bound = 60.0 * 5.0_f64.powi(power) * f64::EPSILON;
+                let exact = power <= 2 * kind.radius() as i32 + 1;
+                assert_eq!(error <= bound, exact, "{kind} x^{power} along {axis}: {error}");
+            }
+        }
+    }
+}
+
+/// Values in -1..1.
+fn noise([x, y, z]: [usize; 3]) -> f64 {
+    let bits = (x + 64 * y + 4096 * z + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (bits >> 32) as u32 as f64 / 2.0_f64.powi(31) - 1.0
+}
+
+#[test]
+fn nothing_is_lost_or_invented_between_mirrors_or_round_the_end() {
+    for kind in Kind::ALL {
+        for boundary in [Boundary::Mirror, Boundary::Periodic] {
+            let extent = match kind.dimensions() {
+                1 => Extent::line(97),
+                2 => Extent::plane(19, 23),
+                _ => Extent::space(19, 13, 11),
+            };
+            let (mut grid, steps) = (Grid::from_fn(extent, noise).unwrap(), 50);
+            let sum = |grid: &Grid<f64>| points(grid).map(|(_, value)| value).sum::<f64>();
+            let before = sum(&grid);
+            let stencil = Stencil::new(kind, kind.stability_limit()).with_boundary([boundary; 3]);
+            stencil.run(&mut grid, steps).unwrap();
+            let (after, all) = (sum(&grid), extent.points().unwrap() as f64);
+            let lost = (before - after).abs();
+            assert!(lost <= rounding(steps) * all, "{kind} {boundary}: {before} became {after}");
+        }
+    }
+}
+
+#[test]
+fn no_new_extremes_appear_where_all_weights_are_positive() {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.radius() == 1) {
+        for boundary in Boundary::ALL {
+            // The point's own weight, 1 - c w_0, is not to be negative either.
+            let centre = -laplacian(kind).last().unwrap().1;
+            let coefficient = kind.stability_limit().min(1.0 / centre);
+            let mut grid = Grid::from_fn(cube(kind, 15), noise).unwrap();
+            let extremes = |grid: &Grid<f64>| {
+                points(grid).fold([0.0_f64; 2], |[low, high], (_, u)| [low.min(u), high.max(u)])
+            };
+            let ([low, high], steps) = (extremes(&grid), 30);
+            let stencil = Stencil::new(kind, coefficient).with_boundary([boundary; 3]);
+            stencil.run(&mut grid, steps).unwrap();
+            let [lowest, highest] = extremes(&grid);
+            assert!(
+                low - rounding(steps) <= lowest && highest <= high + rounding(steps),
+                "{kind} {boundary}: {lowest} to {highest} out of {low} to {high}"
+            );
+        }
+    }
+}
