@@ -2,12 +2,11 @@
 //! of it, from floats to floats.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tilewise::cache::CacheSizes;
 use tilewise::gemm::{
-    Bias, Dequantise, Gelu, Lhs, Linear, Output, PackedWeights, Plan, Recipe, Scales, Shape, Store,
+    Bias, Dequantise, Gelu, Lhs, Linear, Output, PackedWeights, Plan, Scales, Shape, Store,
 };
 use tilewise::{Isa, Matrix, MatrixMut, SpinTeam};
-use tilewise_benches::{measuring, thread_counts};
+use tilewise_benches::{measuring, recipe, thread_counts};
 
 /// Layers of BERT-base and BERT-large, one token, and cubes; as `[m, k, n]`.
 const SHAPES: [[usize; 3]; 8] = [
@@ -43,8 +42,7 @@ fn measure<O: Output>(
     let (lhs, weights) = (bytes(m * k), bytes(k * n));
     let weights: Vec<i8> = weights.into_iter().map(u8::cast_signed).collect();
     let weights = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
-    let recipe = Recipe::estimate(shape, isa, &CacheSizes::detect(), threads);
-    let plan = Plan::new(shape, isa, recipe).unwrap();
+    let plan = Plan::new(shape, isa, recipe(&shape, isa, threads)).unwrap();
     let (mut scratch, team) = (plan.scratch(threads).unwrap(), SpinTeam::new(threads).unwrap());
     let mut out = vec![zero; m * n];
 

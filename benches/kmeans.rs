@@ -11,6 +11,7 @@ use tilewise::cache::CacheSizes;
 use tilewise::kmeans::{Form, KMeans, Plan, Recipe, Shape, tiles};
 use tilewise::points::Points;
 use tilewise::{Isa, Matrix, Solo, SpinTeam, Team};
+use tilewise_benches::recipe;
 
 /// Shapes people have: pixels, maps, and ever more features.
 const SHAPES: [(&str, Shape); 5] = [
@@ -49,6 +50,11 @@ impl Data {
         Points::from_rows(self.rows()).expect("finite points")
     }
 
+    /// By the recipe that is known to be best, if one is.
+    fn chosen(&self, isa: Isa, threads: usize) -> Plan {
+        Plan::new(self.shape, isa, recipe(&self.shape, isa, threads)).expect("a checked recipe")
+    }
+
     fn plan(&self, isa: Isa, change: impl FnOnce(&mut Recipe)) -> Plan {
         let mut recipe = Recipe::estimate(self.shape, isa, &CacheSizes::detect(), 64);
         change(&mut recipe);
@@ -76,10 +82,10 @@ fn isas_and_threads(criterion: &mut Criterion) {
     for (name, shape) in SHAPES {
         let data = Data::new(shape);
         for isa in Isa::available() {
-            let plan = data.plan(isa, |recipe| recipe.threads = 1);
+            let plan = data.chosen(isa, 1);
             label(criterion, BenchmarkId::new(name, isa), &data, &plan, &Solo);
         }
-        let plan = data.plan(Isa::best(), |recipe| recipe.threads = team.size());
+        let plan = data.chosen(Isa::best(), team.size());
         let id = BenchmarkId::new(name, format!("{}, {} threads", Isa::best(), team.size()));
         label(criterion, id, &data, &plan, &team);
     }

@@ -9,6 +9,8 @@ use tilewise::cache::CacheSizes;
 use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, SideBySide, Stencil};
 use tilewise::vector::Real;
 use tilewise::{Isa, Solo, SpinTeam, Team};
+use tilewise_benches::recipe;
+use tilewise_tuner::space::Field;
 
 /// Grids by where their two fields of `f32` live.
 const GRIDS: [(&str, Kind, Extent); 5] = [
@@ -36,6 +38,12 @@ impl<T: Real> Case<T> {
         let grid = Grid::from_fn(extent, value).expect("memory for a grid");
         let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
         Case { stencil, extent, grid }
+    }
+
+    /// By the recipe that is known to be best, if one is.
+    fn chosen(&self, isa: Isa, threads: usize) -> Plan<T> {
+        let recipe = recipe(&Field::<T>::new(self.stencil.kind, self.extent), isa, threads);
+        Plan::new(self.stencil, self.extent, isa, recipe).expect("a checked recipe")
     }
 
     fn plan(&self, isa: Isa, change: impl FnOnce(&mut Recipe)) -> Plan<T> {
@@ -68,8 +76,8 @@ fn sweep<T: Real>(criterion: &mut Criterion, team: &SpinTeam) {
     for (name, kind, extent) in GRIDS {
         let mut case = Case::<T>::new(kind, extent);
         for isa in Isa::available() {
-            let plan = case.plan(isa, |_| ());
             for (threads, team) in [(1, &Solo as &dyn Team), (team.size(), team)] {
+                let plan = case.chosen(isa, threads);
                 let id = BenchmarkId::new(name, format!("{}/{isa}/threads {threads}", T::NAME));
                 case.time(criterion, id, &plan, team);
             }

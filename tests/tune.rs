@@ -46,6 +46,7 @@ impl Clock for Fake {
 impl Problem for Fake {
     type Recipe = usize;
     const KERNEL: &'static str = "fake";
+    const SURFACE: u32 = 1;
 
     fn shape(&self) -> Shape {
         shape([("recipes", self.seconds.len().into())])

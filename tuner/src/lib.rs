@@ -19,3 +19,5 @@ pub mod problem;
 pub mod search;
 pub mod space;
 pub mod wisdom;
+
+pub use wisdom::Wisdom;

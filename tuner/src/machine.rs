@@ -1,7 +1,7 @@
 //! Who this machine is, as far as it lets itself be read: never typed in, never guessed.
 //!
 //! Two uses: reports print all of it, so that a reader knows what a number was measured on; and
-//! wisdom keeps the part that decides which recipe is best ([`Machine::key`]). What could not be
+//! wisdom keeps the part that decides which recipe is best ([`Identity`], [`Context`]). What could not be
 //! read says why. The host's name is nobody's business and is not here.
 
 mod caches;
@@ -9,11 +9,13 @@ mod cores;
 mod cpu;
 mod files;
 mod groups;
+mod key;
 mod memory;
 mod reading;
 
 pub use cores::{Cores, Quota};
 pub use cpu::Cpu;
+pub use key::{Context, Identity, TeamKind};
 pub use reading::Reading;
 
 use cpu::{features, hypervisor};
@@ -104,31 +106,6 @@ impl Machine {
             None => format!("{}-unknown", self.arch),
         }
     }
-
-    /// What of this machine decides whether a recipe found on it holds here, when `isa` is used
-    /// with at most `threads_allowed` threads.
-    pub fn key(&self, isa: Isa, threads_allowed: usize) -> Key {
-        let CacheSizes { l1d, l2, l3, .. } = self.caches;
-        Key { cpu: self.slug(), isa, l1d, l2, l3, threads_allowed }
-    }
-}
-
-/// A machine as wisdom knows it: a recipe is used where all of this is equal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Key {
-    /// Vendor, family, model, stepping: [`Machine::slug`].
-    pub cpu: String,
-    /// The instruction set the kernel used.
-    pub isa: Isa,
-    /// First-level data cache of a core in bytes.
-    pub l1d: usize,
-    /// Second-level cache of a core in bytes.
-    pub l2: usize,
-    /// Last-level cache in bytes.
-    pub l3: usize,
-    /// How many threads the kernel was allowed: affinity, quota and the caller's wish together.
-    pub threads_allowed: usize,
 }
 
 /// The word in brackets, as in `always [madvise] never`.

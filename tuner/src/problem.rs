@@ -3,11 +3,14 @@
 //! A *problem* is a kernel with a shape; it implements [`Problem`]. Wisdom stores recipes for
 //! problems, the search finds them, and neither knows what a tile is.
 
-use crate::machine::{Key, Machine};
+mod shape;
+
+pub use shape::{Shape, Size, shape};
+
+use crate::machine::{Context, Identity, Machine};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use tilewise::Isa;
 use tilewise::cache::CacheSizes;
 
@@ -18,6 +21,15 @@ pub trait Problem {
 
     /// The kernel's name in wisdom and in reports.
     const KERNEL: &'static str;
+
+    /// The version of the kernel and of what can be decided about it: raised when a recipe comes
+    /// to mean something else, or when the code it steers changes so much that old measurements
+    /// say nothing of it. Wisdom of another version is not used.
+    const SURFACE: u32;
+
+    /// How far a measured recipe reaches: the largest [distance](Shape::distance) from which it
+    /// is taken over for a shape nobody has tuned. Measured, so 0 until somebody has.
+    const REACH: f64 = 0.0;
 
     /// The sizes that make one problem another, by name.
     fn shape(&self) -> Shape;
@@ -61,41 +73,13 @@ impl<'a> Setting<'a> {
         &self.machine.caches
     }
 
-    /// What of this decides whether a recipe found elsewhere holds here.
-    pub fn key(&self) -> Key {
-        self.machine.key(self.isa, self.threads)
+    /// What of the machine decides whether a recipe found elsewhere holds here.
+    pub fn identity(&self) -> Identity {
+        self.machine.identity(self.isa)
     }
-}
 
-/// The sizes of a problem by name, in the order of their names.
-pub type Shape = BTreeMap<String, Size>;
-
-/// One entry of a shape: a number, or a name where a problem comes in kinds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Size {
-    /// So many.
-    Number(usize),
-    /// This kind.
-    Name(String),
-}
-
-impl From<usize> for Size {
-    fn from(number: usize) -> Self {
-        Size::Number(number)
+    /// What of the circumstances does.
+    pub fn context(&self) -> Context {
+        self.machine.context(self.threads)
     }
-}
-
-impl Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Size::Number(number) => number.fmt(f),
-            Size::Name(name) => name.fmt(f),
-        }
-    }
-}
-
-/// Makes a shape of names and sizes.
-pub fn shape<const N: usize>(sizes: [(&str, Size); N]) -> Shape {
-    sizes.into_iter().map(|(name, size)| (name.to_owned(), size)).collect()
 }

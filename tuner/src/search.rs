@@ -19,6 +19,7 @@ use crate::measure::{self, Arm, Clock, Ratio, Stopwatch, SystemClock, Verdict as
 use crate::problem::Setting;
 use crate::space::{Tunable, Workbench};
 use crate::wisdom::{Evidence, Record, Verdict};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A search for the best recipe, with its budget.
@@ -85,7 +86,8 @@ pub struct Found {
 }
 
 /// Why a search ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// Every candidate was timed.
     Exhausted,
@@ -177,7 +179,7 @@ impl<'a> Search<'a> {
         };
         let stopped = hunt.screen(&candidates[1..])?;
         let winner = hunt.race()?;
-        let (recipe, evidence) = hunt.confirm(winner)?;
+        let (recipe, evidence) = hunt.confirm(winner, stopped)?;
         hunt.tried.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
         Ok(Found {
             record: Record::new(problem, setting, &recipe, evidence),
@@ -209,11 +211,11 @@ struct Tried<R> {
 
 impl<R: Copy + PartialEq + std::fmt::Display> Hunt<'_, '_, R> {
     /// The winner of the race against the default, on fresh samples: what to store, and why.
-    fn confirm(&mut self, winner: Option<usize>) -> Result<(R, Evidence), Error> {
+    fn confirm(&mut self, winner: Option<usize>, stopped: Stopped) -> Result<(R, Evidence), Error> {
         self.report(Stage::Confirmation);
         let default = self.tried[0].recipe;
         let Some(winner) = winner else {
-            return Ok((default, self.evidence(None)));
+            return Ok((default, self.evidence(None, (stopped, 0))));
         };
         let challenger = self.tried[winner].recipe;
         let arms = vec![self.arm("default", &default)?, self.arm("challenger", &challenger)?];
@@ -222,10 +224,10 @@ impl<R: Copy + PartialEq + std::fmt::Display> Hunt<'_, '_, R> {
         let session = stopwatch.measure_by(&*self.search.clock, arms)?;
         let ratio = session.ratio("challenger", "default")?;
         let recipe = if ratio.verdict == Speed::Faster { challenger } else { default };
-        Ok((recipe, self.evidence(Some(ratio))))
+        Ok((recipe, self.evidence(Some(ratio), (stopped, session.crowded()))))
     }
 
-    fn evidence(&self, ratio: Option<Ratio>) -> Evidence {
+    fn evidence(&self, ratio: Option<Ratio>, (stopped, crowded): (Stopped, usize)) -> Evidence {
         let faster = ratio.is_some_and(|ratio| ratio.verdict == Speed::Faster);
         // Alone, the default is as fast as the default.
         let (middle, lo, hi, rounds) =
@@ -236,8 +238,10 @@ impl<R: Copy + PartialEq + std::fmt::Display> Hunt<'_, '_, R> {
             lo,
             hi,
             rounds,
+            crowded,
             tried: self.tried.len(),
             candidates: self.candidates,
+            stopped,
             seconds: self.spent(),
             date: jiff::Timestamp::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use tilewise::isa::MissingIsa;
 use tilewise::{SpinTeam, Team};
 use tilewise_tuner::machine::Machine;
-use tilewise_tuner::problem::Setting;
-use tilewise_tuner::wisdom::{BadLine, Wisdom};
+use tilewise_tuner::problem::{Problem, Setting};
+use tilewise_tuner::wisdom::{Chosen, Wisdom};
 
 /// Machine, instruction set, threads and wisdom, all checked.
 pub(super) struct Setup {
@@ -47,6 +47,19 @@ impl Setup {
         Setting { machine: &self.machine, isa: self.isa, threads: self.threads }
     }
 
+    /// The recipe for a problem; a record that had to be refused is told.
+    pub(super) fn choose<P: Problem>(&self, problem: &P) -> Chosen<P::Recipe> {
+        let chosen = self.wisdom.choose(problem, &self.setting());
+        if let Some(reason) = &chosen.refused {
+            let shape = problem.shape();
+            output::remark(format_args!(
+                "the record of {} with {shape} is not used: {reason}; tune it again",
+                P::KERNEL
+            ));
+        }
+        chosen
+    }
+
     /// As many members as there are threads.
     pub(super) fn team(&self) -> &dyn Team {
         &self.team
@@ -66,24 +79,23 @@ impl Setup {
     }
 }
 
+/// All layers that were asked for, and the file that new records go to.
 fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>), Failure> {
-    let file = match &common.wisdom {
-        Some(WisdomArg::Off) => None,
+    let load = if may_be_new { Wisdom::load_to_save } else { Wisdom::load };
+    let (mut wisdom, file) = match &common.wisdom {
+        Some(WisdomArg::Off) => return Ok((Wisdom::default(), None)),
         Some(WisdomArg::File(file)) => {
             if !may_be_new && !file.exists() {
                 let path = file.display();
                 return Err(Failure::failed(format!("--wisdom {path}: there is no such file")));
             }
-            Some(file.clone())
+            (Wisdom::load_default().map_err(Failure::failed)?, Some(file.clone()))
         }
-        None => Wisdom::default_path(),
+        None => (Wisdom::shipped(), Wisdom::default_path()),
     };
-    let Some(path) = file else { return Ok((Wisdom::default(), None)) };
-    let load = if may_be_new { Wisdom::load_to_save } else { Wisdom::load };
-    let wisdom = load(&path).map_err(Failure::failed)?;
-    for bad in wisdom.bad_lines() {
-        let (path, BadLine { line, reason }) = (path.display(), bad);
-        output::remark(format_args!("{path}, line {line}, not used: {reason}"));
+    if let Some(path) = &file {
+        wisdom.overlay(load(path).map_err(Failure::failed)?);
     }
-    Ok((wisdom, Some(path)))
+    wisdom.bad_lines().iter().for_each(|bad| output::remark(format_args!("not used: {bad}")));
+    Ok((wisdom, file))
 }

@@ -39,7 +39,7 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
     let workload =
         Workload::<T>::new(kind, extent, args.steps, args.common.seed).map_err(failure)?;
     let setting = setup.setting();
-    let mut chosen = setup.wisdom.choose(&workload.problem(), &setting);
+    let mut chosen = setup.choose(&workload.problem());
     if let Some(scheme) = args.scheme {
         chosen = Chosen::given(with_scheme::<T>(scheme, (kind, extent), &setting));
     }

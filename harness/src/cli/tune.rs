@@ -138,11 +138,10 @@ fn print(
         });
         return output::print(line);
     }
-    let Record { kernel, shape, dtype, evidence, machine, .. } = &found.record;
-    let sizes: Vec<_> = shape.iter().map(|(name, size)| format!("{name} {size}")).collect();
-    let threads = machine.threads_allowed;
+    let Record { kernel, shape, dtype, evidence, context, .. } = &found.record;
+    let threads = context.threads;
     let mut lines = vec![
-        format!("{kernel}, {}, {dtype}, at most {threads} thread(s)", sizes.join(", ")),
+        format!("{kernel}, {shape}, {dtype}, at most {threads} thread(s)"),
         format!("recipe     {chosen}"),
         format!("default    {estimate}"),
         format!(

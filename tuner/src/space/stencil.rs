@@ -2,7 +2,7 @@
 //! stores, threads.
 
 use super::{AnyError, Axis, Tunable, Workbench, around, filled, thread_counts, uniform, up_to};
-use crate::problem::{Problem, Setting, Shape, Size, shape};
+use crate::problem::{Problem, Setting, Shape, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, Scheme, SideBySide, Stencil, reference};
@@ -51,15 +51,13 @@ impl<T: Real> Field<T> {
 impl<T: Real> Problem for Field<T> {
     type Recipe = Recipe;
     const KERNEL: &'static str = "stencil";
+    const SURFACE: u32 = 1;
 
     fn shape(&self) -> Shape {
         let Extent { x, y, z } = self.extent;
-        let kind = Size::Name(self.kind.to_string());
-        let mut shape = shape([("kind", kind), ("x", x.into()), ("y", y.into()), ("z", z.into())]);
-        if self.many {
-            shape.insert("steps".into(), Size::Name("many".into()));
-        }
-        shape
+        let kind = self.kind.name().into();
+        let shape = shape([("kind", kind), ("x", x.into()), ("y", y.into()), ("z", z.into())]);
+        if self.many { shape.with("steps", "many".into()) } else { shape }
     }
 
     fn dtype(&self) -> &'static str {

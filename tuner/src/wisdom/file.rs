@@ -1,18 +1,26 @@
-//! Wisdom in a file: read with suspicion, written beside and renamed.
+//! Wisdom in a file: read with suspicion, written under a lock, beside and renamed.
 
-use super::{Record, SCHEMA, Wisdom};
-use serde::Deserialize;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use super::line::{Line, SCHEMA};
+use super::{Entry, Origin, Wisdom};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// No file of ours is larger: a hundred thousand records.
 const MOST_BYTES: u64 = 64 << 20;
 
+/// How long to wait for another writer, and how long between looks. Writing takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// A line that holds no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
+#[error("{origin}, line {line}: {reason}")]
 pub struct BadLine {
+    /// Where it was read.
+    pub origin: Origin,
     /// Its number, from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -43,6 +51,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody else is writing it, and has been for long.
+    #[error("{} is locked by another program that writes it; try again when that is done", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
     /// It could not be written; what was there before still is.
     #[error("cannot write wisdom to {}: {source}", path.display())]
     Write {
@@ -54,12 +68,6 @@ pub enum Error {
 }
 
 impl Wisdom {
-    /// Where wisdom is kept unless another file is named: `tilewise/wisdom.jsonl` in the user's
-    /// data folder. `None` for a user without one.
-    pub fn default_path() -> Option<PathBuf> {
-        dirs::data_dir().map(|folder| folder.join("tilewise").join("wisdom.jsonl"))
-    }
-
     /// Reads a file; without one there is no wisdom. Lines that hold no record are counted
     /// ([`Wisdom::bad_lines`]) and left out.
     ///
@@ -77,7 +85,7 @@ impl Wisdom {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(Error::TooLarge { path: path.to_owned() });
         }
-        Ok(Wisdom::parse(&bytes))
+        Ok(Wisdom::read(&bytes, &Origin::File(path.into())))
     }
 
     /// Reads a file that is to be saved to, and so must be wisdom, empty or not there yet.
@@ -86,7 +94,7 @@ impl Wisdom {
     /// [`Error::SomethingElse`], and those of [`Wisdom::load`].
     pub fn load_to_save(path: &Path) -> Result<Wisdom, Error> {
         let wisdom = Wisdom::load(path)?;
-        let ours = !wisdom.records.is_empty() || !wisdom.foreign_lines.is_empty();
+        let ours = !wisdom.entries.is_empty() || !wisdom.foreign_lines.is_empty();
         if ours || wisdom.bad_lines.is_empty() {
             return Ok(wisdom);
         }
@@ -95,21 +103,28 @@ impl Wisdom {
 
     /// Reads the contents of a file.
     pub fn parse(bytes: &[u8]) -> Wisdom {
+        Wisdom::read(bytes, &Origin::Here)
+    }
+
+    pub(super) fn read(bytes: &[u8], origin: &Origin) -> Wisdom {
         let mut wisdom = Wisdom::default();
         for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-            match Line::of(line) {
-                Line::Empty => {}
-                Line::Record(record) => wisdom.add(*record),
+            let reason = match Line::read(line) {
+                Line::Empty => continue,
+                Line::Record(key, written) => {
+                    wisdom.insert(key, Entry { written, origin: origin.clone() });
+                    continue;
+                }
                 Line::Foreign(line, schema) => {
                     wisdom.foreign_lines.push(line.to_owned());
-                    let reason = format!("schema {schema}, this version reads {SCHEMA}");
-                    wisdom.bad_lines.push(BadLine { line: index + 1, reason });
+                    format!("schema {schema}, this version reads {SCHEMA}")
                 }
                 Line::Bad(reason) => {
                     wisdom.broken_lines.push(line.to_owned());
-                    wisdom.bad_lines.push(BadLine { line: index + 1, reason });
+                    reason
                 }
-            }
+            };
+            wisdom.bad_lines.push(BadLine { origin: origin.clone(), line: index + 1, reason });
         }
         wisdom.foreign_lines.sort_unstable();
         wisdom.foreign_lines.dedup();
@@ -117,82 +132,85 @@ impl Wisdom {
     }
 
     /// Adds these records to those in the file: written beside it and renamed, so that a file
-    /// that is there is always whole. Lines in it that hold no record are kept as they are, at the
-    /// end.
+    /// that is there is always whole, and under a lock, so that of many writers none loses a
+    /// record. Lines in it that hold no record are kept as they are, at the end.
     ///
     /// # Errors
     /// Any [`Error`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let _lock = lock(path)?;
         let mut all = Wisdom::load_to_save(path)?;
         all.merge(self.clone());
-        all.write(path).map_err(|source| Error::Write { path: path.to_owned(), source })
+        all.write(path).map_err(failed)
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(folder)?;
-        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-        for line in self.records().map(Record::line).chain(self.foreign_lines.iter().cloned()) {
-            writeln!(beside, "{line}")?;
+        // The lock is ours, so the name is too; what a writer that was killed has left there is
+        // written over.
+        let beside = beside(path, "new");
+        let mut file = BufWriter::new(File::create(&beside)?);
+        for line in self.lines() {
+            file.write_all(&line)?;
+            file.write_all(b"\n")?;
         }
-        for line in &self.broken_lines {
-            beside.write_all(line)?;
-            beside.write_all(b"\n")?;
-        }
-        beside.as_file().sync_all()?;
-        beside.persist(path)?;
-        Ok(())
+        file.into_inner()?.sync_all()?;
+        fs::rename(&beside, path).inspect_err(|_| _ = fs::remove_file(&beside))
+    }
+
+    /// The lines of a file: records ordered by what they are about, then what cannot be read.
+    fn lines(&self) -> impl Iterator<Item = Vec<u8>> {
+        let mut records: Vec<_> = self.entries.iter().collect();
+        records.sort_by_cached_key(|(key, entry)| {
+            entry.written.record(**key).map_or((true, None, **key), |record| {
+                (
+                    false,
+                    Some((record.kernel.clone(), record.dtype.clone(), record.shape.clone())),
+                    **key,
+                )
+            })
+        });
+        let records = records.into_iter().map(|(key, entry)| entry.written.line(*key).into_bytes());
+        let foreign = self.foreign_lines.iter().map(|line| line.clone().into_bytes());
+        records.chain(foreign).chain(self.broken_lines.iter().cloned())
     }
 }
 
-/// What a line turned out to be.
-enum Line<'a> {
-    Empty,
-    Record(Box<Record>),
-    /// A line of another version, and which.
-    Foreign(&'a str, u64),
-    Bad(String),
-}
-
-impl Line<'_> {
-    fn of(bytes: &[u8]) -> Line<'_> {
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text.trim(),
-            Err(error) => return Line::Bad(error.to_string()),
-        };
-        if text.is_empty() {
-            return Line::Empty;
-        }
-        #[derive(Deserialize)]
-        struct Header {
-            schema: u64,
-        }
-        match serde_json::from_str::<Header>(text) {
-            Ok(Header { schema }) if schema != u64::from(SCHEMA) => {
-                return Line::Foreign(text, schema);
+/// The right to write a file: held until dropped, and by the system taken back from those who die.
+/// Another file than the one it guards, for that one is replaced.
+fn lock(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(beside(path, "lock"))
+        .map_err(failed)?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // Where a file system knows no locks, one writer at a time is its user's care.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                return Ok(file);
             }
-            Ok(_) => {}
-            Err(error) => return Line::Bad(error.to_string()),
-        }
-        match serde_json::from_str::<Record>(text) {
-            Ok(record) => match record.implausible() {
-                None => Line::Record(Box::new(record)),
-                Some(reason) => Line::Bad(reason),
-            },
-            Err(error) => Line::Bad(error.to_string()),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) if start.elapsed() > PATIENCE => {
+                return Err(Error::Busy { path: path.to_owned() });
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
         }
     }
 }
 
-impl Record {
-    /// What no measurement can have said.
-    fn implausible(&self) -> Option<String> {
-        let e = &self.evidence;
-        let ordered = 0.0 < e.lo && e.lo <= e.ratio && e.ratio <= e.hi && e.hi.is_finite();
-        (!ordered)
-            .then(|| format!("ratio {} outside of its interval {} to {}", e.ratio, e.lo, e.hi))
-    }
+/// A hidden file of ours beside `path`.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".");
+    name.push(what);
+    path.with_file_name(name)
 }

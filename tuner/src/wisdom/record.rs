@@ -1,33 +1,40 @@
-//! One line of wisdom.
+//! One record: a recipe, where it holds, and how we know.
 
-use crate::machine::Key;
+use super::digest::{Fold, site};
+use crate::machine::{Context, Identity};
 use crate::problem::{Problem, Setting, Shape};
+use crate::search::Stopped;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// The version of the record format this code reads and writes.
-pub const SCHEMA: u32 = 1;
-
 /// The best recipe known for a problem on a machine, and how we know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// Where it holds.
-    pub machine: Key,
     /// Which kernel.
     pub kernel: String,
-    /// Which sizes.
-    pub shape: Shape,
+    /// Which version of it and of what can be decided about it: [`Problem::SURFACE`].
+    pub surface: u32,
     /// Which element types.
     pub dtype: String,
+    /// Which sizes.
+    pub shape: Shape,
+    /// On which machine.
+    pub identity: Identity,
+    /// Under what circumstances.
+    pub context: Context,
     /// The recipe, as the kernel writes it; checked by the kernel before it is used.
     pub recipe: Value,
+    /// What it was compared with: the estimate of that day.
+    pub default: Value,
     /// How many threads it uses.
     pub threads: usize,
+    /// How often this has been measured anew because what was recorded was not believed: a later
+    /// revision holds, however much evidence an earlier one has.
+    #[serde(default)]
+    pub revision: u32,
     /// How we know.
     pub evidence: Evidence,
 }
@@ -48,10 +55,15 @@ pub struct Evidence {
     pub hi: f64,
     /// Rounds of the confirmation.
     pub rounds: usize,
+    /// Those of them in which a thread had too little of a core, and which therefore decided
+    /// nothing.
+    pub crowded: usize,
     /// Candidates that were timed, the default included ...
     pub tried: usize,
     /// ... out of so many.
     pub candidates: usize,
+    /// Why the search ended.
+    pub stopped: Stopped,
     /// Seconds the search took.
     pub seconds: f64,
     /// When.
@@ -80,27 +92,56 @@ impl fmt::Display for Verdict {
 }
 
 impl Record {
-    /// A record of `recipe` for a problem in a setting.
+    /// A record of `recipe` for a problem in a setting, where the estimate is the default.
     pub fn new<P: Problem>(
         problem: &P,
         setting: &Setting<'_>,
         recipe: &P::Recipe,
         evidence: Evidence,
     ) -> Self {
+        let plain = |recipe| serde_json::to_value(recipe).expect("a recipe is plain data");
         Record {
-            schema: SCHEMA,
-            machine: setting.key(),
             kernel: P::KERNEL.to_owned(),
-            shape: problem.shape(),
+            surface: P::SURFACE,
             dtype: problem.dtype().to_owned(),
-            recipe: serde_json::to_value(recipe).expect("a recipe is plain data"),
+            shape: problem.shape(),
+            identity: setting.identity(),
+            context: setting.context(),
+            recipe: plain(recipe),
+            default: plain(&problem.estimate(setting)),
             threads: P::threads(recipe),
+            revision: 0,
             evidence,
         }
     }
 
-    /// The record as a line of a file, without its end.
-    pub fn line(&self) -> String {
+    /// What it is about, as a number: the machine, the circumstances, the kernel and its version,
+    /// types and sizes.
+    pub(super) fn key(&self) -> u64 {
+        let fold = Fold::new(site(&self.identity, &self.context));
+        fold.kernel(&self.kernel, self.surface, &self.dtype).shape(&self.shape).finish()
+    }
+
+    /// The record as text, its fields in their order.
+    pub(super) fn text(&self) -> String {
         serde_json::to_string(self).expect("a record is plain data")
+    }
+
+    /// A record from its text, if it can be true.
+    pub(super) fn read(text: &str) -> Result<Record, String> {
+        let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let Evidence { lo, ratio, hi, .. } = record.evidence;
+        if !(0.0 < lo && lo <= ratio && ratio <= hi && hi.is_finite()) {
+            return Err(format!("ratio {ratio} outside of its interval {lo} to {hi}"));
+        }
+        Ok(record)
+    }
+
+    /// Of two records about the same, the one that ranks higher holds: the later revision, then
+    /// the one with more rounds, then that whose gain is surer; never a question of which came
+    /// first, so that files can be merged in any order.
+    pub(super) fn rank(&self) -> (u32, usize, u64) {
+        // Positive floats are ordered as their bits are.
+        (self.revision, self.evidence.rounds, self.evidence.lo.to_bits())
     }
 }

@@ -1,0 +1,151 @@
+//! Which record is used, and what is said of those that are not.
+
+use crate::support::{Tile, Tiles, elsewhere, record, two, wisdom};
+use tilewise::{Isa, gemm};
+use tilewise_tuner::machine::Machine;
+use tilewise_tuner::problem::{Setting, shape};
+use tilewise_tuner::wisdom::{Record, Source, Verdict, Wisdom};
+
+#[test]
+fn what_is_recorded_is_chosen() {
+    let machine = Machine::read();
+    let wisdom = wisdom([record(&machine, 12, 4, 9)]);
+    let setting = two(&machine);
+    let chosen = wisdom.choose(&Tiles { n: 12 }, &setting);
+    assert_eq!(chosen.recipe, Tile { size: 4, threads: 2 });
+    assert_eq!((chosen.source, chosen.verdict), (Source::Tuned, Some(Verdict::Faster)));
+    assert_eq!((chosen.near, chosen.refused), (None, None));
+
+    // Another shape, another thread count, another instruction set: the estimate.
+    let others = [
+        wisdom.choose(&Tiles { n: 25 }, &setting),
+        wisdom.choose(&Tiles { n: 12 }, &Setting { threads: 3, ..setting }),
+        wisdom.choose(&Tiles { n: 12 }, &Setting { isa: Isa::Neon, ..setting }),
+    ];
+    for chosen in others {
+        assert_eq!((chosen.recipe.size, chosen.source), (1, Source::Estimated));
+        assert_eq!((chosen.verdict, chosen.refused), (None, None));
+    }
+}
+
+/// Makes a record that does not fit.
+type Change = fn(&mut Record);
+
+#[test]
+fn circumstances_and_versions_must_be_the_same() {
+    let machine = Machine::read();
+    let chosen = |change: Change| {
+        let mut other = record(&machine, 12, 4, 9);
+        change(&mut other);
+        wisdom([other]).explain(&Tiles { n: 12 }, &two(&machine))
+    };
+    let changes: [(Change, &str); 6] = [
+        (|r| r.surface = 2, "version 2 of the kernel, which is at 3"),
+        (|r| r.context.cores += 1, "cores"),
+        (|r| r.context.quota = Some(1.5), "quota: 1.5 there, none here"),
+        (|r| r.context.team = tilewise_tuner::machine::TeamKind::Rayon, "team: rayon there"),
+        (|r| r.identity.features.push("avx9".into()), "features"),
+        (|r| r.dtype = "f64".into(), "f64, not f32"),
+    ];
+    for (change, why) in changes {
+        let explanation = chosen(change);
+        assert_eq!(explanation.chosen.source, Source::Estimated, "{why}");
+        let against = explanation.considered[0].against.join("; ");
+        assert!(against.contains(why), "{why}: {against}");
+    }
+    let used = chosen(|_| ());
+    assert_eq!((used.chosen.source, used.considered[0].against.len()), (Source::Tuned, 0));
+}
+
+#[test]
+fn records_of_other_machines_are_kept_and_only_candidates() {
+    let (here, there) = (Machine::read(), elsewhere());
+    let both = wisdom([record(&there, 12, 4, 9), record(&here, 60, 3, 9)]);
+    assert_eq!((both.records().len(), both.foreign(&here), both.foreign(&there)), (2, 1, 1));
+    assert_eq!(both.choose(&Tiles { n: 12 }, &two(&here)).source, Source::Estimated);
+    assert_eq!(both.choose(&Tiles { n: 12 }, &two(&there)).source, Source::Tuned);
+    let sizes: Vec<usize> =
+        both.hints(&Tiles { n: 12 }, &two(&here)).iter().map(|t| t.size).collect();
+    assert_eq!(sizes, [4, 3], "that of the same shape first");
+    let sizes: Vec<usize> =
+        both.hints(&Tiles { n: 9 }, &two(&here)).iter().map(|t| t.size).collect();
+    assert_eq!(sizes, [3], "4 does not divide");
+}
+
+#[test]
+fn an_untuned_shape_takes_over_what_was_changed_nearby_and_no_further() {
+    let machine = Machine::read();
+    let wisdom = wisdom([record(&machine, 12, 4, 9), record(&machine, 100, 5, 9)]);
+    let choose = |n| wisdom.choose(&Tiles { n }, &two(&machine));
+    let near = choose(16);
+    assert_eq!((near.recipe.size, near.source), (4, Source::Near));
+    assert_eq!(near.near, Some(shape([("n", 12.into())])));
+    assert_eq!(choose(80).recipe.size, 5);
+    assert_eq!(choose(24).source, Source::Estimated, "twice the size is out of reach");
+    assert_eq!(choose(13).source, Source::Estimated, "4 does not divide");
+    let explanation = wisdom.explain(&Tiles { n: 16 }, &two(&machine));
+    let unused: Vec<_> = explanation.considered.iter().map(|c| c.against.join("")).collect();
+    assert_eq!(unused, ["", "shape n 100: a factor of 6.25 away, recipes reach 1.65"]);
+}
+
+#[test]
+fn a_forged_recipe_is_refused_with_the_kernels_reason() {
+    let machine = Machine::read();
+    let choose = |recipe: serde_json::Value| {
+        let forged = Record { recipe, ..record(&machine, 12, 4, 9) };
+        let wisdom = wisdom([forged]);
+        let chosen = wisdom.choose(&Tiles { n: 12 }, &two(&machine));
+        assert_eq!((chosen.recipe.size, chosen.source), (1, Source::Estimated));
+        let explained = wisdom.explain(&Tiles { n: 12 }, &two(&machine));
+        assert_eq!(explained.considered[0].against, [chosen.refused.clone().unwrap()]);
+        chosen.refused.unwrap()
+    };
+    assert_eq!(choose(serde_json::json!({"size": 5, "threads": 2})), "tile size 5 does not divide");
+    assert_eq!(choose(serde_json::json!({"size": 0, "threads": 2})), "tile size 0 does not divide");
+    assert!(choose(serde_json::json!({"size": 4, "threads": 99})).contains("99 threads"));
+    assert!(choose(serde_json::json!({"size": -4, "threads": 2})).contains("cannot be read"));
+    assert!(choose(serde_json::json!("tile")).contains("cannot be read"));
+}
+
+/// The same with a kernel: tiles that are not there, blocks of nothing, too many parts.
+#[test]
+fn forged_products_fall_back_to_the_estimate() {
+    let machine = Machine::read();
+    let shape = gemm::Shape { m: 64, n: 64, k: 64 };
+    let setting = Setting::best(&machine);
+    let estimate = Wisdom::default().gemm(shape, &machine).recipe;
+    for (field, value) in [
+        ("tile", serde_json::json!({"rows": 99, "panels": 99})),
+        ("mc", 0.into()),
+        ("kc", serde_json::json!(u64::MAX)),
+        ("split", serde_json::json!({"rows": usize::MAX, "columns": 2})),
+    ] {
+        let mut forged = Record::new(&shape, &setting, &estimate, crate::support::evidence(9));
+        forged.recipe[field] = value;
+        let chosen = wisdom([forged]).gemm(shape, &machine);
+        // A depth beyond the product's is legal: it means all of it.
+        let legal = field == "kc";
+        assert_eq!(chosen.refused.is_none(), legal, "{field}: {chosen:?}");
+        assert!(legal || chosen.recipe == estimate, "{field}");
+    }
+}
+
+#[test]
+fn the_upper_layer_holds_whatever_the_evidence() {
+    let machine = Machine::read();
+    let mut layers = wisdom([record(&machine, 12, 4, 60), record(&machine, 60, 5, 9)]);
+    layers.overlay(wisdom([record(&machine, 12, 3, 6)]));
+    let choose = |n| layers.choose(&Tiles { n }, &two(&machine)).recipe.size;
+    assert_eq!((choose(12), choose(60)), (3, 5));
+    let explanation = layers.explain(&Tiles { n: 12 }, &two(&machine));
+    let said: Vec<_> = explanation.considered.iter().map(|c| c.against.join("; ")).collect();
+    assert!(said[0].is_empty() && said[1].contains("another file"), "{said:?}");
+}
+
+/// Every record that is shipped can be read, and is of the kernels as they are.
+#[test]
+fn what_is_shipped_can_be_used() {
+    let shipped = Wisdom::shipped();
+    assert_eq!(shipped.bad_lines(), []);
+    assert_eq!(shipped.forged().map(|(_, why)| why).collect::<Vec<_>>(), [""; 0]);
+}
