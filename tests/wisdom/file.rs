@@ -157,12 +157,15 @@ fn an_interrupted_write_leaves_the_old_file() {
     let before = fs::read(&path).unwrap();
 
     // Killed between writing beside and renaming: the old file is whole, the rest is ignored and
-    // written over.
-    let torn = folder.path().join(".wisdom.jsonl.new");
-    fs::write(&torn, &before[..before.len() / 2]).unwrap();
+    // taken away by the next writer; files of others are not.
+    let torn = folder.path().join(".wisdom.jsonl.4711-0.new");
+    let other = folder.path().join(".other.jsonl.4711-0.new");
+    for file in [&torn, &other] {
+        fs::write(file, &before[..before.len() / 2]).unwrap();
+    }
     assert_eq!(Wisdom::load(&path).unwrap().records().len(), 1);
     wisdom([record(&Machine::read(), 12, 4, 9)]).save(&path).unwrap();
-    assert!(!torn.exists());
+    assert!(!torn.exists() && other.exists());
 
     let blocked = folder.path().join("file/wisdom.jsonl");
     fs::write(folder.path().join("file"), "in the way").unwrap();

@@ -350,9 +350,10 @@ mod tests {
         for wrong in ["10", "s", "-1s", "0s", "nans", "infs", "1h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(grid("4"), Ok(Extent::line(4)));
         assert_eq!(grid("4,5"), Ok(Extent::plane(4, 5)));
         assert_eq!(grid("4,5,6"), Ok(Extent::space(4, 5, 6)));
-        for wrong in ["4", "4,5,6,7", "4,x", "", "-4,5"] {
+        for wrong in ["4,5,6,7", "4,x", "", "-4,5"] {
             assert!(grid(wrong).is_err(), "{wrong}");
         }
     }

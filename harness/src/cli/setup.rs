@@ -9,7 +9,7 @@ use tilewise::isa::MissingIsa;
 use tilewise::{SpinTeam, Team};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::problem::{Problem, Setting};
-use tilewise_tuner::wisdom::{Chosen, Wisdom};
+use tilewise_tuner::wisdom::{BadLine, Chosen, Wisdom};
 
 /// Machine, instruction set, threads and wisdom, all checked.
 pub(super) struct Setup {
@@ -96,6 +96,21 @@ fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>)
     if let Some(path) = &file {
         wisdom.overlay(load(path).map_err(Failure::failed)?);
     }
-    wisdom.bad_lines().iter().for_each(|bad| output::remark(format_args!("not used: {bad}")));
+    tell_bad_lines(wisdom.bad_lines());
     Ok((wisdom, file))
+}
+
+/// One remark for all lines of a file that are wrong in the same way: a file of an older version is
+/// wrong in every line.
+fn tell_bad_lines(lines: &[BadLine]) {
+    for same in lines.chunk_by(|a, b| a.origin == b.origin && a.reason == b.reason) {
+        match same {
+            [one] => output::remark(format_args!("not used: {one}")),
+            many => output::remark(format_args!(
+                "not used, like {} more below it: {}",
+                many.len() - 1,
+                many[0]
+            )),
+        }
+    }
 }

@@ -18,14 +18,16 @@ const HOPELESS: f64 = 1.5;
 const BATCHES: f64 = 3.0 + ROUNDS as f64;
 
 impl<R: Copy + PartialEq + Display> Hunt<'_, '_, R> {
-    /// Times candidates until all have been or the time for it is up.
+    /// Times candidates until all have been or the time for it is up; some in any case, because
+    /// making the inputs may take longer than the budget, and then a verdict would rest on nothing.
     pub(super) fn screen(&mut self, candidates: &[R]) -> Result<Stopped, Error> {
         let mut waiting = candidates;
         let until = SCREENING * self.search.budget_s;
         // The first heat is small: it tells what a challenger costs.
         let mut size = 1;
         while !waiting.is_empty() {
-            if self.spent() >= until {
+            let looked = waiting.len() < candidates.len();
+            if looked && self.spent() >= until {
                 return Ok(Stopped::Budget);
             }
             let (heat, rest) = waiting.split_at(size.min(waiting.len()));

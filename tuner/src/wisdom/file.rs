@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// No file of ours is larger: a hundred thousand records.
@@ -142,16 +143,17 @@ impl Wisdom {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        let _lock = lock(path)?;
+        let lock = lock(path)?;
+        if lock.is_some() {
+            sweep(path);
+        }
         let mut all = Wisdom::load_to_save(path)?;
         all.merge(self.clone());
         all.write(path).map_err(failed)
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        // The lock is ours, so the name is too; what a writer that was killed has left there is
-        // written over.
-        let beside = beside(path, "new");
+        let beside = beside(path, &unique(NEW));
         let mut file = BufWriter::new(File::create(&beside)?);
         for line in self.lines() {
             file.write_all(&line)?;
@@ -180,8 +182,9 @@ impl Wisdom {
 }
 
 /// The right to write a file: held until dropped, and by the system taken back from those who die.
-/// Another file than the one it guards, for that one is replaced.
-fn lock(path: &Path) -> Result<File, Error> {
+/// Another file than the one it guards, for that one is replaced. `None` where the file system
+/// knows no locks: then one writer at a time is its user's care.
+fn lock(path: &Path) -> Result<Option<File>, Error> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let file = File::options()
         .create(true)
@@ -192,16 +195,41 @@ fn lock(path: &Path) -> Result<File, Error> {
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // Where a file system knows no locks, one writer at a time is its user's care.
+            Ok(()) => return Ok(Some(file)),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                return Ok(file);
+                return Ok(None);
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
             Err(TryLockError::WouldBlock) if start.elapsed() > PATIENCE => {
                 return Err(Error::Busy { path: path.to_owned() });
             }
             Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// What the names of files end in that are renamed when they are whole.
+const NEW: &str = "new";
+
+/// A name no other writer uses: without locks two may write at once, and each must write a whole
+/// file.
+fn unique(what: &str) -> String {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}.{what}", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Takes away what writers that were killed have left beside `path`. Only for who holds the lock:
+/// everybody else's files are then left over.
+fn sweep(path: &Path) {
+    let (first, last) = (beside(path, ""), OsString::from(NEW));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let files = fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+    for file in files.map(|file| file.path()) {
+        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+        let ours = name.starts_with(first.file_name().unwrap_or_default().as_encoded_bytes());
+        if ours && file.extension() == Some(&last) {
+            // One that cannot be removed does no harm.
+            let _ = fs::remove_file(file);
         }
     }
 }
