@@ -31,6 +31,7 @@ mod call;
 pub(crate) mod drive;
 mod epilogue;
 mod error;
+mod float;
 mod lhs;
 mod linear;
 mod operand;
@@ -47,6 +48,7 @@ mod zeros;
 
 pub use backend::Backend;
 pub use error::Error;
+pub use float::{FloatPlan, PackedFloats};
 pub use lhs::Lhs;
 pub use linear::Linear;
 pub use output::{Output, Place, Store, Then};

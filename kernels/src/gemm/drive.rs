@@ -250,7 +250,7 @@ mod tests {
     use crate::isa::Isa;
     use crate::matrix::Matrix;
     use crate::product::Floats;
-    use crate::vector::{Visitor, Vocabulary, dispatch};
+    use crate::vector::{Visitor, Vocabulary, dispatch_floats};
     use alloc::{vec, vec::Vec};
 
     /// Keeps finished tiles as one matrix of whole panels.
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn sums_of_floats_do_not_depend_on_cuts() {
         for isa in Isa::available() {
-            dispatch(isa, FloatsIgnoreCuts).expect("available");
+            dispatch_floats(isa, FloatsIgnoreCuts).expect("available");
         }
     }
 
