@@ -1,8 +1,9 @@
-//! Fills the marked blocks of README.md from the newest report in `results/`.
+//! Fills the marked blocks of README.md from the newest report in `results/`, and from the newest
+//! record beside rivals of every kernel that the text asks for.
 //!
 //!     cargo run -p tilewise-harness --example readme              writes README.md
 //!     cargo run -p tilewise-harness --example readme -- --check   fails if README.md is not as
-//!                                                                 the report it names has it
+//!                                                                 the records it names have it
 //!
 //! The blocks are described in `harness/src/report/readme.rs`.
 
@@ -10,6 +11,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use tilewise_harness::peers::record::Record;
 use tilewise_harness::report::{Report, readme};
 
 fn main() -> ExitCode {
@@ -34,18 +36,26 @@ fn run(check: bool) -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme)?;
-    // Reports made since, on whatever machine, do not make the page wrong.
-    let path = if check { named(&text)? } else { newest(&root.join("results"))? };
+    // Records made since, on whatever machine, do not make the page wrong.
+    let find = |kind: &str| if check { named(&text, kind) } else { newest(&root, kind) };
+    let path = find("-report")?;
     let report = root.join(&path).join("report.json");
     let report = fs::read(&report).map_err(|error| format!("{}: {error}", report.display()))?;
     let report: Report = serde_json::from_slice(&report)?;
-    let filled = readme::fill(&text, &report, &path)?;
+    let rivals = readme::rivals_wanted(&text).map(|kernel| {
+        let path = find(&format!("-{kernel}-rivals"))?;
+        let record = Record::read(&root.join(&path).join("peers.jsonl"))?;
+        Ok::<_, Box<dyn Error>>((kernel.to_owned(), (record, path)))
+    });
+    let rivals = rivals.collect::<Result<_, _>>()?;
+    let filled = readme::fill(&text, &readme::Sources { report, path: path.clone(), rivals })?;
     match (filled == text, check) {
-        (true, _) => println!("README.md is as {path} has it"),
+        (true, _) => println!("README.md is as {path} and its other records have it"),
         (false, true) => {
-            return Err(
-                format!("README.md is not as {path} has it; run this without --check").into()
-            );
+            return Err(format!(
+                "README.md is not as {path} and its other records have it; run this without --check"
+            )
+            .into());
         }
         (false, false) => {
             fs::write(&readme, filled)?;
@@ -55,30 +65,31 @@ fn run(check: bool) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The report the text was filled from: the first `results/<cpu>/<time>-report` in it.
-fn named(text: &str) -> Result<String, Box<dyn Error>> {
-    const KIND: &str = "-report";
+/// The record the text was filled from: the first `results/<cpu>/<time><kind>` in it.
+fn named(text: &str, kind: &str) -> Result<String, Box<dyn Error>> {
     let path = text.match_indices("results/").find_map(|(start, _)| {
         let path = &text[start..];
         let end = path.find(|c: char| c.is_whitespace() || "()[]`\"".contains(c))?;
-        let end = path[..end].find(KIND)? + KIND.len();
+        let end = path[..end].find(kind)? + kind.len();
         // The text also explains what the names are made of.
         (!path[..end].contains('<')).then(|| path[..end].to_owned())
     });
-    path.ok_or_else(|| "README.md names no report; run this without --check".into())
+    path.ok_or_else(|| {
+        format!("README.md names no results/<cpu>/<time>{kind}; run this without --check").into()
+    })
 }
 
-/// The last of `results/<cpu>/<time>-report`: their names begin with the time.
-fn newest(results: &Path) -> Result<String, Box<dyn Error>> {
-    let mut reports = Vec::new();
-    for machine in fs::read_dir(results)?.flatten() {
+/// The last of `results/<cpu>/<time><kind>`: their names begin with the time.
+fn newest(root: &Path, kind: &str) -> Result<String, Box<dyn Error>> {
+    let mut found = Vec::new();
+    for machine in fs::read_dir(root.join("results"))?.flatten() {
         for run in fs::read_dir(machine.path()).into_iter().flatten().flatten() {
-            if run.path().join("report.json").is_file() {
-                let (cpu, run) = (machine.file_name(), run.file_name());
-                reports.push((run.clone(), Path::new("results").join(cpu).join(run)));
+            let (cpu, run) = (machine.file_name(), run.file_name());
+            if run.to_string_lossy().ends_with(kind) {
+                found.push((run.clone(), Path::new("results").join(cpu).join(run)));
             }
         }
     }
-    let last = reports.into_iter().max().map(|(_, path)| path.to_string_lossy().into_owned());
-    last.ok_or_else(|| "no report in results/; make one with `tilewise report`".into())
+    let last = found.into_iter().max().map(|(_, path)| path.to_string_lossy().into_owned());
+    last.ok_or_else(|| format!("there is no results/<cpu>/<time>{kind}; make one first").into())
 }

@@ -11,10 +11,25 @@
 //! | `ladder-gemm`, `ladder-kmeans`, `ladder-stencil` | the rungs of that kernel's largest shape |
 //! | `single`, `all` | every shape on one thread, and on all |
 //! | `roofs` | the machine's limits |
+//! | `rivals-gemm`, ... | that kernel beside other libraries: counts, and every cell that was lost |
 
 use super::model::{Cell, Headline, Report};
 use super::view::{self, View};
+use crate::peers::record::Record;
+use crate::peers::table;
+use std::collections::BTreeMap;
 use tilewise_tuner::measure::Ratio;
+
+/// What the blocks are filled from. Paths are as the README links them.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The report.
+    pub report: Report,
+    /// Where it lies.
+    pub path: String,
+    /// Records beside rivals and where they lie, by kernel.
+    pub rivals: BTreeMap<String, (Record, String)>,
+}
 
 /// A README whose blocks cannot be filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,23 +55,31 @@ pub enum Error {
 
 const END: &str = "<!-- /results -->";
 
-/// The text with every block filled. `path` is where the report lies, as the README links it.
+/// The name of the block that begins on this line.
+fn opening(line: &str) -> Option<&str> {
+    let name = line.trim().strip_prefix("<!-- results:")?.strip_suffix("-->")?;
+    Some(name.trim())
+}
+
+/// The kernels whose records beside rivals the text asks for.
+pub fn rivals_wanted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(opening).filter_map(|name| name.strip_prefix("rivals-"))
+}
+
+/// The text with every block filled.
 ///
 /// # Errors
 /// [`Error`].
-pub fn fill(text: &str, report: &Report, path: &str) -> Result<String, Error> {
+pub fn fill(text: &str, sources: &Sources) -> Result<String, Error> {
     let mut out = String::new();
     let mut open: Option<(usize, &str)> = None;
     for (line, content) in text.lines().enumerate().map(|(at, content)| (at + 1, content)) {
-        let marker = content.trim();
-        let name = marker.strip_prefix("<!-- results:").and_then(|rest| rest.strip_suffix("-->"));
-        match (open, name) {
+        match (open, opening(content)) {
             (Some((line, name)), Some(_)) => return Err(Error::Open { line, name: name.into() }),
-            (Some(_), None) if marker != END => continue,
+            (Some(_), None) if content.trim() != END => continue,
             (Some(_), None) => open = None,
             (None, Some(name)) => {
-                let name = name.trim();
-                let block = block(name, report, path);
+                let block = block(name, sources);
                 let block = block.ok_or_else(|| Error::Unknown { line, name: name.into() })?;
                 out += &format!("{content}\n\n{}\n\n", block.trim_end());
                 open = Some((line, name));
@@ -73,7 +96,11 @@ pub fn fill(text: &str, report: &Report, path: &str) -> Result<String, Error> {
     }
 }
 
-fn block(name: &str, report: &Report, path: &str) -> Option<String> {
+fn block(name: &str, Sources { report, path, rivals }: &Sources) -> Option<String> {
+    if let Some(kernel) = name.strip_prefix("rivals-") {
+        let (record, path) = rivals.get(kernel)?;
+        return Some(beside(record, path));
+    }
     Some(match name {
         "picture" => format!("![The report, its first page]({path}/report.png)"),
         "source" => View::of(report).source(path),
@@ -97,6 +124,23 @@ fn results<'r>(
     view::results(&cells, side).markdown()
 }
 
+/// A record beside rivals in short: where from, the counts, and what was lost, every cell of it.
+fn beside(record: &Record, path: &str) -> String {
+    let run = &record.run;
+    let mut text = format!(
+        "Measured on {} ({} threads), {}; every shape and everybody who took part: \
+         [{path}/peers.md]({path}/peers.md). Measure the same again with `{}`.\n\n",
+        run.cpu, run.threads_allowed, run.started, run.command
+    );
+    table::groups(&record.cells)
+        .iter()
+        .for_each(|group| text += &format!("- {}\n", table::summary(group)));
+    for line in table::lost(&record.cells) {
+        text += &format!("- Behind: {line}\n");
+    }
+    text
+}
+
 fn ladder(report: &Report, kernel: &str) -> Option<String> {
     let cells = report.cells.iter().filter(|cell| cell.task.kernel == kernel);
     let work = |cell: &&Cell| cell.task.amount.work;
@@ -108,23 +152,75 @@ fn ladder(report: &Report, kernel: &str) -> Option<String> {
 mod tests {
     use super::super::sample;
     use super::*;
+    use crate::peers::entrant::Facts;
+    use crate::peers::record;
+
+    /// A record of one cell in which a rival was ahead.
+    fn rivals(report: &Report) -> Record {
+        let entry = |name: &str, factor: Option<f64>| record::Entry {
+            facts: Facts {
+                name: name.into(),
+                title: name.into(),
+                version: "1".into(),
+                dtype: "u8 x i8 -> i32".into(),
+                other_precision: false,
+                timed: "calls".into(),
+                recipe: None,
+            },
+            check: report.cells[0].arms[0].check.clone(),
+            time: sample::estimate(1e-3),
+            rate: sample::estimate(100.0),
+            factor: factor.map(sample::ratio),
+        };
+        let cell = record::Cell {
+            id: "gemm-1".into(),
+            task: report.cells[0].task.clone(),
+            threads: 1,
+            entries: vec![entry("tilewise", None), entry("rival", Some(0.9))],
+            absent: Vec::new(),
+            rounds: 20,
+            marked: 0,
+            control: None,
+        };
+        let run = record::Run {
+            schema: record::SCHEMA,
+            command: "cargo bench".into(),
+            started: report.started.clone(),
+            seconds: 1.0,
+            seed: 1,
+            cpu: report.environment.cpu.clone(),
+            slug: report.environment.slug.clone(),
+            threads_allowed: 2,
+            machine: report.environment.machine.clone(),
+            build: report.environment.build.clone(),
+        };
+        Record { run, cells: vec![cell] }
+    }
+
+    fn sources() -> Sources {
+        let (report, path) = (sample::report(), "results/x".to_owned());
+        let rivals = [("gemm".to_owned(), (rivals(&report), "results/y".to_owned()))];
+        Sources { report, path, rivals: rivals.into() }
+    }
 
     #[test]
     fn every_block_is_filled_and_filling_again_changes_nothing() {
         let names =
             ["picture", "source", "headline", "ladder-gemm", "ladder-kmeans", "ladder-stencil"];
-        let names = names.iter().chain(&["single", "all", "roofs"]);
+        let names = names.iter().chain(&["single", "all", "roofs", "rivals-gemm"]);
         let text: String =
             names.map(|name| format!("# {name}\n<!-- results:{name} -->\nold\n{END}\n")).collect();
-        let once = fill(&text, &sample::report(), "results/x").expect("filled");
-        assert!(!once.contains("\nold\n") && once.matches("# ").count() >= 8);
-        assert_eq!(fill(&once, &sample::report(), "results/x"), Ok(once));
+        assert_eq!(rivals_wanted(&text).collect::<Vec<_>>(), ["gemm"]);
+        let once = fill(&text, &sources()).expect("filled");
+        assert!(!once.contains("\nold\n") && once.matches("# ").count() >= 9);
+        assert!(once.contains("results/y/peers.md") && once.contains("- Behind: "), "{once}");
+        assert_eq!(fill(&once, &sources()), Ok(once));
     }
 
     #[test]
     fn unknown_and_open_blocks_are_refused() {
-        let report = sample::report();
-        let fill = |text: &str| fill(text, &report, "x").expect_err("an error");
+        let sources = sources();
+        let fill = |text: &str| fill(text, &sources).expect_err("an error");
         let unknown = fill("<!-- results:luck -->\n<!-- /results -->\n");
         assert_eq!(unknown, Error::Unknown { line: 1, name: "luck".into() });
         assert!(matches!(fill("a\n<!-- results:roofs -->\n"), Error::Open { line: 2, .. }));
