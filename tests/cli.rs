@@ -87,6 +87,14 @@ fn products_are_measured_and_checked() {
     assert_eq!((&cold["cache"], &cold["isa"]), (&"cold".into(), &"scalar".into()));
     let one = json("gemm --m 64 --k 64 --n 64 --threads 1 --json", "line");
     assert_eq!(one["threads"], 1);
+    // Plain code has no roof of its own.
+    assert_eq!(cold.get("roof"), None);
+    assert_eq!(one.get("roof").is_some(), one["isa"] != "scalar");
+
+    let batch = json("gemm --batch 3 --m 5 --k 33 --n 40 --json", "line");
+    assert_eq!((&batch["shape"]["batch"], &batch["shape"]["m"]), (&3.into(), &5.into()));
+    assert_eq!(batch["check"]["compared"], 3 * 5 * 40);
+    tilewise("gemm --batch 2 --m 5 --k 33 --n 40 --threads 1").assert().success();
 }
 
 #[test]
@@ -139,6 +147,8 @@ fn wrong_values_are_named() {
     refused(&format!("gemm --isa {foreign}"), 2, &[foreign, "it has scalar"]);
     refused("gemm --threads 4097", 2, &["4097", "expected 1 to"]);
     refused("gemm --threads 0", 2, &["--threads 0", "expected 1 to"]);
+    refused("gemm --batch 0", 2, &["batch is 0", "expected 1"]);
+    refused("gemm --batch 1048576 --m 4096", 2, &["elements", "smaller"]);
     refused("gemm --m 0", 2, &["m is 0", "expected 1"]);
     refused("gemm --k 99999999999", 2, &["99999999999", "expected"]);
     refused("gemm --m 1048576 --n 1048576", 2, &["1048576", "smaller"]);

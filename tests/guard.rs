@@ -75,20 +75,16 @@ impl<T> DerefMut for Guarded<T> {
     }
 }
 
-/// An allocator that ends whatever is aligned to a cache line (packed weights, scratch) where a
-/// forbidden page begins. Storage aligned to more than a page comes from the system.
+/// An allocator that ends whatever is aligned to a cache line or more (packed weights, scratch)
+/// where a forbidden page begins, as nearly as its alignment allows: to the byte for whole cache
+/// lines, and for what begins on a large page and is whole pages long.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardedLines;
 
 #[cfg(unix)]
 impl GuardedLines {
     fn guards(layout: Layout) -> bool {
-        (64..=4096).contains(&layout.align())
-    }
-
-    /// Bytes from the first one not forbidden to the storage.
-    fn offset(layout: Layout, middle: usize) -> usize {
-        (middle - layout.size()) / layout.align() * layout.align()
+        layout.align() >= 64
     }
 }
 
@@ -100,10 +96,7 @@ unsafe impl GlobalAlloc for GuardedLines {
             // SAFETY: by the caller's promise.
             return unsafe { System.alloc(layout) };
         }
-        let map = std::mem::ManuallyDrop::new(pages::Map::new(layout.size()));
-        let (middle, bytes) = map.middle();
-        // SAFETY: within the map, for it is at least as long as the layout.
-        unsafe { middle.add(Self::offset(layout, bytes)) }
+        pages::block(layout)
     }
 
     unsafe fn dealloc(&self, storage: *mut u8, layout: Layout) {
@@ -111,10 +104,8 @@ unsafe impl GlobalAlloc for GuardedLines {
             // SAFETY: by the caller's promise.
             return unsafe { System.dealloc(storage, layout) };
         }
-        // SAFETY: `alloc` made a map for this layout and gave out this place of it.
-        drop(unsafe {
-            pages::Map::around(storage, layout.size(), |middle| Self::offset(layout, middle))
-        });
+        // SAFETY: `alloc` made the block for this layout.
+        unsafe { pages::release(storage, layout) }
     }
 }
 
@@ -134,6 +125,7 @@ unsafe impl GlobalAlloc for GuardedLines {
 
 #[cfg(unix)]
 mod pages {
+    use super::Layout;
     use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
     use std::ptr;
 
@@ -163,22 +155,6 @@ mod pages {
             map
         }
 
-        /// The map made for `bytes` of which `start` was given out, so far from its middle's start.
-        ///
-        /// # Safety
-        /// It was, and nobody else takes it.
-        pub(super) unsafe fn around(
-            start: *mut u8,
-            bytes: usize,
-            offset: impl Fn(usize) -> usize,
-        ) -> Self {
-            let page = rustix::param::page_size();
-            let middle = bytes.next_multiple_of(page);
-            // SAFETY: the map begins a page before its middle, by the caller's promise.
-            let start = unsafe { start.sub(offset(middle) + page) };
-            Map { start, bytes: middle + 2 * page, page }
-        }
-
         /// Where the pages between the forbidden ones begin, and their bytes.
         pub(super) fn middle(&self) -> (*mut u8, usize) {
             // SAFETY: within the mapping.
@@ -190,6 +166,58 @@ mod pages {
         fn drop(&mut self) {
             // SAFETY: the mapping made in `new`; its owner gives up the values with it.
             let unmapped = unsafe { munmap(self.start.cast(), self.bytes) };
+            debug_assert!(unmapped.is_ok(), "a mapping of our own");
+        }
+    }
+
+    /// Storage that ends where a forbidden page begins, as nearly as its alignment allows, and
+    /// begins behind another: `[forbidden][pages of the storage][forbidden]`.
+    pub(super) fn block(layout: Layout) -> *mut u8 {
+        let (page, align) = (rustix::param::page_size(), layout.align());
+        let room = layout.size().next_multiple_of(page);
+        let slack = if align > page { align } else { 0 };
+        let (all, access) = (room + 2 * page + slack, ProtFlags::READ | ProtFlags::WRITE);
+        // SAFETY: a new anonymous mapping, where the system likes; null is what the caller of an
+        // allocator expects when there is none.
+        let Ok(map) = (unsafe { mmap_anonymous(ptr::null_mut(), all, access, MapFlags::PRIVATE) })
+        else {
+            return ptr::null_mut();
+        };
+        let before = (map.addr() + page).next_multiple_of(align.max(page)) - map.addr() - page;
+        // SAFETY: all within the mapping just made, which nobody uses yet; what lies before and
+        // behind the block is given back.
+        unsafe {
+            let block = map.byte_add(before);
+            let behind = block.byte_add(room + 2 * page);
+            unmap(map.cast(), before);
+            unmap(behind.cast(), all - before - room - 2 * page);
+            for forbidden in [block, block.byte_add(page + room)] {
+                mprotect(forbidden, page, MprotectFlags::empty()).expect("a page can be forbidden");
+            }
+            let last = if align > page { 0 } else { (room - layout.size()) / align * align };
+            block.byte_add(page + last).cast()
+        }
+    }
+
+    /// Gives a block back.
+    ///
+    /// # Safety
+    /// [`block`] made it for that layout, and nobody uses it any more.
+    pub(super) unsafe fn release(storage: *mut u8, layout: Layout) {
+        let page = rustix::param::page_size();
+        let room = layout.size().next_multiple_of(page);
+        // SAFETY: the storage begins in the first page behind the forbidden one.
+        unsafe { unmap(storage.sub(storage.addr() % page + page), room + 2 * page) }
+    }
+
+    /// Gives pages back, if there are any.
+    ///
+    /// # Safety
+    /// They are whole pages of a mapping, and nobody uses them.
+    unsafe fn unmap(start: *mut u8, bytes: usize) {
+        if bytes > 0 {
+            // SAFETY: by the caller's promise.
+            let unmapped = unsafe { munmap(start.cast(), bytes) };
             debug_assert!(unmapped.is_ok(), "a mapping of our own");
         }
     }

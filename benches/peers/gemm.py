@@ -4,25 +4,36 @@ import glob
 import os
 import sys
 
-from worker import Prepared, Refusal, Request, package, random_bytes, rival, serve
+from worker import Prepared, Refusal, Request, package, random_bytes, random_floats, rival, serve
+
+
+def weights(request: Request, stream: int):
+    """Of seven bits, but for the kernel whose name says eight: `gemm_rivals/operands.rs` says why."""
+    k, n = request.shape["k"], request.shape["n"]
+    drawn = random_bytes(request.seed, stream, (k, n), "int8")
+    return drawn if request.kernel == "gemm-8bit" else drawn >> 1
 
 
 def operands(request: Request):
-    """What `tilewise_harness::gemm::Workload` multiplies; further weights for cold calls."""
-    m, k, n = (request.shape[name] for name in "mkn")
+    """What the runner multiplies; further weights for cold calls."""
+    m, k = request.shape["m"], request.shape["k"]
     lhs = random_bytes(request.seed, 0, (m, k), "uint8")
-    streams = range(1, request.copies + 1)
-    return lhs, [random_bytes(request.seed, stream, (k, n), "int8") for stream in streams]
+    return lhs, [weights(request, stream) for stream in range(1, request.copies + 1)]
 
 
 def session(model, request: Request):
-    """A session with as many threads as asked for, each on a core of its own."""
+    """A session with as many threads as asked for, each on a core of its own.
+
+    With weights of eight bits it is told to take care where products of bytes saturate.
+    """
     ort = package("onnxruntime")
     cores = request.cores()
     options = ort.SessionOptions()
     options.intra_op_num_threads = request.threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if request.kernel == "gemm-8bit":
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if request.threads > 1:
         # The caller is one of them; the library counts processors from 1.
         os.sched_setaffinity(0, cores[:1])
@@ -85,6 +96,46 @@ def matmul_integer(request: Request) -> Prepared:
         title="onnxruntime MatMulInteger",
         version=ort.__version__,
         dtype="u8 x i8 -> i32",
+        timed="a session run from Python with bound row-major arrays; weights laid out beforehand",
+    )
+
+
+@rival("onnxruntime-linear")
+def dynamic_quantize_matmul(request: Request) -> Prepared:
+    """The fused layer: floats in, quantised over their range, floats with a bias out."""
+    numpy, onnx, ort = package("numpy"), package("onnx"), package("onnxruntime")
+    make, types = onnx.helper, onnx.TensorProto
+    m, k, n = (request.shape[name] for name in "mkn")
+    # Streams and formulas are those of `gemm_rivals/linear.rs`.
+    half, one = numpy.float32(0.5), numpy.float32(1)
+    x = random_floats(request.seed, 0, (m, k)) - half
+    scales = (random_floats(request.seed, 1 << 20, (n,)) + one) / numpy.float32(1024)
+    bias = random_floats(request.seed, (1 << 20) + 1, (n,)) - half
+    constants = {"b": weights(request, 1), "scales": scales, "bias": bias}
+    ready = session(
+        model(
+            [
+                make.make_node(
+                    "DynamicQuantizeMatMul",
+                    ["x", "b", "scales", "", "bias"],
+                    ["y"],
+                    domain="com.microsoft",
+                )
+            ],
+            [make.make_tensor_value_info("x", types.FLOAT, [m, k])],
+            [make.make_tensor_value_info("y", types.FLOAT, [m, n])],
+            [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+            [("", 21), ("com.microsoft", 1)],
+        ),
+        request,
+    )
+    out = numpy.zeros((m, n), numpy.float32)
+    return Prepared(
+        call=bound(ready, {"x": x}, {"y": out}),
+        result=lambda: out,
+        title="onnxruntime DynamicQuantizeMatMul",
+        version=ort.__version__,
+        dtype="f32 -> u8 of one scale x i8 -> f32",
         timed="a session run from Python with bound row-major arrays; weights laid out beforehand",
     )
 

@@ -3,6 +3,7 @@
 
 mod args;
 mod array;
+mod bound;
 mod failure;
 mod interrupt;
 mod machine;

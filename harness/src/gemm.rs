@@ -1,5 +1,9 @@
 //! The INT8 product as a workload: activations u8 times packed weights i8, sums in i32.
 
+mod batch;
+
+pub use batch::Batch;
+
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, random};

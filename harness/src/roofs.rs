@@ -330,6 +330,18 @@ pub fn probes(isas: &[Isa], threads: usize, caches: &CacheSizes) -> Result<Vec<P
 }
 
 impl Memory {
+    /// The smallest level that holds a working set of so many bytes. Near the size of the last
+    /// cache part of it may still come from there, so main memory counts only from four times that
+    /// size on.
+    pub fn holding(working_set: f64, caches: &CacheSizes) -> Memory {
+        match working_set {
+            bytes if bytes <= caches.l1d as f64 => Memory::L1,
+            bytes if bytes <= caches.l2 as f64 => Memory::L2,
+            bytes if bytes < 4.0 * caches.l3 as f64 => Memory::L3,
+            _ => Memory::Dram,
+        }
+    }
+
     /// What is worth knowing of it: stores past the caches concern main memory alone.
     pub const fn patterns(self) -> &'static [Pattern] {
         match self {

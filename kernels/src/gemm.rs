@@ -11,7 +11,8 @@
 //!    tiles (`drive`), a tile multiplies rows by panels (`tile`), and a finished one goes through
 //!    the stages of an [`Output`] while it is in the first-level cache (`epilogue`).
 //!
-//! [`Linear`] is the short way through all four.
+//! [`Linear`] is the short way through all four, [`Plan::run_batch`] the way for many products of
+//! one shape.
 //!
 //! # Exactness
 //!
@@ -27,6 +28,7 @@
 //! zero, so that a bias alone remains.
 
 mod backend;
+mod batch;
 mod call;
 pub(crate) mod drive;
 mod epilogue;
@@ -47,6 +49,7 @@ mod words;
 mod zeros;
 
 pub use backend::Backend;
+pub use batch::Item;
 pub use error::Error;
 pub use float::{FloatPlan, PackedFloats};
 pub use lhs::Lhs;
@@ -59,7 +62,7 @@ pub use table::{Tile, tiles};
 
 use crate::buffer::Buffer;
 use crate::isa::{Isa, MissingIsa};
-use crate::matrix::{Disjoint, MatrixMut};
+use crate::matrix::MatrixMut;
 use crate::team::Team;
 use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch, dispatch_floats};
 use call::Call;
@@ -214,7 +217,7 @@ impl Plan {
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
-        self.check_output(lhs.rows(), output, &out)?;
+        self.check_output(lhs.rows(), output, [out.rows(), out.cols()])?;
         let call = self.call(lhs, weights, scratch)?;
         Ok(dispatch_floats(self.isa, Finish { call, output, out, team })??)
     }
@@ -232,15 +235,7 @@ impl Plan {
             let [given, needed] = [scratch.lines.len() * size_of::<Line>(), self.scratch_bytes(1)];
             return Err(Error::Scratch { given, needed });
         }
-        let (shared, lines) = scratch.lines.split_at_mut(shared);
-        Ok(Call {
-            plan: self,
-            lhs,
-            weights: weights.view(),
-            members: (lines.len() / each.max(1)).min(self.recipe.split.parts()),
-            quantised: Disjoint::new(shared),
-            scratch: Disjoint::new(lines),
-        })
+        Ok(Call::new(self, lhs, weights, &mut scratch.lines))
     }
 
     fn check(&self, lhs: &Lhs<'_>, weights: &PackedWeights) -> Result<(), Error> {
@@ -258,14 +253,14 @@ impl Plan {
         &self,
         rows: usize,
         output: &O,
-        out: &MatrixMut<'_, O::Element>,
+        [out_rows, out_columns]: [usize; 2],
     ) -> Result<(), Error> {
         let Shape { n, k, .. } = self.shape;
-        if out.cols() != n {
-            return Err(self.mismatch("the output", out.rows(), out.cols()));
+        if out_columns != n {
+            return Err(self.mismatch("the output", out_rows, out_columns));
         }
-        if out.rows() != rows {
-            return Err(Error::OutputRows { given: out.rows(), expected: rows });
+        if out_rows != rows {
+            return Err(Error::OutputRows { given: out_rows, expected: rows });
         }
         output.check(Shape { m: rows, n, k })
     }
@@ -303,7 +298,10 @@ impl<O: Output> Visitor for Finish<'_, O> {
     type Output = Result<(), MissingIsa>;
 
     fn visit<T: Vocabulary>(self, token: T) -> Result<(), MissingIsa> {
-        self.call.run(&Write::new(token, self.output, self.out), self.team)
+        let (columns, stride) = (self.out.cols(), self.out.stride());
+        let out = self.out.into_disjoint();
+        let write = Write::new(token, self.output, &out).at(0, columns, stride);
+        self.call.run(&write, self.team)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Row-major views with any row stride, checked once when made; and the one way several members
 //! of a team write disjoint parts of the same slice.
 
+mod stack;
+
+pub use stack::{Stack, StackMut, Strides};
+
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -85,6 +89,14 @@ impl<'a, T> Matrix<'a, T> {
         );
         let data = self.data.get(range.start * self.stride..).unwrap_or(&[]);
         Matrix { data, rows: range.len(), ..*self }
+    }
+}
+
+impl<'a> Matrix<'a, i8> {
+    /// The same bytes, read as unsigned ones.
+    pub(crate) fn bytes(self) -> Matrix<'a, u8> {
+        let Matrix { data, rows, cols, stride } = self;
+        Matrix { data: bytemuck::cast_slice(data), rows, cols, stride }
     }
 }
 
@@ -174,6 +186,31 @@ pub enum LayoutError {
         stride: usize,
         /// Elements in the slice.
         len: usize,
+    },
+    /// The slice ends before the last matrix of a stack begins.
+    #[error("{count} matrices {distance} elements apart do not fit in {len} elements")]
+    StackTooShort {
+        /// Matrices asked for.
+        count: usize,
+        /// Elements from one to the next.
+        distance: usize,
+        /// Elements in the slice.
+        len: usize,
+    },
+    /// Matrices of a stack would overlap.
+    #[error(
+        "matrices of {rows} rows of {cols} columns with row stride {stride} overlap when they are \
+         {distance} elements apart; set them behind each other, or beside each other in shared rows"
+    )]
+    Overlap {
+        /// Elements from one to the next.
+        distance: usize,
+        /// Rows of each.
+        rows: usize,
+        /// Columns of each.
+        cols: usize,
+        /// The row stride.
+        stride: usize,
     },
 }
 

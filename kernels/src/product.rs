@@ -42,6 +42,11 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
     /// The sums of one row and one panel, in registers.
     type Acc: Copy;
 
+    /// No tile of more rows than this has all its sums in registers.
+    const MOST_ROWS: usize = usize::MAX;
+    /// Steps that a tile takes between two looks at its counter.
+    const TOGETHER: usize = 1;
+
     /// The proof of the instructions used.
     fn token(self) -> Self::Token;
 
@@ -107,6 +112,8 @@ impl<T: Vocabulary> Product for Bytes<T> {
     type Rhs = T::Rhs;
     type Acc = T::Acc;
 
+    const MOST_ROWS: usize = T::MOST_ROWS;
+
     #[inline(always)]
     fn token(self) -> T {
         self.0
@@ -161,6 +168,10 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
     type Rhs = T::RhsWords;
     type Acc = T::Acc;
 
+    /// A word step of 6x16 is 32 instructions, as many as Zen 3 starts in the 6 cycles that its
+    /// multiplications take: counting at every step is three too many.
+    const TOGETHER: usize = 2;
+
     #[inline(always)]
     fn token(self) -> T {
         self.0
@@ -196,10 +207,9 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
         self.0.store(acc, sums);
     }
 
+    /// Nothing: word steps were made just before they are read.
     #[inline(always)]
-    fn prefetch(self, address: *const WordStep) {
-        self.0.floats().prefetch(address);
-    }
+    fn prefetch(self, _address: *const WordStep) {}
 }
 
 /// Floats of 32 bits.

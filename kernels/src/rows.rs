@@ -10,4 +10,4 @@ mod gelu;
 mod quantise;
 
 pub(crate) use gelu::{gelu, gelu_tanh};
-pub(crate) use quantise::{Bytes, nearest};
+pub(crate) use quantise::{Bytes, Ranges, nearest};

@@ -77,6 +77,10 @@ pub trait ByteDot: Token {
     /// Sixteen wrapping 32-bit sums.
     type Acc: Copy;
 
+    /// No tile of more rows than this, of those its instruction set has, keeps all sums in
+    /// registers; recipes with more are followed with as many.
+    const MOST_ROWS: usize = usize::MAX;
+
     /// Sums of nothing.
     fn zero(self) -> Self::Acc;
 

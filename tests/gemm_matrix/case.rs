@@ -16,6 +16,8 @@ pub(crate) struct Case {
     /// Elements between rows of the left operand, the weights, the output and the residual.
     pub(crate) gaps: [usize; 4],
     pub(crate) lhs: LhsKind,
+    /// Whether the left operand is given column by column.
+    pub(crate) by_columns: bool,
     pub(crate) zero_point: u8,
     pub(crate) zeros: Zeros,
     pub(crate) bytes: Bytes,
@@ -100,6 +102,7 @@ impl Case {
             shape,
             gaps: [0; 4],
             lhs: LhsKind::U8,
+            by_columns: false,
             zero_point: 3,
             zeros: Zeros::None,
             bytes: Bytes::Any,
@@ -140,6 +143,7 @@ impl Draw {
             [Bytes::Any, Bytes::Extremes, Bytes::Ends, Bytes::Small, Bytes::MostlySmall],
         );
         (case.transposed, case.at_end) = (rng.random(), rng.random());
+        case.by_columns = rng.random_range(0..3) == 0;
         case.stored = rng.random_range(0..4) == 0;
         case.recipe = recipe(rng, case.recipe, isa);
         // Waking others takes longer than most of these products: mostly alone, or two.

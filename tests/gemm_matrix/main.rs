@@ -108,6 +108,7 @@ fn every_small_shape_with_every_tile() {
         // Every kind of rows meets every size of each side.
         case.lhs = LhsKind::ALL[(shape.m + shape.n + shape.k) % 3];
         case.zeros = zeros;
+        case.by_columns = (shape.m + 2 * shape.n + shape.k) % 4 == 0;
         case
     });
 }
@@ -156,14 +157,17 @@ fn drawn_cases_cover_every_choice() {
     some("no depth", &|case| case.shape.k == 0);
     some("weights from a file", &|case| case.stored);
     some("weights by column", &|case| case.transposed);
+    some("floats on the left by column", &|case| case.by_columns && case.lhs == LhsKind::F32);
+    some("signed bytes on the left by column", &|case| case.by_columns && case.lhs == LhsKind::I8);
     some("threads", &|case| case.team > 0);
 }
 
-/// The allocator is in use: what the library allocates ends where a forbidden page begins.
+/// The allocator is in use: what the library allocates ends where a forbidden page begins, also
+/// what is large enough to begin on a large page.
 #[cfg(unix)]
 #[test]
 fn scratch_and_packed_weights_are_guarded() {
-    for lines in [1, 3, 64, 1000] {
+    for lines in [1, 3, 64, 1000, 65_536, 100_032] {
         let buffer = tilewise::buffer::Buffer::<[i32; 16]>::zeroed(lines).unwrap();
         assert_eq!(buffer.as_ptr_range().end.addr() % 4096, 0, "{lines} lines");
     }

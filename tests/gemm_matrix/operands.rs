@@ -29,7 +29,8 @@ impl Case {
     pub(crate) fn operands(&self, arena: &mut Arena) -> Operands {
         let rng = &mut Pcg64Mcg::seed_from_u64(!self.seed);
         let Shape { m, n, k } = self.shape;
-        let bytes = self.lhs_bytes(rng, spread(m, k, self.gaps[0]));
+        let (rows, columns) = if self.by_columns { (k, m) } else { (m, k) };
+        let bytes = self.lhs_bytes(rng, spread(rows, columns, self.gaps[0]));
         let floats: Vec<f32> = match self.lhs {
             LhsKind::F32 => bytes.iter().map(|&byte| (f32::from(byte) - 99.5) * 0.037).collect(),
             _ => Vec::new(),
@@ -70,17 +71,19 @@ impl Case {
         let (mut meant, mut scales) = (Vec::with_capacity(m * k), vec![1.0; m]);
         let mut quantised = vec![0; k];
         for row in 0..m {
-            let at = row * (k + self.gaps[0])..row * (k + self.gaps[0]) + k;
+            let gap = self.gaps[0];
+            let at = |d| if self.by_columns { d * (m + gap) + row } else { row * (k + gap) + d };
             let zero = i32::from(self.zero_point);
             match self.lhs {
-                LhsKind::U8 => meant.extend(bytes[at].iter().map(|&byte| i32::from(byte) - zero)),
+                LhsKind::U8 => meant.extend((0..k).map(|d| i32::from(bytes[at(d)]) - zero)),
                 LhsKind::I8 => {
                     let zero = i32::from(self.zero_point.cast_signed());
-                    let signed = bytes[at].iter().map(|byte| i32::from(byte.cast_signed()));
+                    let signed = (0..k).map(|d| i32::from(bytes[at(d)].cast_signed()));
                     meant.extend(signed.map(|value| value - zero));
                 }
                 LhsKind::F32 => {
-                    let (scale, zero) = reference::quantise(&floats[at], &mut quantised);
+                    let row_of: Vec<f32> = (0..k).map(|d| floats[at(d)]).collect();
+                    let (scale, zero) = reference::quantise(&row_of, &mut quantised);
                     scales[row] = scale;
                     let zero = i32::from(zero);
                     meant.extend(quantised.iter().map(|&byte| i32::from(byte) - zero));

@@ -94,17 +94,24 @@ impl Case {
 
     fn lhs<'a>(&self, operands: &Operands, arena: &'a mut Arena) -> Lhs<'a> {
         let (Shape { m, k, .. }, zero) = (self.shape, self.zero_point);
-        let stride = k + self.gaps[0];
-        if self.lhs == LhsKind::F32 {
-            let floats = arena.put(&operands.floats, self.at_end);
-            return Lhs::f32(Matrix::with_stride(floats, m, k, stride).unwrap());
-        }
-        let bytes = &*arena.put(&operands.bytes, self.at_end);
-        if self.lhs == LhsKind::U8 {
-            return Lhs::u8(Matrix::with_stride(bytes, m, k, stride).unwrap(), zero);
-        }
-        let bytes = bytemuck::cast_slice(bytes);
-        Lhs::i8(Matrix::with_stride(bytes, m, k, stride).unwrap(), zero.cast_signed())
+        let (rows, columns) = if self.by_columns { (k, m) } else { (m, k) };
+        let stride = columns + self.gaps[0];
+        let lhs = match self.lhs {
+            LhsKind::F32 => {
+                let floats = arena.put(&operands.floats, self.at_end);
+                Lhs::f32(Matrix::with_stride(floats, rows, columns, stride).unwrap())
+            }
+            LhsKind::U8 => {
+                let bytes = arena.put(&operands.bytes, self.at_end);
+                Lhs::u8(Matrix::with_stride(bytes, rows, columns, stride).unwrap(), zero)
+            }
+            LhsKind::I8 => {
+                let bytes = bytemuck::cast_slice(arena.put(&operands.bytes, self.at_end));
+                let zero = zero.cast_signed();
+                Lhs::i8(Matrix::with_stride(bytes, rows, columns, stride).unwrap(), zero)
+            }
+        };
+        if self.by_columns { lhs.transposed() } else { lhs }
     }
 }
 

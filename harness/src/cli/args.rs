@@ -131,6 +131,10 @@ pub(super) struct GemmArgs {
     pub(super) common: Common,
     #[command(flatten)]
     pub(super) shape: GemmShape,
+    /// Products of this shape in one call, each with operands of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
+    pub(super) batch: usize,
     /// Whether inputs are in the caches when the clock starts
     #[arg(long, value_enum, default_value_t = CacheArg::Hot)]
     pub(super) cache: CacheArg,

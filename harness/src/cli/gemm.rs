@@ -6,8 +6,9 @@ use super::setup::Setup;
 use super::single;
 use std::hint::black_box;
 use tilewise::gemm::Shape;
-use tilewise_harness::gemm::{Error, Workload};
-use tilewise_harness::workload::Cache;
+use tilewise_harness::gemm::{Batch, Error, Workload};
+use tilewise_harness::workload::{Cache, Candidate, Task};
+use tilewise_tuner::problem::Setting;
 
 impl GemmShape {
     pub(super) fn shape(&self) -> Shape {
@@ -17,27 +18,49 @@ impl GemmShape {
 
 pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let shape = args.shape.shape();
-    check(&setup, shape)?;
-    let workload = Workload::new(shape, args.common.seed).map_err(failure)?;
+    let (shape, seed, cache) = (args.shape.shape(), args.common.seed, args.cache.into());
     let setting = setup.setting();
-    let chosen = setup.choose(&shape);
-    let mut candidate =
-        workload.kernel("gemm", setting.isa, &chosen, setup.team()).map_err(failure)?;
-    let line = match args.cache {
-        CacheArg::Hot => single::measure(&setup, &workload.task(Cache::Hot), &mut candidate, None),
-        CacheArg::Cold => {
-            // Twice the last cache, written: nothing of ours is left in any.
-            let mut other = vec![0u8; 2 * setup.machine.caches.l3];
-            let mut flush = || {
-                other.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
-                black_box(&mut other);
-            };
-            let task = workload.task(Cache::Cold);
-            single::measure(&setup, &task, &mut candidate, Some(&mut flush))
-        }
+    if args.batch == 1 {
+        check(&setup, shape)?;
+        let workload = Workload::new(shape, seed).map_err(failure)?;
+        let candidate = workload.kernel("gemm", setting.isa, &setup.choose(&shape), setup.team());
+        return measure(args, &setup, &workload.task(cache), candidate.map_err(failure)?);
+    }
+    Batch::check(args.batch, shape).map_err(Failure::usage)?;
+    let what = format_args!("a batch of {} products of {shape}", args.batch);
+    setup.check_memory(what, Batch::bytes(args.batch, shape))?;
+    let batch = Batch::new(args.batch, shape, seed).map_err(failure)?;
+    // Members take whole products as far as there are enough for all.
+    let threads = if args.batch < setting.threads { setting.threads } else { 1 };
+    let chosen = setup.choose_in(&shape, &Setting { threads, ..setting });
+    let candidate = batch.kernel("gemm", setting.isa, &chosen, setup.team()).map_err(failure)?;
+    measure(args, &setup, &batch.task(cache), candidate)
+}
+
+fn measure(
+    args: &GemmArgs,
+    setup: &Setup,
+    task: &Task,
+    mut candidate: Candidate<'_>,
+) -> Result<(), Failure> {
+    // Twice the last cache, written: nothing of ours is left in any.
+    let size = if task.cache == Cache::Cold { 2 * setup.machine.caches.l3 } else { 0 };
+    let mut other = vec![0u8; size];
+    let mut flush = || {
+        other.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+        black_box(&mut other);
     };
-    line?.print(args.common.json)
+    let flush: Option<&mut dyn FnMut()> = if size > 0 { Some(&mut flush) } else { None };
+    single::measure(setup, task, &mut candidate, flush)?.print(args.common.json)
+}
+
+impl From<CacheArg> for Cache {
+    fn from(cache: CacheArg) -> Cache {
+        match cache {
+            CacheArg::Hot => Cache::Hot,
+            CacheArg::Cold => Cache::Cold,
+        }
+    }
 }
 
 /// Whether a product can be measured here at all.

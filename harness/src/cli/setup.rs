@@ -49,7 +49,16 @@ impl Setup {
 
     /// The recipe for a problem; a record that had to be refused is told.
     pub(super) fn choose<P: Problem>(&self, problem: &P) -> Chosen<P::Recipe> {
-        let chosen = self.wisdom.choose(problem, &self.setting());
+        self.choose_in(problem, &self.setting())
+    }
+
+    /// The same for another setting than that of the flags.
+    pub(super) fn choose_in<P: Problem>(
+        &self,
+        problem: &P,
+        setting: &Setting<'_>,
+    ) -> Chosen<P::Recipe> {
+        let chosen = self.wisdom.choose(problem, setting);
         if let Some(reason) = &chosen.refused {
             let shape = problem.shape();
             output::remark(format_args!(

@@ -1,5 +1,6 @@
 //! What the commands that measure one thing share: check it, time it, print a line or a table.
 
+use super::bound::Bounds;
 use super::failure::Failure;
 use super::output;
 use super::setup::Setup;
@@ -33,14 +34,17 @@ pub(super) fn measure(
             candidate.title, check.max_error, check.tolerance
         )));
     }
+    let bounds = Bounds::new(setup, task, candidate)?;
     let mut arm = Arm::new("run", || candidate.work.run());
     if let Some(before) = before {
         arm = arm.before(before);
     }
-    let session = Stopwatch::within(BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
+    let arms = std::iter::once(arm).chain(bounds.arms()).collect();
+    let session = Stopwatch::within(BUDGET).measure(arms).map_err(Failure::failed)?;
     let time = session.time("run").map_err(Failure::failed)?;
+    let [roof, share] = bounds.share(&session, "run")?;
     let recipe = candidate.recipe.as_ref();
-    let Value::Object(fields) = json!({
+    let Value::Object(mut fields) = json!({
         "schema": 1,
         "kernel": task.kernel,
         "shape": task.shape,
@@ -69,6 +73,10 @@ pub(super) fn measure(
     }) else {
         unreachable!("an object was written")
     };
+    if !roof.is_null() {
+        fields.insert("roof".into(), roof);
+        fields.insert("share_of_roof".into(), share);
+    }
     Ok(Line { fields })
 }
 

@@ -14,12 +14,13 @@ use tilewise::{Isa, Team};
 const STEPS: usize = 1 << 15;
 
 /// Sums of sixteen columns: 24 fill 24 of 32 512-bit registers (the GEMM tile's number); with
-/// 256-bit registers a sum takes two of the 16; AVX-512 without VNNI needs some for its products.
+/// 256-bit registers a sum takes two of the 16; without VNNI some are needed for products.
 const fn byte_sums(isa: Isa) -> usize {
     match isa {
         Isa::Avx512Vnni => 24,
         Isa::Avx512 => 12,
-        Isa::AvxVnni | Isa::Avx2 => 6,
+        Isa::AvxVnni => 6,
+        Isa::Avx2 => 5,
         _ => 4,
     }
 }
@@ -82,6 +83,7 @@ impl Choice for Dots {
             24 => dots::<T, 24, 1>(token),
             12 => dots::<T, 12, 12>(token),
             6 => dots::<T, 6, 6>(token),
+            5 => dots::<T, 5, 5>(token),
             _ => dots::<T, 4, 4>(token),
         }
     }

@@ -58,9 +58,12 @@ impl<T: Vocabulary> Backend<T> {
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
-        self.plan.check_output(lhs.rows(), output, &out)?;
+        let (columns, stride) = (out.cols(), out.stride());
+        self.plan.check_output(lhs.rows(), output, [out.rows(), columns])?;
         let call = self.plan.call(lhs, weights, scratch)?;
-        call.run_on(self.token, &Write::new(self.token, output, out), team);
+        let out = out.into_disjoint();
+        let write = Write::new(self.token, output, &out).at(0, columns, stride);
+        call.run_on(self.token, &write, team);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::quantise::{Quantised, lines_of_row, quantise};
 use super::table::MAX_ROWS;
 use super::words::{ByteProduct, HALVES, Widened};
 use super::zeros::LessZeros;
-use super::{Line, Plan};
+use super::{Line, PackedWeights, Plan};
 use crate::isa::MissingIsa;
 use crate::matrix::Disjoint;
 use crate::product::{Bytes, Words};
@@ -26,7 +26,26 @@ pub(super) struct Call<'a> {
     pub(super) scratch: Disjoint<'a, Line>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// A call whose operands were checked, with all its scratch.
+    pub(super) fn new(
+        plan: &'a Plan,
+        lhs: Lhs<'a>,
+        weights: &'a PackedWeights,
+        lines: &'a mut [Line],
+    ) -> Self {
+        let (each, shared) = (plan.lines().all(), plan.shared_lines());
+        let (shared, lines) = lines.split_at_mut(shared);
+        Call {
+            plan,
+            lhs,
+            weights: weights.view(),
+            members: (lines.len() / each.max(1)).min(plan.recipe.split.parts()),
+            quantised: Disjoint::new(shared),
+            scratch: Disjoint::new(lines),
+        }
+    }
+
     /// Multiplies on the instruction set of the plan. Generic over nothing, so that all loops and
     /// tiles behind it are compiled with this crate: with them in everybody's `Plan::run`, a program
     /// with three outputs took 17 s to compile instead of 0.8.
@@ -180,6 +199,7 @@ impl Piece<'_> {
             (bytemuck::cast_slice_mut(groups), bytemuck::cast_slice_mut(&mut steps[..]));
         let mut cuts = call.plan.cuts;
         cuts.steps *= halves;
+        cuts.tile.rows = cuts.tile.rows.min(P::MOST_ROWS);
         let mut epilogue = LessZeros {
             sink,
             weights: call.weights,

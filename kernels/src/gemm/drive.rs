@@ -19,7 +19,7 @@
 pub(crate) use super::operand::{Columns, Panels, Rows};
 pub(crate) use super::tile::Outer;
 
-use super::table::{MAX_PANELS, MAX_ROWS, Tile, tile_fn};
+use super::table::{MAX_PANELS, MAX_ROWS, RUN, Tile, tile_fn};
 use super::tile::Ends;
 use crate::isa::Token;
 use crate::product::Product;
@@ -39,7 +39,7 @@ pub(crate) trait Epilogue<P: Product> {
         None
     }
 
-    /// A tile is done.
+    /// Up to [`RUN`] tiles below each other are done, given as one.
     fn finish(&mut self, tile: TileSums<'_, P::Sum>);
 }
 
@@ -69,9 +69,7 @@ impl<'a, P: Product, L: Rows<P>> Block<'a, P, L> {
     #[inline(always)]
     fn new(lhs: &'a L, rows: Range<usize>, steps: usize, room: &'a mut [P::Group]) -> Self {
         if !lhs.in_place() {
-            for (i, index) in rows.clone().enumerate() {
-                lhs.pack(index, &mut room[i * steps..][..steps]);
-            }
+            lhs.pack(rows.clone(), room, steps);
         }
         Block { lhs, packed: room, steps, rows }
     }
@@ -101,14 +99,10 @@ pub(crate) struct Cuts {
 }
 
 impl Cuts {
-    /// Panels of sums that must wait between two cuts of `steps` of depth.
+    /// Panels of sums that wait: between two cuts of `steps` of depth those of a block, else those
+    /// of tiles that are finished together.
     pub(crate) fn sums(&self, steps: usize) -> usize {
-        let tiles = if self.steps >= steps {
-            1
-        } else {
-            self.rows.div_ceil(self.tile.rows) * self.panels.div_ceil(self.tile.panels)
-        };
-        tiles * self.tile.sums()
+        if self.steps >= steps { RUN * self.tile.sums() } else { self.rows * self.panels }
     }
 }
 
@@ -187,19 +181,23 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                     }
                 }
                 let rhs = &rhs[..panels.len()];
+                let last = steps.end == all;
+                let (mut first_row, mut first_slot) = (block.rows.start, slot);
                 for rows in cut(block.rows.clone(), size.rows) {
+                    let (row, end) = (rows.start, rows.end);
                     let sums = &mut room[slot..][..rows.len() * rhs.len()];
-                    let (row, rows) = (rows.start, rows.len());
-                    let mut tile = TileSums { row, panel, rows, panels: rhs.len(), sums };
-                    let last = steps.end == all;
+                    slot += sums.len();
+                    let mut tile =
+                        TileSums { row, panel, rows: rows.len(), panels: rhs.len(), sums };
                     let less = if last { epilogue.less(&tile) } else { None };
                     let ends = Ends { resume: steps.start > 0, less };
                     self.tile(block, (rhs, steps.clone()), ends, &mut tile);
-                    if last {
-                        epilogue.finish(tile);
-                    }
-                    if cuts > 1 {
-                        slot += size.sums();
+                    if last && (end == block.rows.end || end - first_row > (RUN - 1) * size.rows) {
+                        let (row, rows, sums) =
+                            (first_row, end - first_row, &mut room[first_slot..slot]);
+                        epilogue.finish(TileSums { row, panel, rows, panels: rhs.len(), sums });
+                        slot = if cuts > 1 { slot } else { 0 };
+                        (first_row, first_slot) = (end, slot);
                     }
                 }
             }

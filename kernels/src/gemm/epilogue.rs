@@ -7,36 +7,42 @@
 
 use super::drive::TileSums;
 use super::output::{Output, Place};
-use super::table::{MAX_PANELS, MAX_ROWS};
+use super::table::{MAX_PANELS, RUN_ROWS};
 use crate::isa::Token;
-use crate::matrix::{Disjoint, MatrixMut};
+use crate::matrix::Disjoint;
 use crate::vector::PANEL;
 
 /// Takes finished tiles.
 pub(super) trait Sink<S>: Sync {
-    /// Writes a tile whose rows have these scales.
-    fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; MAX_ROWS]);
+    /// Writes some of them below each other, whose rows have these scales.
+    fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]);
 }
 
 /// Writes what an [`Output`] makes of the sums.
 pub(super) struct Write<'a, T, S, O: Output<S>> {
     token: T,
     output: &'a O,
-    out: Disjoint<'a, O::Element>,
+    out: &'a Disjoint<'a, O::Element>,
+    /// Where row 0 begins.
+    start: usize,
     columns: usize,
     stride: usize,
 }
 
 impl<'a, T: Token, S, O: Output<S>> Write<'a, T, S, O> {
-    /// To a matrix, by the float instructions of `token`.
-    pub(super) fn new(token: T, output: &'a O, out: MatrixMut<'a, O::Element>) -> Self {
-        let (columns, stride) = (out.cols(), out.stride());
-        Write { token, output, out: out.into_disjoint(), columns, stride }
+    /// By the float instructions of `token`, to a matrix that is yet to be [placed](Write::at).
+    pub(super) fn new(token: T, output: &'a O, out: &'a Disjoint<'a, O::Element>) -> Self {
+        Write { token, output, out, start: 0, columns: 0, stride: 0 }
+    }
+
+    /// To rows of so many columns, the first at `start` and each `stride` behind the one before.
+    pub(super) fn at(self, start: usize, columns: usize, stride: usize) -> Self {
+        Write { start, columns, stride, ..self }
     }
 }
 
 impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
-    fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; MAX_ROWS]) {
+    fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {
         self.token.run(
             #[inline(always)]
             || self.tile(tile, scales),
@@ -46,7 +52,7 @@ impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
 
 impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
     #[inline(always)]
-    fn tile(&self, tile: &TileSums<'_, S>, scales: &[f32; MAX_ROWS]) {
+    fn tile(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {
         let columns = self.columns - tile.panel * PANEL;
         // Written out for every number of panels: loops over panels, checking each piece they
         // write, cost 8 % of 1024^3.
@@ -64,7 +70,7 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
 
     /// Writes the first `NP` panels of a tile.
     #[inline(always)]
-    fn panels<const NP: usize>(&self, tile: &TileSums<'_, S>, scales: &[f32; MAX_ROWS]) {
+    fn panels<const NP: usize>(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {
         let first = tile.panel * PANEL;
         let mut columns = [self.output.columns(first); NP];
         for p in 1..NP {
@@ -83,7 +89,7 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
 
     /// Writes the first `width` columns of the last panel of the matrix, which a tile ends with.
     #[inline(always)]
-    fn last_panel(&self, tile: &TileSums<'_, S>, scales: &[f32; MAX_ROWS], width: usize) {
+    fn last_panel(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS], width: usize) {
         let column = self.columns - width;
         let columns = self.output.columns(column);
         let rows = tile.sums.chunks_exact(tile.panels).zip(scales).zip(tile.row..);
@@ -97,9 +103,9 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
     #[inline(always)]
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
     fn target(&self, row: usize, column: usize, width: usize) -> &mut [O::Element] {
-        let start = row * self.stride + column;
-        // SAFETY: parts of a split do not overlap, a part's tiles do not, and a tile's pieces
-        // are written one after the other.
+        let start = self.start + row * self.stride + column;
+        // SAFETY: parts of a split do not overlap, a part's tiles do not, products of
+        // a batch do not, and a tile's pieces are written one after the other.
         unsafe { self.out.part(start..start + width) }
     }
 }

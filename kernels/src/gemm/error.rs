@@ -3,6 +3,7 @@
 use super::{Shape, Tile, tiles};
 use crate::buffer::OutOfMemory;
 use crate::isa::{Isa, MissingIsa};
+use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::fmt;
 
@@ -89,6 +90,14 @@ pub enum Error {
     OutputScale {
         /// The scale.
         given: f32,
+    },
+    /// A product of a batch that cannot be made.
+    #[error("product {index} of the batch: {source}")]
+    Item {
+        /// Which.
+        index: usize,
+        /// Why not.
+        source: Box<Error>,
     },
     /// The scratch is too small.
     #[error("scratch of {given} bytes; this plan needs at least {needed}")]

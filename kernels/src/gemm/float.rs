@@ -10,7 +10,7 @@
 
 use super::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, TileSums, share};
 use super::epilogue::{Sink, Write};
-use super::table::MAX_ROWS;
+use super::table::RUN_ROWS;
 use super::{Error, Line, Output, Recipe, Scratch, Shape};
 use crate::buffer::Buffer;
 use crate::isa::{Isa, MissingIsa};
@@ -240,7 +240,10 @@ impl<O: Output<f32>> Visitor for Finish<'_, O> {
     type Output = Result<(), MissingIsa>;
 
     fn visit<T: Vocabulary>(self, token: T) -> Result<(), MissingIsa> {
-        self.call.run(&Write::new(token, self.output, self.out), self.team)
+        let (columns, stride) = (self.out.cols(), self.out.stride());
+        let out = self.out.into_disjoint();
+        let write = Write::new(token, self.output, &out).at(0, columns, stride);
+        self.call.run(&write, self.team)
     }
 }
 
@@ -299,6 +302,6 @@ struct Finished<'a>(&'a dyn Sink<f32>);
 impl<T: Vocabulary> Epilogue<Floats<T>> for Finished<'_> {
     #[inline(always)]
     fn finish(&mut self, tile: TileSums<'_, f32>) {
-        self.0.write(&tile, &[1.0; MAX_ROWS]);
+        self.0.write(&tile, &[1.0; RUN_ROWS]);
     }
 }

@@ -3,6 +3,7 @@
 //! The tile multiplies unsigned bytes. Signed activations are the same case: `a ^ 0x80` is
 //! `a + 128` as an unsigned byte, so their zero point becomes `za + 128`. Floats are quantised
 //! row by row into scratch ([`quantise`](super::quantise)) and are unsigned bytes from there on.
+//! Operands stored column by column become rows when a block of them is packed, or quantised.
 
 use super::drive::Rows;
 use super::quantise::Quantised;
@@ -10,6 +11,7 @@ use super::{Error, Scales};
 use crate::matrix::Matrix;
 use crate::product::Bytes;
 use crate::vector::{GROUP, Vocabulary};
+use core::ops::Range;
 
 /// Activations, `m` rows of `k`, and what they mean.
 ///
@@ -31,14 +33,33 @@ pub struct Lhs<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Values<'a> {
     Bytes(ByteRows<'a>, Zero),
-    F32(Matrix<'a, f32>),
+    F32(Stored<'a, f32>),
+}
+
+/// A matrix as it is stored, and which way it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored<'a, T> {
+    pub(super) values: Matrix<'a, T>,
+    /// Whether its rows are columns of the operand.
+    pub(super) transposed: bool,
+}
+
+impl<T> Stored<'_, T> {
+    pub(super) fn rows(&self) -> usize {
+        if self.transposed { self.values.cols() } else { self.values.rows() }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        if self.transposed { self.values.rows() } else { self.values.cols() }
+    }
 }
 
 /// Rows of bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum ByteRows<'a> {
-    U8(Matrix<'a, u8>),
-    I8(Matrix<'a, i8>),
+pub(super) struct ByteRows<'a> {
+    pub(super) stored: Stored<'a, u8>,
+    /// The bit that makes unsigned bytes of them: 0x80 in signed ones.
+    flip: u8,
 }
 
 /// A zero point as the tile reads bytes, that of signed ones moved by 128.
@@ -48,12 +69,13 @@ pub(super) struct Zero(pub(super) i32);
 impl<'a> Lhs<'a> {
     /// Unsigned bytes that mean `byte - zero_point`.
     pub fn u8(values: Matrix<'a, u8>, zero_point: u8) -> Self {
-        Self::new(Values::Bytes(ByteRows::U8(values), Zero(zero_point.into())))
+        Self::new(Values::Bytes(ByteRows::new(values, 0), Zero(zero_point.into())))
     }
 
     /// Signed bytes that mean `byte - zero_point`.
     pub fn i8(values: Matrix<'a, i8>, zero_point: i8) -> Self {
-        Self::new(Values::Bytes(ByteRows::I8(values), Zero(i32::from(zero_point) + 128)))
+        let rows = ByteRows::new(values.bytes(), 0x80);
+        Self::new(Values::Bytes(rows, Zero(i32::from(zero_point) + 128)))
     }
 
     /// Floats, quantised to bytes on the way in, each row over its own range, which always
@@ -70,11 +92,30 @@ impl<'a> Lhs<'a> {
     /// a row depends on that row alone. A row that holds a NaN or an infinity has no range: its
     /// bytes are zero and its scale is NaN, and so are all real numbers made of its sums.
     pub fn f32(values: Matrix<'a, f32>) -> Self {
-        Self::new(Values::F32(values))
+        Self::new(Values::F32(Stored { values, transposed: false }))
     }
 
     fn new(values: Values<'a>) -> Self {
         Lhs { values, scales: Scales::All(1.0) }
+    }
+
+    /// The same operand from a matrix that is stored column by column, so that each of its rows is
+    /// one column of the operand: `k` rows of `m`, any stride (the leading dimension) between them.
+    ///
+    /// ```
+    /// use tilewise::{Matrix, gemm::Lhs};
+    /// let by_columns = [1, 4, 2, 5, 3, 6];
+    /// let lhs = Lhs::u8(Matrix::new(&by_columns, 3, 2)?, 0).transposed();
+    /// assert_eq!((lhs.rows(), lhs.depth()), (2, 3));
+    /// # Ok::<(), tilewise::matrix::LayoutError>(())
+    /// ```
+    pub fn transposed(mut self) -> Self {
+        let transposed = match &mut self.values {
+            Values::Bytes(rows, _) => &mut rows.stored.transposed,
+            Values::F32(stored) => &mut stored.transposed,
+        };
+        *transposed = !*transposed;
+        self
     }
 
     /// Multiplies what the numbers mean by a scale, or each row by its own: what one step of a
@@ -87,18 +128,16 @@ impl<'a> Lhs<'a> {
     /// How many rows ("m" of this call).
     pub fn rows(&self) -> usize {
         match self.values {
-            Values::Bytes(ByteRows::U8(values), _) => values.rows(),
-            Values::Bytes(ByteRows::I8(values), _) => values.rows(),
-            Values::F32(values) => values.rows(),
+            Values::Bytes(rows, _) => rows.stored.rows(),
+            Values::F32(stored) => stored.rows(),
         }
     }
 
     /// How deep a row is.
     pub fn depth(&self) -> usize {
         match self.values {
-            Values::Bytes(ByteRows::U8(values), _) => values.cols(),
-            Values::Bytes(ByteRows::I8(values), _) => values.cols(),
-            Values::F32(values) => values.cols(),
+            Values::Bytes(rows, _) => rows.stored.depth(),
+            Values::F32(stored) => stored.depth(),
         }
     }
 
@@ -143,37 +182,89 @@ impl Meaning<'_> {
     }
 }
 
+impl<'a> ByteRows<'a> {
+    /// Those of a matrix, row by row.
+    pub(super) fn new(values: Matrix<'a, u8>, flip: u8) -> Self {
+        ByteRows { stored: Stored { values, transposed: false }, flip }
+    }
+
+    /// One byte, as the tile reads it.
+    pub(super) fn byte(&self, row: usize, depth: usize) -> u8 {
+        let Stored { values, transposed } = self.stored;
+        let (row, depth) = if transposed { (depth, row) } else { (row, depth) };
+        values.row(row)[depth] ^ self.flip
+    }
+
+    /// Copies a row of a matrix that has it as a row.
+    #[inline(always)]
+    fn pack_row(&self, index: usize, bytes: &mut [u8]) {
+        let from = self.stored.values.row(index);
+        let (row, tail) = bytes.split_at_mut(from.len());
+        for (to, &from) in row.iter_mut().zip(from) {
+            *to = from ^ self.flip;
+        }
+        tail.fill(0);
+    }
+
+    /// Copies one group of up to [`LANES`] rows that a matrix has as columns.
+    #[inline(always)]
+    fn group(&self, rows: Range<usize>, depth: usize) -> [[u8; GROUP]; LANES] {
+        let values = self.stored.values;
+        let mut columns = [[0; LANES]; GROUP];
+        for (d, column) in (depth..values.rows()).zip(&mut columns) {
+            let from = &values.row(d)[rows.clone()];
+            if let Some(full) = from.first_chunk() {
+                *column = *full;
+            } else {
+                column[..from.len()].copy_from_slice(from);
+            }
+            for byte in column {
+                *byte ^= self.flip;
+            }
+        }
+        let mut groups = [[0; GROUP]; LANES];
+        for r in 0..LANES {
+            for d in 0..GROUP {
+                groups[r][d] = columns[d][r];
+            }
+        }
+        groups
+    }
+}
+
+/// Rows that are packed from columns at the same time.
+const LANES: usize = 16;
+
 impl<T: Vocabulary> Rows<Bytes<T>> for ByteRows<'_> {
     #[inline(always)]
     fn in_place(&self) -> bool {
-        matches!(self, ByteRows::U8(values) if values.cols().is_multiple_of(GROUP))
+        let Stored { values, transposed } = self.stored;
+        !transposed && self.flip == 0 && values.cols().is_multiple_of(GROUP)
     }
 
     #[inline(always)]
     fn row(&self, index: usize) -> &[[u8; GROUP]] {
-        match self {
-            ByteRows::U8(values) => values.row(index).as_chunks().0,
-            ByteRows::I8(_) => &[],
-        }
+        self.stored.values.row(index).as_chunks().0
     }
 
     #[inline(always)]
-    fn pack(&self, index: usize, groups: &mut [[u8; GROUP]]) {
-        let bytes = groups.as_flattened_mut();
-        let tail = match self {
-            ByteRows::U8(values) => {
-                let (row, tail) = bytes.split_at_mut(values.cols());
-                row.copy_from_slice(values.row(index));
-                tail
+    fn pack(&self, rows: Range<usize>, groups: &mut [[u8; GROUP]], stride: usize) {
+        let steps = self.stored.depth().div_ceil(GROUP);
+        if !self.stored.transposed {
+            for (i, index) in rows.enumerate() {
+                self.pack_row(index, groups[i * stride..][..steps].as_flattened_mut());
             }
-            ByteRows::I8(values) => {
-                let (row, tail) = bytes.split_at_mut(values.cols());
-                for (to, &from) in row.iter_mut().zip(values.row(index)) {
-                    *to = from.cast_unsigned() ^ 0x80;
+            return;
+        }
+        for first in rows.clone().step_by(LANES) {
+            let some = first..rows.end.min(first + LANES);
+            let groups = &mut groups[(first - rows.start) * stride..];
+            for step in 0..steps {
+                let packed = self.group(some.clone(), step * GROUP);
+                for (i, group) in packed.into_iter().take(some.len()).enumerate() {
+                    groups[i * stride + step] = group;
                 }
-                tail
             }
-        };
-        tail.fill(0);
+        }
     }
 }

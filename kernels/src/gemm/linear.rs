@@ -72,6 +72,14 @@ impl Linear {
         &self.weights
     }
 
+    /// Bytes of [`Linear::scratch`].
+    ///
+    /// # Errors
+    /// [`Error::Oversized`] for more rows than can be addressed.
+    pub fn scratch_bytes(&self, rows: usize, threads: usize) -> Result<usize, Error> {
+        Ok(self.plan(rows, threads)?.scratch_bytes(threads))
+    }
+
     /// Room for calls of up to `rows` rows on a team of `threads`.
     ///
     /// # Errors

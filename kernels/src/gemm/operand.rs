@@ -18,8 +18,9 @@ pub(crate) trait Rows<P: Product>: Sync {
     /// The groups of a row, where they lie.
     fn row(&self, index: usize) -> &[P::Group];
 
-    /// Copies a row, as groups.
-    fn pack(&self, index: usize, groups: &mut [P::Group]);
+    /// Copies rows, as groups, the first to the front and each further one `stride` groups behind
+    /// the one before it.
+    fn pack(&self, rows: Range<usize>, groups: &mut [P::Group], stride: usize);
 }
 
 /// Floats in rows are read where they lie.
@@ -35,8 +36,10 @@ impl<T: Token<Floats: FloatExtra>> Rows<Floats<T>> for Matrix<'_, f32> {
     }
 
     #[inline(always)]
-    fn pack(&self, index: usize, groups: &mut [f32]) {
-        groups.copy_from_slice(Matrix::row(self, index));
+    fn pack(&self, rows: Range<usize>, groups: &mut [f32], stride: usize) {
+        for (i, index) in rows.enumerate() {
+            groups[i * stride..][..self.cols()].copy_from_slice(Matrix::row(self, index));
+        }
     }
 }
 

@@ -9,12 +9,12 @@
 //! not begin at the same place of the cache.
 
 use super::Line;
-use super::lhs::ByteRows;
+use super::lhs::{ByteRows, Stored};
 use super::{Lhs, Scales};
 use crate::isa::Token;
 use crate::matrix::Matrix;
-use crate::rows::Bytes;
-use crate::vector::GROUP;
+use crate::rows::{Bytes, Ranges};
+use crate::vector::{GROUP, PANEL};
 
 /// Lines of scratch a row of `k` takes.
 pub(super) fn lines_of_row(k: usize) -> usize {
@@ -24,7 +24,7 @@ pub(super) fn lines_of_row(k: usize) -> usize {
 /// Quantises the rows of `values` from `first` on into as many as `lines` has room for.
 pub(super) fn quantise<T: Token>(
     token: T,
-    values: Matrix<'_, f32>,
+    values: Stored<'_, f32>,
     scales: Scales<'_>,
     first: usize,
     lines: &mut [Line],
@@ -32,23 +32,89 @@ pub(super) fn quantise<T: Token>(
     token.run(
         #[inline(always)]
         || {
-            let rows = lines.chunks_exact_mut(lines_of_row(values.cols()));
-            let end = first + rows.len();
-            // The range of a row is found before the row before it is written: finding it ends
-            // in a chain of comparisons and divisions, which then takes less time of its own.
-            let mut next = if first < end { Some(Bytes::of(values.row(first))) } else { None };
-            for (index, row) in (first..end).zip(rows) {
-                let Some(meaning) = next else { break };
-                next = if index + 1 < end { Some(Bytes::of(values.row(index + 1))) } else { None };
-                let (note, bytes) = row.split_last_mut().expect("a line for the notes");
-                let (bytes, rest) = bytemuck::cast_slice_mut(bytes).split_at_mut(values.cols());
-                meaning.quantise(values.row(index), bytes);
-                rest.fill(0);
-                note[0] = (meaning.scale * scales.at(index)).to_bits().cast_signed();
-                note[1] = meaning.zero_point;
-            }
+            let room = Room { lines, k: values.depth(), first, scales };
+            if values.transposed { room.columns(values.values) } else { room.rows(values.values) }
         },
     );
+}
+
+/// Lines for some rows, those from `first` on.
+struct Room<'a> {
+    lines: &'a mut [Line],
+    k: usize,
+    first: usize,
+    scales: Scales<'a>,
+}
+
+impl Room<'_> {
+    /// From rows.
+    #[inline(always)]
+    fn rows(self, values: Matrix<'_, f32>) {
+        let Room { lines, k, first, scales } = self;
+        let rows = lines.chunks_exact_mut(lines_of_row(k));
+        let end = first + rows.len();
+        // The range of a row is found before the row before it is written: finding it ends in a
+        // chain of comparisons and divisions, which then takes less time of its own.
+        let mut next = if first < end { Some(Bytes::of(values.row(first))) } else { None };
+        for (index, row) in (first..end).zip(rows) {
+            let Some(meaning) = next else { break };
+            next = if index + 1 < end { Some(Bytes::of(values.row(index + 1))) } else { None };
+            let bytes = noted(row, k, meaning, scales.at(index));
+            meaning.quantise(values.row(index), bytes);
+        }
+    }
+
+    /// From columns, a cache line of each at a time.
+    #[inline(always)]
+    fn columns(self, values: Matrix<'_, f32>) {
+        let Room { lines, k, first, scales } = self;
+        let width = lines_of_row(k);
+        for (some, lines) in lines.chunks_mut(width * PANEL).enumerate() {
+            let start = first + some * PANEL;
+            let (count, mut ranges) = (lines.len() / width, Ranges::default());
+            for depth in 0..k {
+                ranges.add(&some_of(values.row(depth), start, count));
+            }
+            let meanings = ranges.meanings();
+            for (r, row) in lines.chunks_exact_mut(width).enumerate() {
+                noted(row, k, meanings[r], scales.at(start + r));
+            }
+            let bytes: &mut [u8] = bytemuck::cast_slice_mut(lines);
+            for depth in 0..k {
+                let values = some_of(values.row(depth), start, count);
+                let mut quantised = [0; PANEL];
+                for r in 0..PANEL {
+                    quantised[r] = meanings[r].byte(values[r]);
+                }
+                for (r, byte) in quantised.into_iter().take(count).enumerate() {
+                    bytes[r * width * size_of::<Line>() + depth] = byte;
+                }
+            }
+        }
+    }
+}
+
+/// Notes what the bytes of a row will mean, ends them with zeros, and gives the `k` to be written.
+#[inline(always)]
+fn noted(row: &mut [Line], k: usize, meaning: Bytes, scale: f32) -> &mut [u8] {
+    let (note, bytes) = row.split_last_mut().expect("a line for the notes");
+    note[0] = (meaning.scale * scale).to_bits().cast_signed();
+    note[1] = meaning.zero_point;
+    let (bytes, rest) = bytemuck::cast_slice_mut(bytes).split_at_mut(k);
+    rest.fill(0);
+    bytes
+}
+
+/// `count` values from `start`, then zeros.
+#[inline(always)]
+fn some_of(values: &[f32], start: usize, count: usize) -> [f32; PANEL] {
+    let from = &values[start..start + count];
+    if let Some(full) = from.first_chunk() {
+        return *full;
+    }
+    let mut some = [0.0; PANEL];
+    some[..count].copy_from_slice(from);
+    some
 }
 
 /// Quantised rows, for reading.
@@ -70,7 +136,7 @@ impl<'a> Quantised<'a> {
         let (bytes, stride) = (bytemuck::cast_slice(self.lines), self.width * size_of::<Line>());
         let columns = lhs.depth().next_multiple_of(GROUP);
         let rows = Matrix::with_stride(bytes, lhs.rows(), columns, stride);
-        ByteRows::U8(rows.expect("a row's lines hold its bytes"))
+        ByteRows::new(rows.expect("a row's lines hold its bytes"), 0)
     }
 
     #[inline(always)]

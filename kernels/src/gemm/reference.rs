@@ -1,6 +1,6 @@
 //! Three loops, and formulas for one number: what every other path must equal to the bit.
 
-use super::lhs::{ByteRows, Values, Zero};
+use super::lhs::{Stored, Values, Zero};
 use super::{Byte, Lhs};
 use crate::matrix::Matrix;
 use crate::rows;
@@ -32,19 +32,22 @@ pub fn multiply(lhs: Lhs<'_>, weights: Matrix<'_, i8>, zero_points: &[i8], out: 
 /// What the bytes of a row mean, but for their scale.
 fn row_less_zero_point(lhs: &Lhs<'_>, index: usize, row: &mut [i32]) {
     match lhs.values {
-        Values::Bytes(ByteRows::U8(values), Zero(zero)) => {
-            for (to, &byte) in row.iter_mut().zip(values.row(index)) {
-                *to = i32::from(byte) - zero;
+        Values::Bytes(rows, Zero(zero)) => {
+            for (depth, to) in row.iter_mut().enumerate() {
+                *to = i32::from(rows.byte(index, depth)) - zero;
             }
         }
-        Values::Bytes(ByteRows::I8(values), Zero(zero)) => {
-            for (to, &byte) in row.iter_mut().zip(values.row(index)) {
-                *to = i32::from(byte) - (zero - 128);
-            }
-        }
-        Values::F32(values) => {
-            let mut bytes = vec![0; row.len()];
-            let (_, zero) = quantise(values.row(index), &mut bytes);
+        Values::F32(Stored { values, transposed }) => {
+            let (mut bytes, mut column) = (vec![0; row.len()], vec![0.0; row.len()]);
+            let floats = if transposed {
+                for (depth, to) in column.iter_mut().enumerate() {
+                    *to = values.row(depth)[index];
+                }
+                &column
+            } else {
+                values.row(index)
+            };
+            let (_, zero) = quantise(floats, &mut bytes);
             for (to, byte) in row.iter_mut().zip(bytes) {
                 *to = i32::from(byte) - i32::from(zero);
             }

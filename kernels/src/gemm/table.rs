@@ -14,6 +14,14 @@ pub(crate) const MAX_ROWS: usize = 8;
 /// ... or more panels.
 pub(crate) const MAX_PANELS: usize = 4;
 
+/// So many tiles below each other are finished together, for what becomes of them begins with the
+/// same for all of their rows: a call, and what the columns need. Their sums still fit the
+/// first-level cache beside a panel.
+pub(crate) const RUN: usize = 4;
+
+/// Rows that are finished together at most.
+pub(crate) const RUN_ROWS: usize = RUN * MAX_ROWS;
+
 /// The size of a register tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -97,25 +97,15 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
             }
         }
     }
-    for step in 0..steps {
-        // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that stays a
-        // call, and every sum is spilled around it.
-        let mut rhs = [product.load(&panels[0][step]); NP];
-        for p in 1..NP {
-            rhs[p] = product.load(&panels[p][step]);
+    let mut step = 0;
+    while P::TOGETHER > 1 && step + P::TOGETHER <= steps {
+        for step in step..step + P::TOGETHER {
+            take(product, (&rows, &panels), step, &mut acc);
         }
-        // Where a panel ends, the next one of this tile begins; what is news is the next tile's.
-        let ahead = step + AHEAD;
-        let ahead = if ahead < steps { ahead } else { ahead + (NP - 1) * steps };
-        for p in 0..NP {
-            product.prefetch(panels[p].as_ptr().wrapping_add(ahead));
-        }
-        for r in 0..MR {
-            let lhs = product.broadcast(rows[r][step]);
-            for p in 0..NP {
-                acc[r][p] = product.step(acc[r][p], lhs, rhs[p]);
-            }
-        }
+        step += P::TOGETHER;
+    }
+    for step in step..steps {
+        take(product, (&rows, &panels), step, &mut acc);
     }
     let Some(Outer { rows, columns }) = ends.less else {
         for r in 0..MR {
@@ -131,6 +121,34 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
             let mut line = [P::Sum::zeroed(); PANEL];
             product.store(acc[r][p], &mut line);
             sums[r][p] = P::Sum::less(line, rows[r], columns[p]);
+        }
+    }
+}
+
+/// Takes one step of the panels times one group of each row into the sums.
+#[inline(always)]
+fn take<P: Product, const MR: usize, const NP: usize>(
+    product: P,
+    (rows, panels): (&[&[P::Group]; MR], &[&[P::Step]; NP]),
+    step: usize,
+    acc: &mut [[P::Acc; NP]; MR],
+) {
+    // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that stays a
+    // call, and every sum is spilled around it.
+    let mut rhs = [product.load(&panels[0][step]); NP];
+    for p in 1..NP {
+        rhs[p] = product.load(&panels[p][step]);
+    }
+    // Where a panel ends, the next one of this tile begins; what is news is the next tile's.
+    let (ahead, steps) = (step + AHEAD, panels[0].len());
+    let ahead = if ahead < steps { ahead } else { ahead + (NP - 1) * steps };
+    for p in 0..NP {
+        product.prefetch(panels[p].as_ptr().wrapping_add(ahead));
+    }
+    for r in 0..MR {
+        let lhs = product.broadcast(rows[r][step]);
+        for p in 0..NP {
+            acc[r][p] = product.step(acc[r][p], lhs, rhs[p]);
         }
     }
 }

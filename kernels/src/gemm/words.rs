@@ -2,8 +2,8 @@
 //!
 //! Rows are widened when a block of them begins, panels when a tile's worth of them does, so that
 //! every register tile of the block shares the work. The first of two word steps has the even
-//! bytes of a step, the second the odd ones: then widening is shifts within 16-bit lanes. Widening in the tile instead costs a fifth
-//! of its time (AVX2: the table of its file in `vector`).
+//! bytes of a step, the second the odd ones: then widening is shifts within 16-bit lanes. Widening
+//! in the tile instead costs a fifth of its time (AVX2: the table of its file in `vector`).
 
 use super::drive::{Columns, Panels, Rows};
 use crate::product::{Bytes, Product, Words};
@@ -48,29 +48,39 @@ impl<T: Vocabulary + WordDot, L: Rows<Bytes<T>>> Rows<Words<T>> for Widened<&L> 
         &[]
     }
 
-    /// Through the second half of the room, which is as large as the row of bytes: widening runs
-    /// upwards and is never ahead of what it has yet to read.
+    /// Through the second half of a row's room, which is as large as the row of bytes: widening
+    /// runs upwards and is never ahead of what it has yet to read.
     #[inline(always)]
-    fn pack(&self, index: usize, groups: &mut [[i16; HALVES]]) {
-        const CHUNK: usize = 16;
+    fn pack(&self, rows: Range<usize>, groups: &mut [[i16; HALVES]], stride: usize) {
         let room: &mut [[u8; GROUP]] = bytemuck::cast_slice_mut(groups);
-        let half = room.len() / HALVES;
-        if self.0.in_place() {
-            room[half..].copy_from_slice(self.0.row(index));
-        } else {
-            self.0.pack(index, &mut room[half..]);
+        let half = stride / HALVES;
+        if !self.0.in_place() && !rows.is_empty() {
+            self.0.pack(rows.clone(), &mut room[half..], stride);
         }
-        for start in (0..half).step_by(CHUNK) {
-            let len = CHUNK.min(half - start);
-            let mut bytes = [[0; GROUP]; CHUNK];
-            bytes[..len].copy_from_slice(&room[half + start..][..len]);
-            let words = bytes.map(|group| {
-                let pairs: [u16; HALVES] = bytemuck::cast(group);
-                [pairs.map(|pair| pair & 0xff), pairs.map(|pair| pair >> 8)]
-            });
-            let words: [[u8; GROUP]; CHUNK * HALVES] = bytemuck::cast(words);
-            room[start * HALVES..][..len * HALVES].copy_from_slice(&words[..len * HALVES]);
+        for (room, index) in room.chunks_exact_mut(stride.max(1)).zip(rows) {
+            if self.0.in_place() {
+                room[half..].copy_from_slice(self.0.row(index));
+            }
+            widen(room);
         }
+    }
+}
+
+/// Makes words of the bytes in the second half of `room`, in all of it.
+#[inline(always)]
+fn widen(room: &mut [[u8; GROUP]]) {
+    const CHUNK: usize = 16;
+    let half = room.len() / HALVES;
+    for start in (0..half).step_by(CHUNK) {
+        let len = CHUNK.min(half - start);
+        let mut bytes = [[0; GROUP]; CHUNK];
+        bytes[..len].copy_from_slice(&room[half + start..][..len]);
+        let words = bytes.map(|group| {
+            let pairs: [u16; HALVES] = bytemuck::cast(group);
+            [pairs.map(|pair| pair & 0xff), pairs.map(|pair| pair >> 8)]
+        });
+        let words: [[u8; GROUP]; CHUNK * HALVES] = bytemuck::cast(words);
+        room[start * HALVES..][..len * HALVES].copy_from_slice(&words[..len * HALVES]);
     }
 }
 

@@ -9,7 +9,7 @@ use super::drive::{Block, Epilogue, Outer, Rows, TileSums};
 use super::epilogue::Sink;
 use super::lhs::{Meaning, Zero};
 use super::pack::Weights;
-use super::table::MAX_ROWS;
+use super::table::{MAX_ROWS, RUN_ROWS};
 use super::words::ByteProduct;
 use crate::product::Sum;
 
@@ -53,7 +53,7 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
     #[inline(always)]
     fn finish(&mut self, mut tile: TileSums<'_, i32>) {
         self.take_rhs_zero_points(&mut tile);
-        let mut scales = [0.0; MAX_ROWS];
+        let mut scales = [0.0; RUN_ROWS];
         for (row, scale) in (tile.row..tile.row + tile.rows).zip(&mut scales) {
             *scale = self.meaning.scale(row);
         }

@@ -1,5 +1,6 @@
 //! Floats to bytes: the one rounding rule, and the range of a row.
 
+use crate::vector::PANEL;
 use core::ops::RangeInclusive;
 
 /// 1.5 * 2^23. Numbers up to 2^22 in size, added to it, are rounded to whole ones, ties to even,
@@ -38,6 +39,12 @@ impl Bytes {
     #[inline(always)]
     pub(crate) fn of(row: &[f32]) -> Bytes {
         let (low, high) = range(row);
+        Self::over(low, high)
+    }
+
+    /// Those of a row whose range this is.
+    #[inline(always)]
+    fn over(low: f32, high: f32) -> Bytes {
         let scale = high / 255.0 - low / 255.0;
         let scale = if scale < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { scale };
         let inverse = 1.0 / scale;
@@ -47,10 +54,51 @@ impl Bytes {
     /// `nearest(value * (1 / scale)) + zero_point`, in `0..=255`; zeros for a row without range.
     #[inline(always)]
     pub(crate) fn quantise(self, row: &[f32], bytes: &mut [u8]) {
-        let zero = self.zero_point;
         for (byte, &value) in bytes.iter_mut().zip(row) {
-            *byte = (nearest(value * self.inverse, -zero..=255 - zero) + zero) as u8;
+            *byte = self.byte(value);
         }
+    }
+
+    /// The byte of a number.
+    #[inline(always)]
+    pub(crate) fn byte(self, value: f32) -> u8 {
+        let zero = self.zero_point;
+        (nearest(value * self.inverse, -zero..=255 - zero) + zero) as u8
+    }
+}
+
+/// The ranges of sixteen rows that are read beside each other, number by number; see [`range`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ranges {
+    low: [u32; PANEL],
+    high: [i32; PANEL],
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        Ranges { low: [(-0.0f32).to_bits(); PANEL], high: [0; PANEL] }
+    }
+}
+
+impl Ranges {
+    /// Takes in the next number of every row.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, values: &[f32; PANEL]) {
+        for r in 0..PANEL {
+            self.low[r] = self.low[r].max(values[r].to_bits());
+            self.high[r] = self.high[r].max(values[r].to_bits().cast_signed());
+        }
+    }
+
+    /// What the bytes of each row will mean.
+    #[inline(always)]
+    pub(crate) fn meanings(self) -> [Bytes; PANEL] {
+        let mut meanings = [Bytes { scale: 0.0, zero_point: 0, inverse: 0.0 }; PANEL];
+        for r in 0..PANEL {
+            let (low, high) = ends(self.low[r], self.high[r]);
+            meanings[r] = Bytes::over(low, high);
+        }
+        meanings
     }
 }
 
@@ -66,6 +114,12 @@ fn range(row: &[f32]) -> (f32, f32) {
         low = low.max(value.to_bits());
         high = high.max(value.to_bits().cast_signed());
     }
+    ends(low, high)
+}
+
+/// The ends of a range as floats.
+#[inline(always)]
+fn ends(low: u32, high: i32) -> (f32, f32) {
     let (low, high) = (f32::from_bits(low), f32::from_bits(high.cast_unsigned()));
     if low.is_finite() && high.is_finite() { (low, high) } else { (f32::NAN, f32::NAN) }
 }

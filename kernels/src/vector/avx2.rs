@@ -30,6 +30,9 @@ impl ByteDot for Avx2 {
     type Rhs = [Widened; 2];
     type Acc = [__m256i; 2];
 
+    /// 8 registers of sums, 4 of a step, 2 of a group, a mask and a product.
+    const MOST_ROWS: usize = 4;
+
     #[inline(always)]
     fn zero(self) -> Self::Acc {
         // SAFETY: the token proves AVX2.
@@ -96,6 +99,10 @@ impl ByteDot for Pairs<Avx2> {
     type Lhs = __m256i;
     type Rhs = [__m256i; 2];
     type Acc = [__m256i; 2];
+
+    /// 10 registers of sums, 2 of a step, a group, the ones and a product. With 6 rows the compiler
+    /// spills two sums and moves ten others about at every step.
+    const MOST_ROWS: usize = 5;
 
     #[inline(always)]
     fn zero(self) -> Self::Acc {

@@ -93,7 +93,7 @@ impl<'a> Roofs<'a> {
     /// what a unit of its own is worth in the work's: what the arithmetic allows, or what moving
     /// the compulsory bytes allows at the level of memory they come from.
     pub(super) fn over(&self, amount: &Amount, isa: &str, threads: usize) -> Option<Bounding<'_>> {
-        let memory = level(amount.working_set, &self.caches);
+        let memory = Memory::holding(amount.working_set, &self.caches);
         let on = self.probes.iter().zip(&self.before);
         let on = on.filter(|(_, limit)| limit.threads == threads);
         let bounds = on.filter_map(|(probe, limit)| {
@@ -122,17 +122,6 @@ pub(super) struct Bounding<'r> {
     pub(super) per_unit: f64,
     /// The upper end of the roof as measured on its own, in billions of the arm's work a second.
     pub(super) alone: f64,
-}
-
-/// The smallest level that holds the working set. Near the size of the last cache part of it may
-/// still come from there, so main memory counts only from four times that size on.
-fn level(working_set: f64, caches: &CacheSizes) -> Memory {
-    match working_set {
-        bytes if bytes <= caches.l1d as f64 => Memory::L1,
-        bytes if bytes <= caches.l2 as f64 => Memory::L2,
-        bytes if bytes < 4.0 * caches.l3 as f64 => Memory::L3,
-        _ => Memory::Dram,
-    }
 }
 
 /// Copies to main memory may stream; copies within caches do not.

@@ -1,0 +1,166 @@
+//! Many products of one shape in one call.
+//!
+//! Each member of the team takes whole products, for then nobody waits for anybody; what is left
+//! over when all have had the same number is shared as a single product is. With 16 products of
+//! 128 x 64 x 128 and two members that is one wait instead of 16.
+
+use super::call::Call;
+use super::epilogue::Write;
+use super::{Error, Lhs, Line, Output, PackedWeights, Plan, Scratch};
+use crate::buffer::Buffer;
+use crate::isa::MissingIsa;
+use crate::matrix::{Disjoint, StackMut, Strides};
+use crate::team::{Member, Solo, Team};
+use crate::vector::{Visitor, Vocabulary, dispatch_floats};
+
+/// One product of a batch: everything but where it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a, O> {
+    /// Its left operand.
+    pub lhs: Lhs<'a>,
+    /// Its right operand; several products may share one.
+    pub weights: &'a PackedWeights,
+    /// What is made of its sums.
+    pub output: O,
+}
+
+impl Plan {
+    /// Bytes of scratch for a [batch](Plan::run_batch) on a team of `threads`.
+    pub fn batch_scratch_bytes(&self, threads: usize) -> usize {
+        let lines = self.lines().all().saturating_add(self.shared_lines());
+        lines.saturating_mul(threads.max(1)).saturating_mul(size_of::<Line>())
+    }
+
+    /// Scratch for a [batch](Plan::run_batch) on a team of `threads`; a larger team leaves the
+    /// rest of its members idle. It is large enough for [`Plan::run`] too.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](super::Error::OutOfMemory).
+    pub fn batch_scratch(&self, threads: usize) -> Result<Scratch, Error> {
+        let lines = self.batch_scratch_bytes(threads) / size_of::<Line>();
+        Ok(Scratch { lines: Buffer::zeroed(lines)? })
+    }
+
+    /// Makes the products of `items`, each as [`Plan::run`] would, and writes that of the first
+    /// to the first matrix of `out`, and so on.
+    ///
+    /// A recipe for one thread suits batches of many products, one for the whole team those of
+    /// fewer products than members.
+    ///
+    /// ```
+    /// use tilewise::{Isa, Matrix, Solo, cache::CacheSizes, matrix::{Stack, StackMut}};
+    /// use tilewise::gemm::{Item, Lhs, PackedWeights, Plan, Recipe, Shape, Store};
+    ///
+    /// let shape = Shape { m: 1, n: 2, k: 2 };
+    /// let recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), 1);
+    /// let plan = Plan::new(shape, Isa::best(), recipe)?;
+    /// let weights = PackedWeights::pack(Matrix::new(&[1, 2, 3, 4], 2, 2)?)?;
+    ///
+    /// let rows = Stack::new(&[1, 0, 0, 1, 1, 1], 3, [1, 2])?;
+    /// let item = |rows| Item { lhs: Lhs::u8(rows, 0), weights: &weights, output: Store };
+    /// let items: Vec<_> = rows.iter().map(item).collect();
+    /// let mut out = [0; 6];
+    /// let stack = StackMut::new(&mut out, 3, [1, 2])?;
+    /// plan.run_batch(&items, stack, &mut plan.batch_scratch(1)?, &Solo)?;
+    /// assert_eq!(out, [1, 2, 3, 4, 4, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Length`] when `out` has another number of matrices than there are items;
+    /// [`Error::Item`] with what [`Plan::run`] says of the first that does not fit;
+    /// [`Error::Scratch`] for scratch that is not of [`Plan::batch_scratch`]. Nothing is written
+    /// then.
+    pub fn run_batch<O: Output>(
+        &self,
+        items: &[Item<'_, O>],
+        out: StackMut<'_, O::Element>,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
+        let (given, expected) = (out.count(), items.len());
+        if given != expected {
+            return Err(Error::Length { what: "matrices for the outputs", given, expected });
+        }
+        for (index, item) in items.iter().enumerate() {
+            self.check_item(item, out.size())
+                .map_err(|error| Error::Item { index, source: error.into() })?;
+        }
+        let each = self.shared_lines().saturating_add(self.lines().all());
+        let given = scratch.lines.len();
+        if given < each {
+            let [given, needed] = [given * size_of::<Line>(), self.batch_scratch_bytes(1)];
+            return Err(Error::Scratch { given, needed });
+        }
+        let (strides, members) = (out.strides(), given / each.max(1));
+        let batch = Batch {
+            plan: self,
+            items,
+            columns: out.size()[1],
+            strides,
+            out: &out.into_disjoint(),
+            members: members.min(team.size()).max(1),
+            each,
+            scratch,
+            team,
+        };
+        Ok(dispatch_floats(self.isa, batch)??)
+    }
+
+    fn check_item<O: Output>(&self, item: &Item<'_, O>, out: [usize; 2]) -> Result<(), Error> {
+        self.check_output(item.lhs.rows(), &item.output, out)?;
+        self.check(&item.lhs, item.weights)
+    }
+}
+
+/// A batch in which everything fits.
+struct Batch<'a, O: Output> {
+    plan: &'a Plan,
+    items: &'a [Item<'a, O>],
+    columns: usize,
+    strides: Strides,
+    out: &'a Disjoint<'a, O::Element>,
+    /// Members that take whole products.
+    members: usize,
+    /// Lines of scratch of each.
+    each: usize,
+    scratch: &'a mut Scratch,
+    team: &'a dyn Team,
+}
+
+impl<O: Output> Visitor for Batch<'_, O> {
+    type Output = Result<(), MissingIsa>;
+
+    fn visit<T: Vocabulary>(self, token: T) -> Result<(), MissingIsa> {
+        let Batch { plan, items, members, each, team, .. } = self;
+        let multiply = |index: usize, lines: &mut [Line], team: &dyn Team| {
+            let item = &items[index];
+            let start = index * self.strides.matrix;
+            let write =
+                Write::new(token, &item.output, self.out).at(start, self.columns, self.strides.row);
+            Call::new(plan, item.lhs, item.weights, lines).run(&write, team)
+        };
+        let whole = items.len() / members * members;
+        if whole > 0 {
+            let scratch = Disjoint::new(&mut self.scratch.lines);
+            team.run(&|member| {
+                let share = member.share_among(members, whole);
+                if !share.is_empty() {
+                    let lines = own(&scratch, member, each);
+                    for index in share {
+                        multiply(index, &mut *lines, &Solo).expect("as there as its floats are");
+                    }
+                }
+            });
+        }
+        (whole..items.len()).try_for_each(|index| multiply(index, &mut self.scratch.lines, team))
+    }
+}
+
+/// The lines of one member.
+#[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+fn own<'a>(scratch: &Disjoint<'a, Line>, member: Member<'_>, each: usize) -> &'a mut [Line] {
+    let start = member.index() * each;
+    // SAFETY: each member asks once, for its own lines.
+    unsafe { scratch.part(start..start + each) }
+}

@@ -1,0 +1,196 @@
+//! Batches of products: whatever their number, the strides of their operands and the team, each
+//! equals the reference bit for bit, and nothing between or beside them is written.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use tilewise::cache::CacheSizes;
+use tilewise::gemm::{
+    Dequantise, Error, Item, Lhs, PackedWeights, Plan, Recipe, Scales, Scratch, Shape, Split,
+    Store, reference,
+};
+use tilewise::matrix::{Stack, StackMut, Strides};
+use tilewise::{Isa, Matrix, Solo};
+use tilewise_tests::{each_isa, guarded, teams};
+
+/// Operands of a batch whose outputs stand as `strides` say.
+struct Case {
+    count: usize,
+    shape: Shape,
+    lhs: Vec<u8>,
+    lhs_strides: Strides,
+    weights: Vec<i8>,
+    strides: Strides,
+}
+
+impl Case {
+    fn draw(rng: &mut Pcg64Mcg) -> Case {
+        let count = rng.random_range(0..9);
+        let [m, n, k] = [20, 70, 50].map(|most| rng.random_range(0..=most));
+        let shape = Shape { m, n, k };
+        let gap = rng.random_range(0..5);
+        // Behind each other, beside each other in shared rows, or, to be read, all the same.
+        let beside = Strides { row: (k + gap) * count.max(1), matrix: k + gap };
+        let lhs_strides = match rng.random_range(0..3) {
+            0 => Strides { row: k + gap, matrix: m * (k + gap) + gap },
+            1 => beside,
+            _ => Strides { row: k, matrix: 0 },
+        };
+        let strides = match rng.random() {
+            true => Strides { row: n + gap, matrix: m * (n + gap) + gap },
+            false => Strides { row: (n + gap) * count.max(1), matrix: n + gap },
+        };
+        let len = |[rows, cols]: [usize; 2], strides: Strides| match (count, rows) {
+            (0, _) | (_, 0) => count.saturating_sub(1) * strides.matrix,
+            _ => (count - 1) * strides.matrix + (rows - 1) * strides.row + cols,
+        };
+        let lhs = (0..len([m, k], lhs_strides)).map(|_| rng.random()).collect();
+        let weights = (0..count * k * n).map(|_| rng.random()).collect();
+        Case { count, shape, lhs, lhs_strides, weights, strides }
+    }
+
+    fn rows(&self) -> Stack<'_, u8> {
+        let Shape { m, k, .. } = self.shape;
+        Stack::with_strides(&self.lhs, self.count, [m, k], self.lhs_strides).unwrap()
+    }
+
+    fn set(&self, index: usize) -> Matrix<'_, i8> {
+        let Shape { n, k, .. } = self.shape;
+        Matrix::new(&self.weights[index * k * n..][..k * n], k, n).unwrap()
+    }
+
+    fn out_len(&self) -> usize {
+        let Shape { m, n, .. } = self.shape;
+        match (self.count, m) {
+            (0, _) | (_, 0) => self.count.saturating_sub(1) * self.strides.matrix,
+            (count, m) => (count - 1) * self.strides.matrix + (m - 1) * self.strides.row + n,
+        }
+    }
+
+    /// What must stand in the output, `before` where nothing is written.
+    fn expected<E: Copy>(&self, before: E, value: impl Fn(usize, i32) -> E) -> Vec<E> {
+        let Shape { m, n, .. } = self.shape;
+        let mut expected = vec![before; self.out_len()];
+        for (index, rows) in self.rows().iter().enumerate() {
+            let mut sums = vec![0; m * n];
+            reference::multiply(Lhs::u8(rows, 7), self.set(index), &[], &mut sums);
+            for (i, row) in sums.chunks(n.max(1)).enumerate() {
+                let start = index * self.strides.matrix + i * self.strides.row;
+                for (to, &sum) in expected[start..].iter_mut().zip(row) {
+                    *to = value(index, sum);
+                }
+            }
+        }
+        expected
+    }
+}
+
+fn recipe(rng: &mut Pcg64Mcg, shape: Shape, isa: Isa) -> Recipe {
+    let mut recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
+    recipe.mc = rng.random_range(1..30);
+    recipe.split = Split { rows: rng.random_range(1..4), columns: rng.random_range(1..4) };
+    recipe
+}
+
+#[test]
+fn products_of_a_batch_equal_the_reference() {
+    each_isa(|isa| {
+        let rng = &mut Pcg64Mcg::seed_from_u64(isa.name().len() as u64);
+        for index in 0..120 {
+            let case = Case::draw(rng);
+            let Case { count, shape, strides, .. } = case;
+            let size = [shape.m, shape.n];
+            let weights: Vec<PackedWeights> =
+                (0..count).map(|index| PackedWeights::pack(case.set(index)).unwrap()).collect();
+            let plan = Plan::new(shape, isa, recipe(rng, shape, isa)).unwrap();
+            let mut scratch = plan.batch_scratch(rng.random_range(1..5)).unwrap();
+            let team = teams()[index % teams().len()].1;
+
+            let item = |(rows, weights)| Item { lhs: Lhs::u8(rows, 7), weights, output: Store };
+            let items: Vec<_> = case.rows().iter().zip(&weights).map(item).collect();
+            let mut out = guarded(&vec![-7; case.out_len()]);
+            let stack = StackMut::with_strides(&mut out, count, size, strides).unwrap();
+            plan.run_batch(&items, stack, &mut scratch, team).unwrap();
+            assert!(*out == case.expected(-7, |_, sum| sum), "{isa}, {count} of {shape}");
+
+            // Scales of its own for each product.
+            let scale = |index: usize| index as f32 * 0.5 + 0.25;
+            let item = |(index, (rows, weights))| {
+                let output = Dequantise { scales: Scales::All(scale(index)) };
+                Item { lhs: Lhs::u8(rows, 7), weights, output }
+            };
+            let items: Vec<_> = case.rows().iter().zip(&weights).enumerate().map(item).collect();
+            let mut out = guarded(&vec![-7.0; case.out_len()]);
+            let stack = StackMut::with_strides(&mut out, count, size, strides).unwrap();
+            plan.run_batch(&items, stack, &mut scratch, team).unwrap();
+            let expected =
+                case.expected(-7.0, |index, sum| reference::dequantise(sum, 1.0, scale(index)));
+            assert!(*out == expected, "{isa}, {count} of {shape}, real numbers");
+        }
+    });
+}
+
+#[test]
+fn floats_are_quantised_by_each_member_for_its_products() {
+    let (count, shape) = (5, Shape { m: 6, n: 33, k: 19 });
+    let Shape { m, n, k } = shape;
+    let x: Vec<f32> = (0..count * m * k).map(|i| (i * 7919 % 1009) as f32 / 97.0 - 5.0).collect();
+    let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
+    let weights = Matrix::new(&weights, k, n).unwrap();
+    let packed = PackedWeights::pack(weights).unwrap();
+    let mut expected = vec![0; count * m * n];
+    let stack = Stack::new(&x, count, [m, k]).unwrap();
+    for (rows, sums) in stack.iter().zip(expected.chunks_exact_mut(m * n)) {
+        reference::multiply(Lhs::f32(rows), weights, &[], sums);
+    }
+    let item = |rows| Item { lhs: Lhs::f32(rows), weights: &packed, output: Store };
+    let items: Vec<_> = stack.iter().map(item).collect();
+    each_isa(|isa| {
+        let plan =
+            Plan::new(shape, isa, Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 2)).unwrap();
+        for (name, team) in teams() {
+            let mut out = vec![0; count * m * n];
+            let view = StackMut::new(&mut out, count, [m, n]).unwrap();
+            let mut scratch = plan.batch_scratch(team.size()).unwrap();
+            plan.run_batch(&items, view, &mut scratch, *team).unwrap();
+            assert_eq!(out, expected, "{isa}, {name}");
+        }
+    });
+}
+
+#[test]
+fn what_does_not_fit_is_named_and_nothing_is_written() {
+    let shape = Shape { m: 2, n: 3, k: 4 };
+    let isa = Isa::best();
+    let plan =
+        Plan::new(shape, isa, Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1)).unwrap();
+    let [right, other] = [[0; 12]; 2];
+    let right = PackedWeights::pack(Matrix::new(&right, 4, 3).unwrap()).unwrap();
+    let other = PackedWeights::pack(Matrix::new(&other, 3, 4).unwrap()).unwrap();
+    let rows = [1; 16];
+    let rows = Stack::new(&rows, 2, [2, 4]).unwrap();
+    let mut scratch = plan.batch_scratch(1).unwrap();
+    let mut run = |weights: [&PackedWeights; 2], count, given: Option<&mut Scratch>| {
+        let item = |(rows, weights)| Item { lhs: Lhs::u8(rows, 0), weights, output: Store };
+        let items: Vec<_> = rows.iter().zip(weights).map(item).collect();
+        let mut out = [-7; 18];
+        let stack = StackMut::new(&mut out, count, [2, 3]).unwrap();
+        let scratch = given.unwrap_or(&mut scratch);
+        let result = plan.run_batch(&items, stack, scratch, &Solo);
+        assert!(result.is_ok() || out == [-7; 18]);
+        result
+    };
+    assert_eq!(run([&right; 2], 2, None), Ok(()));
+    let error = run([&right, &other], 2, None).unwrap_err();
+    assert!(matches!(error, Error::Item { index: 1, .. }));
+    let message = "product 1 of the batch: the matrix of weights has 3 rows and 4 columns; the \
+                   plan is for m 2, n 3, k 4";
+    assert_eq!(error.to_string(), message);
+    let error = run([&right; 2], 3, None).unwrap_err();
+    assert!(error.to_string().starts_with("3 matrices for the outputs, but 2"), "{error}");
+
+    let small = Shape { m: 1, n: 1, k: 1 };
+    let recipe = Recipe::estimate(small, isa, &CacheSizes::ASSUMED, 1);
+    let mut scratch = Plan::new(small, isa, recipe).unwrap().batch_scratch(1).unwrap();
+    let error = run([&right; 2], 2, Some(&mut scratch)).unwrap_err();
+    assert!(matches!(error, Error::Scratch { .. }), "{error}");
+}
