@@ -11,6 +11,7 @@
 mod batch;
 mod config;
 mod error;
+mod export;
 pub mod metrics;
 mod pooling;
 pub mod squad;
