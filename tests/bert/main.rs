@@ -1,6 +1,7 @@
 //! BERT from files to answers: what is read, what is refused, and what comes out.
 
 mod folder;
+mod forward;
 mod read;
 mod text;
 
