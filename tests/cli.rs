@@ -1,6 +1,8 @@
 //! The command line end to end: results against their JSON Schemas, and every kind of bad input
 //! answered by one clear line, never by a panic or half a file.
 
+#[path = "cli/bert.rs"]
+mod bert;
 #[path = "cli/kmeans.rs"]
 mod kmeans;
 #[path = "cli/peers.rs"]
@@ -70,7 +72,7 @@ fn the_machine_is_printed() {
 
 #[test]
 fn every_command_shows_an_example() {
-    for command in ["machine", "report", "gemm", "kmeans", "stencil", "tune"] {
+    for command in ["machine", "report", "gemm", "kmeans", "stencil", "bert", "tune"] {
         let output = tilewise(&format!("{command} --help")).output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("Example:"), "{command}: {text}");

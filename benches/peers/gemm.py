@@ -4,6 +4,7 @@ import glob
 import os
 import sys
 
+from ort import bound, session
 from worker import Prepared, Refusal, Request, package, random_bytes, random_floats, rival, serve
 
 
@@ -21,29 +22,6 @@ def operands(request: Request):
     return lhs, [weights(request, stream) for stream in range(1, request.copies + 1)]
 
 
-def session(model, request: Request):
-    """A session with as many threads as asked for, each on a core of its own.
-
-    With weights of eight bits it is told to take care where products of bytes saturate.
-    """
-    ort = package("onnxruntime")
-    cores = request.cores()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = request.threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    if request.kernel == "gemm-8bit":
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    if request.threads > 1:
-        # The caller is one of them; the library counts processors from 1.
-        os.sched_setaffinity(0, cores[:1])
-        others = ";".join(str(core + 1) for core in cores[1:])
-        options.add_session_config_entry("session.intra_op_thread_affinities", others)
-    return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
 def model(nodes, inputs, outputs, constants, domains):
     """A graph of `nodes`, its weights constant, so that the library lays them out beforehand."""
     onnx = package("onnx")
@@ -52,21 +30,6 @@ def model(nodes, inputs, outputs, constants, domains):
     made = onnx.helper.make_model(graph, opset_imports=opsets)
     made.ir_version = 10
     return made
-
-
-def bound(ready, feeds, outputs):
-    """A call of a session that reads and writes the arrays given, without copies."""
-    binding = ready.io_binding()
-    for name, array in feeds.items():
-        binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-    for name, array in outputs.items():
-        binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-
-    def run() -> None:
-        ready.run_with_iobinding(binding)
-
-    run.keeps = feeds, outputs  # The library has their addresses only.
-    return run
 
 
 @rival("onnxruntime")
@@ -85,7 +48,7 @@ def matmul_integer(request: Request) -> Prepared:
             [make.make_tensor_value_info("out" + i, types.INT32, [m, n]) for i in names],
             [onnx.numpy_helper.from_array(b, "b" + i) for i, b in zip(names, weights)],
             [("", 21)],
-        ),
+        ).SerializeToString(),
         request,
     )
     outs = {"out" + i: numpy.zeros((m, n), numpy.int32) for i in names}
@@ -126,7 +89,7 @@ def dynamic_quantize_matmul(request: Request) -> Prepared:
             [make.make_tensor_value_info("y", types.FLOAT, [m, n])],
             [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
             [("", 21), ("com.microsoft", 1)],
-        ),
+        ).SerializeToString(),
         request,
     )
     out = numpy.zeros((m, n), numpy.float32)

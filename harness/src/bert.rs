@@ -1,28 +1,42 @@
-//! BERT as people have it on disk, a folder in Hugging Face's layout: what stands around the
-//! arithmetic.
+//! BERT as people have it on disk, a folder in Hugging Face's layout, run in 32-bit floats or in
+//! bytes on the kernels of [`tilewise`].
 //!
 //! From the outside in: a [`Config`] says what the model is; a [`Source`] gives its tensors, from
 //! a [`Checkpoint`] or, with no model at hand, made from a seed ([`Synthetic`]); [`Text`] makes
-//! token numbers of sentences and a [`Batch`] lays them behind each other without padding. What
-//! comes out is judged by [`metrics`] on [`sts`] pairs or [`squad`] questions.
-//!
-//! Nothing here multiplies: the layers themselves are not in this module.
+//! token numbers of sentences and a [`Batch`] lays them behind each other without padding. An
+//! [`Encoder`] makes a vector of each token, in the [`Precision`] it was built for; [`Pooling`]
+//! makes sentences of them, an [`AnswerHead`] scores. What comes out is judged by [`metrics`] on
+//! [`sts`] pairs or [`squad`] questions.
 
 mod batch;
 mod config;
+mod encoder;
 mod error;
+pub mod evaluation;
+mod export;
+mod linear;
 pub mod metrics;
 mod pooling;
+mod precision;
+mod qa;
+pub mod reference;
+mod room;
 pub mod squad;
 pub mod sts;
 mod synthetic;
 mod text;
+mod times;
 mod weights;
 
 pub use batch::Batch;
 pub use config::{Activation, Config};
+pub use encoder::Encoder;
 pub use error::Error;
 pub use pooling::Pooling;
+pub use precision::{Precision, Ranges};
+pub use qa::AnswerHead;
+pub use room::Room;
 pub use synthetic::Synthetic;
 pub use text::{Encoded, Limit, Pieces, Text};
+pub use times::{Operation, Times};
 pub use weights::{Checkpoint, Source};

@@ -11,6 +11,7 @@ mod output;
 mod setup;
 mod single;
 
+mod bert;
 mod gemm;
 mod kmeans;
 mod points;
@@ -39,6 +40,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Gemm(args) => gemm::run(&args),
         Command::Kmeans(args) => kmeans::run(&args),
         Command::Stencil(args) => stencil::run(&args),
+        Command::Bert(args) => bert::run(&args),
         Command::Tune(args) => tune::run(&args),
     }
 }

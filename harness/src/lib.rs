@@ -2,8 +2,8 @@
 //!
 //! A workload ([`gemm`], [`kmeans`], [`stencil`]) makes its inputs from a seed, offers every way to do its
 //! work ([`workload::Candidate`]: the plain [`baseline`] and our kernels) and checks each against
-//! the reference. The feature `bert` adds the reading and judging of language models, the feature
-//! `cli` adds [`report`](mod@report) and the command `tilewise`.
+//! the reference. The feature `bert` adds language models, the feature `cli` adds
+//! [`report`](mod@report) and the command `tilewise`.
 
 pub mod baseline;
 #[cfg(feature = "bert")]

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod attention;
 pub mod buffer;
 pub mod cache;
 pub mod gemm;
@@ -12,7 +13,7 @@ pub mod kmeans;
 pub mod matrix;
 pub mod points;
 pub mod product;
-mod rows;
+pub mod rows;
 pub mod stencil;
 pub mod team;
 pub mod vector;

@@ -1,7 +1,7 @@
 //! Text to tokens and windows, by the tiny tokenizer and, where they are, by real ones.
 
 use crate::folder::Folder;
-use crate::shared;
+use crate::models::shared;
 use tilewise_harness::bert::squad::{self, Stride, Windowing};
 use tilewise_harness::bert::{Config, Error, Limit, Text, sts};
 

@@ -125,6 +125,23 @@ pub enum Error {
         /// The longest possible.
         most: usize,
     },
+    /// Ranges of another model.
+    #[error("ranges of {given} linear layers; expected {expected}, those of this model")]
+    Ranges {
+        /// Of how many layers they are.
+        given: usize,
+        /// How many the model has.
+        expected: usize,
+    },
+    /// Not enough memory.
+    #[error(transparent)]
+    Memory(#[from] tilewise::buffer::OutOfMemory),
+    /// A product the kernels refuse.
+    #[error(transparent)]
+    Kernel(#[from] tilewise::gemm::Error),
+    /// An operation on rows the kernels refuse.
+    #[error(transparent)]
+    Rows(#[from] tilewise::rows::Error),
 }
 
 impl Error {

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::bert::args::BertArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
@@ -37,6 +38,9 @@ pub(super) enum Command {
         after_help = "Example:\n  tilewise stencil --kind heat7 --grid 512,512,512 --steps 1"
     )]
     Stencil(StencilArgs),
+    /// Run a language model in FP32 or INT8: measure it, make sentence vectors, answer questions
+    #[command(after_help = "Example:\n  tilewise bert bench --shape base --seq 128")]
+    Bert(BertArgs),
     /// Search for the best tile sizes and thread count, and remember them
     #[command(after_help = "Example:\n  tilewise tune gemm --m 128 --k 768 --n 3072 --budget 10s")]
     Tune(TuneArgs),
@@ -307,7 +311,7 @@ pub(super) struct Budget {
 }
 
 /// A number of things. Zero passes: whoever counts them knows the range and names it.
-fn count(text: &str) -> Result<usize, String> {
+pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|error: ParseIntError| match error.kind() {
         IntErrorKind::PosOverflow => format!("expected a whole number, at most {}", usize::MAX),
         _ => "expected a whole number, 1 or more".into(),

@@ -1,7 +1,7 @@
 //! How a command ends when it cannot do what it was asked: one line, and a status that says whose
 //! fault it was.
 
-use super::output;
+use super::{interrupt, output};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Usage(String),
     /// The command failed; status 1.
     Failed(String),
+    /// The command was interrupted and has printed what it had; status 130.
+    Interrupted,
 }
 
 impl Failure {
@@ -42,6 +44,10 @@ impl Failure {
             Failure::Failed(message) => {
                 output::remark(one_line(&message));
                 ExitCode::FAILURE
+            }
+            Failure::Interrupted => {
+                output::remark("interrupted; the result is partial");
+                ExitCode::from(interrupt::STATUS)
             }
         }
     }

@@ -30,7 +30,7 @@ pub struct Launch {
 /// How long a worker may take for an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// To start, make its inputs and run once.
+    /// To start, make its inputs and run once: a large model is quantised in minutes.
     pub prepare: Duration,
     /// For a batch.
     pub batch: Duration,
@@ -38,7 +38,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Patience { prepare: Duration::from_secs(120), batch: Duration::from_secs(60) }
+        Patience { prepare: Duration::from_secs(600), batch: Duration::from_secs(60) }
     }
 }
 

@@ -1,0 +1,347 @@
+//! The forward pass: token numbers in, a vector for each token out.
+
+use super::linear::{Linear, Machine, Next};
+use super::room::{Products, Room, States};
+use super::times::{Operation, Times};
+use super::{Batch, Config, Error, Pooling, Precision, Ranges, Source};
+use tilewise::attention::Attention;
+use tilewise::buffer::Buffer;
+use tilewise::cache::CacheSizes;
+use tilewise::rows::LayerNorm;
+use tilewise::{Isa, Matrix, MatrixMut, Team};
+
+/// A BERT without a head, its weights packed. Shared freely: threads that call it bring a
+/// [`Room`] each.
+///
+/// A sequence's output has the same bits alone or in any batch, and on any team.
+///
+/// ```
+/// use tilewise::Solo;
+/// use tilewise_harness::bert::{Batch, Config, Encoder, Precision, Room, Synthetic};
+/// let mut config = Config::minilm();
+/// (config.layers, config.vocabulary) = (1, 100);
+/// let encoder = Encoder::new(&config, &Synthetic { seed: 1 }, Precision::Int8)?;
+/// let mut batch = Batch::default();
+/// batch.push(&[1, 2, 3]);
+/// let mut room = Room::default();
+/// let states = encoder.encode(&batch, &mut room, &Solo)?;
+/// assert_eq!((states.rows(), states.cols()), (3, 384));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    config: Config,
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+    attention: Attention,
+    machine: Machine,
+}
+
+/// A row for each token, position and kind of segment.
+#[derive(Clone, Debug)]
+struct Embeddings {
+    words: Vec<f32>,
+    positions: Vec<f32>,
+    types: Vec<f32>,
+    norm: LayerNorm,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    qkv: Linear,
+    output: Linear,
+    attention_norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    norm: LayerNorm,
+}
+
+/// Linear layers of a layer.
+const LINEARS: usize = 4;
+
+impl Encoder {
+    /// Reads and packs all weights, for the best instruction set of this CPU.
+    ///
+    /// # Errors
+    /// Those of the source; [`Error::Memory`]; [`Error::Ranges`] for those of another model.
+    pub fn new(
+        config: &Config,
+        source: &dyn Source,
+        precision: Precision<'_>,
+    ) -> Result<Encoder, Error> {
+        Encoder::on(Isa::best(), config, source, precision)
+    }
+
+    /// The same for a given instruction set.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Kernel`] when this CPU lacks it.
+    pub fn on(
+        isa: Isa,
+        config: &Config,
+        source: &dyn Source,
+        precision: Precision<'_>,
+    ) -> Result<Encoder, Error> {
+        if let Precision::Int8Static(ranges) = precision {
+            ranges.check(LINEARS * config.layers)?;
+        }
+        let layers = (0..config.layers).map(|index| Layer::read(config, source, index, precision));
+        Ok(Encoder {
+            embeddings: Embeddings::read(config, source)?,
+            layers: layers.collect::<Result<_, _>>()?,
+            attention: Attention::new(config.heads, config.head(), isa)?,
+            machine: Machine { isa, caches: CacheSizes::detect() },
+            config: config.clone(),
+        })
+    }
+
+    /// What the model is.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The hidden states behind the last layer: a row for each token of the batch.
+    ///
+    /// # Errors
+    /// Those of [`Batch::check`]; [`Error::Memory`].
+    pub fn encode<'r>(
+        &self,
+        batch: &Batch,
+        room: &'r mut Room,
+        team: &dyn Team,
+    ) -> Result<Matrix<'r, f32>, Error> {
+        self.pass(batch, room, team, &mut |_, _| {})?;
+        let tokens = batch.tokens();
+        Ok(rows(&room.states.hidden, tokens, self.config.hidden))
+    }
+
+    /// A vector of length 1 for each sequence, one behind the other.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn embed(
+        &self,
+        batch: &Batch,
+        pooling: Pooling,
+        room: &mut Room,
+        team: &dyn Team,
+    ) -> Result<Vec<f32>, Error> {
+        let hidden = self.config.hidden;
+        let states = self.encode(batch, room, team)?;
+        let mut sentences = vec![0.0; batch.len() * hidden];
+        for (index, sentence) in sentences.chunks_exact_mut(hidden).enumerate() {
+            let tokens = batch.sequence(index);
+            pooling.pool(&states.data()[tokens.start * hidden..tokens.end * hidden], sentence);
+        }
+        Ok(sentences)
+    }
+
+    /// The range of every linear layer's inputs over some batches, for
+    /// [`Precision::Int8Static`].
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn calibrate<'b>(
+        &self,
+        batches: impl IntoIterator<Item = &'b Batch>,
+        room: &mut Room,
+        team: &dyn Team,
+    ) -> Result<Ranges, Error> {
+        let mut ranges = Ranges::of(LINEARS * self.layers.len());
+        for batch in batches {
+            self.pass(batch, room, team, &mut |linear, input| ranges.see(linear, input))?;
+        }
+        Ok(ranges)
+    }
+
+    /// One forward pass. `see` is shown the input of every linear layer.
+    fn pass(
+        &self,
+        batch: &Batch,
+        room: &mut Room,
+        team: &dyn Team,
+        see: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), Error> {
+        batch.check(&self.config)?;
+        room.grow(&self.config, &self.attention, batch, team.size())?;
+        let Room { states, times, .. } = room;
+        times.spend(Operation::Embedding, || {
+            self.embeddings.look_up(batch, &mut states.hidden, (self.machine.isa, team))
+        })?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut see = |linear, input: &[f32]| see(index * LINEARS + linear, input);
+            layer.pass(Pass { encoder: self, batch, room: &mut *room, team, see: &mut see })?;
+        }
+        Ok(())
+    }
+}
+
+impl Embeddings {
+    fn read(config: &Config, source: &dyn Source) -> Result<Embeddings, Error> {
+        let table = |name, rows| {
+            source.tensor(&format!("embeddings.{name}.weight"), &[rows, config.hidden])
+        };
+        Ok(Embeddings {
+            words: table("word_embeddings", config.vocabulary)?,
+            positions: table("position_embeddings", config.positions)?,
+            types: table("token_type_embeddings", config.types)?,
+            norm: norm(config, source, "embeddings.LayerNorm")?,
+        })
+    }
+
+    /// The sum of a token's three rows, and its layer norm. Rows are added in the order in which
+    /// the first implementation did: word, segment, position.
+    fn look_up(
+        &self,
+        batch: &Batch,
+        hidden: &mut [f32],
+        (isa, team): (Isa, &dyn Team),
+    ) -> Result<(), Error> {
+        let columns = self.norm.columns();
+        let row = |index: usize| index * columns..(index + 1) * columns;
+        let hidden = &mut hidden[..batch.tokens() * columns];
+        let positions = (0..batch.len()).flat_map(|index| 0..batch.sequence(index).len());
+        let tokens = batch.ids().iter().zip(batch.types()).zip(positions);
+        for (out, ((&id, &kind), position)) in hidden.chunks_exact_mut(columns).zip(tokens) {
+            let word = &self.words[row(id as usize)];
+            let kind = &self.types[row(kind as usize)];
+            let place = &self.positions[row(position)];
+            for (((out, word), kind), place) in out.iter_mut().zip(word).zip(kind).zip(place) {
+                *out = word + kind + place;
+            }
+        }
+        let rows = MatrixMut::new(hidden, batch.tokens(), columns).expect("a row for each token");
+        Ok(self.norm.run(rows, isa, team)?)
+    }
+}
+
+/// What a layer needs of a forward pass.
+struct Pass<'a> {
+    encoder: &'a Encoder,
+    batch: &'a Batch,
+    room: &'a mut Room,
+    team: &'a dyn Team,
+    /// Is shown the input of each linear layer of this layer.
+    see: &'a mut dyn FnMut(usize, &[f32]),
+}
+
+impl Layer {
+    fn read(
+        config: &Config,
+        source: &dyn Source,
+        index: usize,
+        precision: Precision<'_>,
+    ) -> Result<Layer, Error> {
+        let stem = format!("encoder.layer.{index}");
+        let linear = |place, names: &[&str], sizes| {
+            let names: Vec<String> = names.iter().map(|name| format!("{stem}.{name}")).collect();
+            Linear::read(source, &names, sizes, (precision, index * LINEARS + place))
+        };
+        let (hidden, wide) = (config.hidden, config.intermediate);
+        let qkv = ["attention.self.query", "attention.self.key", "attention.self.value"];
+        Ok(Layer {
+            qkv: linear(0, &qkv, [hidden, hidden])?,
+            output: linear(1, &["attention.output.dense"], [hidden, hidden])?,
+            attention_norm: norm(config, source, &format!("{stem}.attention.output.LayerNorm"))?,
+            up: linear(2, &["intermediate.dense"], [wide, hidden])?,
+            down: linear(3, &["output.dense"], [hidden, wide])?,
+            norm: norm(config, source, &format!("{stem}.output.LayerNorm"))?,
+        })
+    }
+
+    /// Replaces the hidden states by what the layer makes of them.
+    fn pass(&self, pass: Pass<'_>) -> Result<(), Error> {
+        let Pass { encoder, batch, room, team, see } = pass;
+        let Encoder { config, machine, attention, .. } = encoder;
+        let Room { states, attention: scratch, products, times, .. } = room;
+        let States { hidden, middle, qkv, context, wide } = states;
+        let (tokens, on) = (batch.tokens(), (*machine, team));
+        let (narrow, width) = (config.hidden, config.intermediate);
+        let mut step = Step { products, times, see, on };
+
+        let x = rows(hidden, tokens, narrow);
+        step.linear(
+            Operation::QueryKeyValue,
+            (&self.qkv, 0),
+            x,
+            Next::Nothing,
+            rows_mut(qkv, tokens, 3 * narrow),
+        )?;
+        let scratch = scratch.as_mut().expect("made by grow");
+        step.times.spend(Operation::Attention, || {
+            let out = rows_mut(context, tokens, narrow);
+            attention.run(rows(qkv, tokens, 3 * narrow), batch.offsets(), out, scratch, team)
+        })?;
+        let x = rows(context, tokens, narrow);
+        let next = Next::Add(rows(hidden, tokens, narrow));
+        step.linear(
+            Operation::AttentionOutput,
+            (&self.output, 1),
+            x,
+            next,
+            rows_mut(middle, tokens, narrow),
+        )?;
+        step.norm(&self.attention_norm, rows_mut(middle, tokens, narrow))?;
+        let x = rows(middle, tokens, narrow);
+        let next = Next::Apply(config.activation);
+        step.linear(
+            Operation::FeedForwardUp,
+            (&self.up, 2),
+            x,
+            next,
+            rows_mut(wide, tokens, width),
+        )?;
+        let x = rows(wide, tokens, width);
+        let next = Next::Add(rows(middle, tokens, narrow));
+        step.linear(
+            Operation::FeedForwardDown,
+            (&self.down, 3),
+            x,
+            next,
+            rows_mut(hidden, tokens, narrow),
+        )?;
+        step.norm(&self.norm, rows_mut(hidden, tokens, narrow))
+    }
+}
+
+/// What every operation of a layer needs.
+struct Step<'a> {
+    products: &'a mut Products,
+    times: &'a mut Times,
+    see: &'a mut dyn FnMut(usize, &[f32]),
+    on: (Machine, &'a dyn Team),
+}
+
+impl Step<'_> {
+    fn linear(
+        &mut self,
+        operation: Operation,
+        (linear, place): (&Linear, usize),
+        x: Matrix<'_, f32>,
+        next: Next<'_>,
+        y: MatrixMut<'_, f32>,
+    ) -> Result<(), Error> {
+        (self.see)(place, x.data());
+        let (products, on) = (&mut *self.products, self.on);
+        self.times.spend(operation, || linear.run(x, next, y, products, on))
+    }
+
+    fn norm(&mut self, norm: &LayerNorm, rows: MatrixMut<'_, f32>) -> Result<(), Error> {
+        let (machine, team) = self.on;
+        Ok(self.times.spend(Operation::LayerNorm, || norm.run(rows, machine.isa, team))?)
+    }
+}
+
+fn norm(config: &Config, source: &dyn Source, name: &str) -> Result<LayerNorm, Error> {
+    let read = |part| source.tensor(&format!("{name}.{part}"), &[config.hidden]);
+    Ok(LayerNorm::new(&read("weight")?, &read("bias")?, config.epsilon)?)
+}
+
+/// The first rows of a buffer.
+fn rows(buffer: &Buffer<f32>, rows: usize, columns: usize) -> Matrix<'_, f32> {
+    Matrix::new(&buffer[..rows * columns], rows, columns).expect("room for the batch")
+}
+
+fn rows_mut(buffer: &mut Buffer<f32>, rows: usize, columns: usize) -> MatrixMut<'_, f32> {
+    MatrixMut::new(&mut buffer[..rows * columns], rows, columns).expect("room for the batch")
+}

@@ -1,0 +1,248 @@
+//! Evaluating a model on data: texts become sequences once, batches of them run in any order, and
+//! what came out is judged, whole or as far as it got.
+
+use super::metrics::{Score, pearson, spearman};
+use super::squad::{Best, Question, Window, Windowing};
+use super::sts::Pair;
+use super::{AnswerHead, Batch, Encoder, Error, Pieces, Pooling, Room, Text};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tilewise::Team;
+
+/// Data as a model reads it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Two segments of token numbers each.
+    sequences: Vec<[Vec<u32>; 2]>,
+    goal: Goal,
+    /// Sequences that were cut at the model's limit.
+    pub truncated: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Goal {
+    /// The scores people gave; sequences 2 i and 2 i + 1 are the sentences of pair i.
+    Pairs(Vec<f64>),
+    Questions(Vec<Asked>, Windowing),
+}
+
+/// A question and its windows, which are sequences `first` and on.
+#[derive(Clone, Debug)]
+struct Asked {
+    question: Question,
+    pieces: Arc<Pieces>,
+    windows: Vec<Window>,
+    first: usize,
+}
+
+/// What is read from the states of a sequence.
+#[derive(Clone, Debug)]
+pub enum Head {
+    /// A sentence.
+    Sentence(Pooling),
+    /// Scores of starts and ends.
+    Answer(AnswerHead),
+}
+
+/// What a model made of each sequence so far: of one a sentence, or two rows of scores.
+#[derive(Clone, Debug)]
+pub struct Outputs(Vec<Option<Vec<f32>>>);
+
+/// How good it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// Names and values, the one that decides first: `spearman` and `pearson`, -1 to 1, or `f1` and
+    /// `exact_match`, 0 to 100.
+    pub metrics: [(&'static str, f64); 2],
+    /// Pairs or questions they are of.
+    pub count: usize,
+}
+
+impl Prepared {
+    /// Sentence pairs, each sentence cut at `limit` tokens.
+    ///
+    /// # Errors
+    /// [`Error::EmptyText`], [`Error::Tokenizer`].
+    pub fn pairs(pairs: &[Pair], text: &Text, limit: usize) -> Result<Prepared, Error> {
+        let (mut sequences, mut truncated) = (Vec::new(), 0);
+        for sentence in pairs.iter().flat_map(|pair| &pair.sentences) {
+            let encoded = text.encode(sentence, limit)?;
+            truncated += usize::from(encoded.dropped > 0);
+            sequences.push([encoded.ids, Vec::new()]);
+        }
+        let goal = Goal::Pairs(pairs.iter().map(|pair| pair.score).collect());
+        Ok(Prepared { sequences, goal, truncated })
+    }
+
+    /// Questions, their paragraphs in windows.
+    ///
+    /// # Errors
+    /// [`Error::EmptyText`], [`Error::Tokenizer`], [`Error::NoRoom`].
+    pub fn questions(
+        questions: Vec<Question>,
+        text: &Text,
+        windowing: Windowing,
+    ) -> Result<Prepared, Error> {
+        let mut paragraphs: HashMap<Arc<str>, Arc<Pieces>> = HashMap::new();
+        let (mut sequences, mut asked) = (Vec::new(), Vec::new());
+        for question in questions {
+            let pieces = match paragraphs.get(&question.context) {
+                Some(pieces) => Arc::clone(pieces),
+                None => {
+                    let pieces = Arc::new(text.pieces(&question.context)?);
+                    paragraphs.insert(Arc::clone(&question.context), Arc::clone(&pieces));
+                    pieces
+                }
+            };
+            let windows = windowing.cut(text, &question.text, &pieces)?;
+            let first = sequences.len();
+            let segments = windows.iter().map(|w| [w.first.clone(), w.second.clone()]);
+            sequences.extend(segments);
+            asked.push(Asked { question, pieces, windows, first });
+        }
+        Ok(Prepared { sequences, goal: Goal::Questions(asked, windowing), truncated: 0 })
+    }
+
+    /// Pairs or questions.
+    pub fn count(&self) -> usize {
+        match &self.goal {
+            Goal::Pairs(scores) => scores.len(),
+            Goal::Questions(asked, _) => asked.len(),
+        }
+    }
+
+    /// Sentences or windows.
+    pub fn sequences(&self) -> usize {
+        self.sequences.len()
+    }
+
+    /// Tokens of all of them.
+    pub fn tokens(&self) -> usize {
+        self.sequences.iter().flatten().map(Vec::len).sum()
+    }
+
+    /// Numbers of sequences, `size` at a time: as they come, or `sorted` by length, the longest
+    /// first, so that what runs together is alike.
+    pub fn batches(&self, size: usize, sorted: bool) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.sequences.len()).collect();
+        if sorted {
+            let len = |index: &usize| self.sequences[*index].iter().map(Vec::len).sum::<usize>();
+            order.sort_by_key(|index| std::cmp::Reverse(len(index)));
+        }
+        order.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
+    }
+
+    /// Those sequences.
+    pub fn batch(&self, indices: &[usize]) -> Batch {
+        let mut batch = Batch::default();
+        for &index in indices {
+            let [first, second] = &self.sequences[index];
+            batch.push_pair(first, second);
+        }
+        batch
+    }
+
+    /// Nothing of any sequence yet.
+    pub fn outputs(&self) -> Outputs {
+        Outputs(vec![None; self.sequences.len()])
+    }
+
+    /// Judges what all sequences of are there.
+    pub fn judge(&self, outputs: &Outputs) -> Judgement {
+        match &self.goal {
+            Goal::Pairs(scores) => outputs.pairs(scores),
+            Goal::Questions(asked, windowing) => outputs.questions(asked, windowing),
+        }
+    }
+
+    /// The answer to each question, nothing where a window is missing or has no possible answer.
+    /// Empty for pairs.
+    pub fn answers(&self, outputs: &Outputs) -> Vec<Option<super::squad::Answer>> {
+        match &self.goal {
+            Goal::Pairs(_) => Vec::new(),
+            Goal::Questions(asked, windowing) => {
+                asked.iter().map(|asked| outputs.answer(asked, windowing).flatten()).collect()
+            }
+        }
+    }
+}
+
+impl Head {
+    /// Runs a batch and keeps what comes of it.
+    ///
+    /// # Errors
+    /// Those of [`Encoder::encode`].
+    pub fn run(
+        &self,
+        (encoder, room, team): (&Encoder, &mut Room, &dyn Team),
+        (batch, indices): (&Batch, &[usize]),
+        outputs: &mut Outputs,
+    ) -> Result<(), Error> {
+        let states = encoder.encode(batch, room, team)?;
+        let hidden = states.cols();
+        let scores = match self {
+            Head::Sentence(_) => None,
+            Head::Answer(head) => Some(head.scores(states)),
+        };
+        for (place, &index) in indices.iter().enumerate() {
+            let tokens = batch.sequence(place);
+            outputs.0[index] = Some(match (self, &scores) {
+                (Head::Sentence(pooling), _) => {
+                    let mut sentence = vec![0.0; hidden];
+                    let rows = &states.data()[tokens.start * hidden..tokens.end * hidden];
+                    pooling.pool(rows, &mut sentence);
+                    sentence
+                }
+                (Head::Answer(_), scores) => {
+                    let both = scores.iter().flatten();
+                    both.flat_map(|scores| &scores[tokens.clone()]).copied().collect()
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Outputs {
+    fn pairs(&self, scores: &[f64]) -> Judgement {
+        let (mut given, mut people) = (Vec::new(), Vec::new());
+        for (both, &score) in self.0.as_chunks::<2>().0.iter().zip(scores) {
+            if let [Some(a), Some(b)] = both {
+                // Sentences have length 1: their product is the cosine of the angle between them.
+                given.push(a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>());
+                people.push(score);
+            }
+        }
+        Judgement {
+            metrics: [
+                ("spearman", spearman(&given, &people)),
+                ("pearson", pearson(&given, &people)),
+            ],
+            count: given.len(),
+        }
+    }
+
+    fn questions(&self, asked: &[Asked], windowing: &Windowing) -> Judgement {
+        let (mut sum, mut count) = (Score::default(), 0);
+        for asked in asked {
+            let Some(answer) = self.answer(asked, windowing) else { continue };
+            let text = answer.map_or("", |answer| &asked.question.context[answer.span]);
+            let score = Score::of(text, asked.question.answers.iter().map(String::as_str));
+            (sum.exact, sum.f1) = (sum.exact + score.exact, sum.f1 + score.f1);
+            count += 1;
+        }
+        let mean = |sum: f64| 100.0 * sum / count as f64;
+        Judgement { metrics: [("f1", mean(sum.f1)), ("exact_match", mean(sum.exact))], count }
+    }
+
+    /// Nothing if not all windows are there; else the answer, if there is any.
+    fn answer(&self, asked: &Asked, windowing: &Windowing) -> Option<Option<super::squad::Answer>> {
+        let mut best = Best::default();
+        for index in 0..asked.windows.len() {
+            let scores = self.0[asked.first + index].as_ref()?;
+            let (starts, ends) = scores.split_at(scores.len() / 2);
+            best.look(&asked.windows, index, windowing.stride, [starts, ends]);
+        }
+        Some(best.answer(&asked.pieces.spans))
+    }
+}

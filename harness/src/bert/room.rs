@@ -1,0 +1,134 @@
+//! The memory of a forward pass, kept from one to the next.
+
+use super::{Batch, Config, Error, Times};
+use tilewise::attention::{self, Attention};
+use tilewise::buffer::Buffer;
+use tilewise::gemm::{FloatPlan, Plan, Scratch};
+
+/// What an [`Encoder`](super::Encoder) writes to: made empty, grown to the largest batch it has
+/// seen, and then kept. One for each thread that calls an encoder.
+#[derive(Debug, Default)]
+pub struct Room {
+    pub(super) states: States,
+    pub(super) attention: Option<attention::Scratch>,
+    /// The longest sequence and the team `attention` is for.
+    sized: (usize, usize),
+    pub(super) products: Products,
+    pub(super) times: Times,
+}
+
+/// What stands for the tokens, a row each, between the operations of a layer.
+#[derive(Debug)]
+pub(super) struct States {
+    /// Between layers.
+    pub(super) hidden: Buffer<f32>,
+    /// Between the two halves of a layer.
+    pub(super) middle: Buffer<f32>,
+    /// Queries, keys and values.
+    pub(super) qkv: Buffer<f32>,
+    /// What attention gives.
+    pub(super) context: Buffer<f32>,
+    /// Inside the feed-forward part.
+    pub(super) wide: Buffer<f32>,
+}
+
+/// Room for products.
+#[derive(Debug, Default)]
+pub(super) struct Products {
+    scratch: Option<Scratch>,
+    /// Bytes `scratch` is large enough for.
+    size: usize,
+    bytes: Option<Buffer<u8>>,
+}
+
+impl Default for States {
+    fn default() -> Self {
+        let none = || Buffer::zeroed(0).expect("nothing is always there");
+        States { hidden: none(), middle: none(), qkv: none(), context: none(), wide: none() }
+    }
+}
+
+impl Room {
+    /// Seconds each kind of operation took since the room was made or they were last
+    /// [taken](Room::take_times).
+    pub fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// The same, and starts again at nothing.
+    pub fn take_times(&mut self) -> Times {
+        std::mem::take(&mut self.times)
+    }
+
+    /// Makes room for a batch.
+    pub(super) fn grow(
+        &mut self,
+        config: &Config,
+        attention: &Attention,
+        batch: &Batch,
+        threads: usize,
+    ) -> Result<(), Error> {
+        let tokens = batch.tokens();
+        let States { hidden, middle, qkv, context, wide } = &mut self.states;
+        for (buffer, columns) in [
+            (hidden, config.hidden),
+            (middle, config.hidden),
+            (qkv, 3 * config.hidden),
+            (context, config.hidden),
+            (wide, config.intermediate),
+        ] {
+            if buffer.len() < tokens * columns {
+                *buffer = Buffer::zeroed(tokens * columns)?;
+            }
+        }
+        let longest = batch.offsets().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+        let (longest, threads) = (longest.max(self.sized.0), threads.max(self.sized.1));
+        if self.attention.is_none() || (longest, threads) != self.sized {
+            self.attention = Some(attention.scratch(longest, threads)?);
+            self.sized = (longest, threads);
+        }
+        Ok(())
+    }
+}
+
+impl Products {
+    pub(super) fn floats(
+        &mut self,
+        plan: &FloatPlan,
+        threads: usize,
+    ) -> Result<&mut Scratch, Error> {
+        self.scratch(plan.scratch_bytes(threads), || plan.scratch(threads))
+    }
+
+    pub(super) fn bytes(&mut self, plan: &Plan, threads: usize) -> Result<&mut Scratch, Error> {
+        self.scratch(plan.scratch_bytes(threads), || plan.scratch(threads))
+    }
+
+    /// Also room for the inputs as bytes.
+    pub(super) fn fixed(
+        &mut self,
+        plan: &Plan,
+        threads: usize,
+    ) -> Result<(&mut Scratch, &mut [u8]), Error> {
+        self.bytes(plan, threads)?;
+        let len = plan.shape().m * plan.shape().k;
+        if self.bytes.as_ref().is_none_or(|bytes| bytes.len() < len) {
+            self.bytes = Some(Buffer::zeroed(len)?);
+        }
+        let bytes = self.bytes.as_mut().expect("made above");
+        Ok((self.scratch.as_mut().expect("made above"), &mut bytes[..len]))
+    }
+
+    /// One scratch serves all plans, for they run one after the other.
+    fn scratch(
+        &mut self,
+        needed: usize,
+        make: impl FnOnce() -> Result<Scratch, tilewise::gemm::Error>,
+    ) -> Result<&mut Scratch, Error> {
+        if self.scratch.is_none() || self.size < needed {
+            self.scratch = Some(make()?);
+            self.size = needed;
+        }
+        Ok(self.scratch.as_mut().expect("made above"))
+    }
+}

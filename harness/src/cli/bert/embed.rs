@@ -1,0 +1,101 @@
+//! `tilewise bert embed`: a vector for each line.
+
+use super::Context;
+use super::args::{EmbedArgs, OneArg};
+use super::open::{Reader, failure};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use serde_json::json;
+use std::io::{self, BufRead};
+use tilewise_harness::bert::{Batch, Encoder, Error, Pooling, Precision, Room};
+
+impl OneArg {
+    pub(super) fn precision(self) -> Precision<'static> {
+        match self {
+            OneArg::Fp32 => Precision::Fp32,
+            OneArg::Int8 => Precision::Int8,
+        }
+    }
+}
+
+pub(super) fn run(context: Context<'_>, args: &EmbedArgs) -> Result<(), Failure> {
+    if args.batch == 0 {
+        return Err(Failure::usage("--batch 0: expected 1 or more"));
+    }
+    let reader = Reader::open(&args.model)?;
+    let pooling = Pooling::read(&args.model).map_err(Failure::failed)?;
+    let encoder = reader.model.encoder(context, args.precision.precision())?;
+    reader.tell();
+    let mut lines = Lines { context, reader: &reader, pooling, encoder, room: Room::default() };
+    let mut waiting: Vec<Line> = Vec::new();
+    for (index, line) in io::stdin().lock().split(b'\n').enumerate() {
+        let number = index + 1;
+        let line = line.map_err(|error| Failure::failed(format!("standard input: {error}")))?;
+        match lines.read(number, &line) {
+            Ok(line) => waiting.push(line),
+            Err(wrong) => {
+                // What was read before is answered.
+                lines.answer(&mut waiting)?;
+                return Err(wrong);
+            }
+        }
+        if waiting.len() == args.batch {
+            lines.answer(&mut waiting)?;
+        }
+    }
+    lines.answer(&mut waiting)
+}
+
+/// A line that was read.
+struct Line {
+    number: usize,
+    ids: Vec<u32>,
+    dropped: usize,
+}
+
+struct Lines<'a> {
+    context: Context<'a>,
+    reader: &'a Reader,
+    pooling: Pooling,
+    encoder: Encoder,
+    room: Room,
+}
+
+impl Lines<'_> {
+    fn read(&self, number: usize, line: &[u8]) -> Result<Line, Failure> {
+        let at = |reason: &dyn std::fmt::Display| {
+            Failure::failed(format!("standard input, line {number}: {reason}"))
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line).map_err(|error| at(&format!("not UTF-8: {error}")))?;
+        let encoded = self.reader.text.encode(text, self.reader.limit);
+        let encoded = encoded.map_err(|error: Error| at(&error))?;
+        if encoded.dropped > 0 {
+            let limit = self.reader.limit;
+            output::remark(format!(
+                "line {number}: {} tokens past the limit of {limit} are cut off",
+                encoded.dropped
+            ));
+        }
+        Ok(Line { number, ids: encoded.ids, dropped: encoded.dropped })
+    }
+
+    /// Prints the vectors of the lines and forgets them.
+    fn answer(&mut self, lines: &mut Vec<Line>) -> Result<(), Failure> {
+        let mut batch = Batch::default();
+        lines.iter().for_each(|line| batch.push(&line.ids));
+        let (team, hidden) = (self.context.setup.team(), self.encoder.config().hidden);
+        let sentences = self.encoder.embed(&batch, self.pooling, &mut self.room, team);
+        let sentences = sentences.map_err(failure)?;
+        for (line, sentence) in lines.drain(..).zip(sentences.chunks_exact(hidden)) {
+            output::print(match self.context.json {
+                false => json!(sentence),
+                true => json!({
+                    "schema": 1, "kernel": "bert embed", "line": line.number,
+                    "tokens": line.ids.len(), "dropped": line.dropped, "embedding": sentence,
+                }),
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! Several copies of a model at once, each on cores of its own, with one set of weights.
+
+use crate::cli::failure::Failure;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+use tilewise::SpinTeam;
+use tilewise_harness::bert::{Batch, Encoder, Room};
+
+use super::open::failure;
+
+/// How long all copies run beside each other once they are warm.
+const WINDOW: Duration = Duration::from_secs(3);
+
+/// Passes of each copy before the clock starts.
+const WARM_UP: usize = 2;
+
+/// What the combination did.
+pub(super) struct Combined {
+    /// Passes of all copies in a second.
+    pub(super) passes_per_s: f64,
+    /// Seconds of each pass, sorted.
+    pub(super) latencies: Vec<f64>,
+}
+
+/// The cores of each copy, of those this process may use.
+pub(super) fn cores(
+    (instances, each): (usize, Option<usize>),
+    allowed: usize,
+) -> Result<Vec<Vec<usize>>, Failure> {
+    let cores = usable(allowed);
+    let each = each.unwrap_or(cores.len() / instances.max(1));
+    if instances == 0 || each == 0 || instances.saturating_mul(each) > cores.len() {
+        return Err(Failure::usage(format!(
+            "--instances {instances} with {each} cores each: expected 1 or more of each, and no \
+             more than {} cores in all",
+            cores.len()
+        )));
+    }
+    Ok(cores.chunks(each).take(instances).map(<[usize]>::to_vec).collect())
+}
+
+/// Runs a copy on each set of cores.
+pub(super) fn run(
+    encoder: &Encoder,
+    batch: &Batch,
+    cores: &[Vec<usize>],
+) -> Result<Combined, Failure> {
+    let start = Barrier::new(cores.len());
+    let outcomes = std::thread::scope(|scope| {
+        let copies: Vec<_> =
+            cores.iter().map(|own| scope.spawn(|| copy(encoder, batch, own, &start))).collect();
+        copies.into_iter().map(|copy| copy.join().expect("no copy panics")).collect::<Vec<_>>()
+    });
+    let (mut passes_per_s, mut latencies) = (0.0, Vec::new());
+    for outcome in outcomes {
+        let own = outcome?;
+        passes_per_s += own.len() as f64 / own.iter().sum::<f64>();
+        latencies.extend(own);
+    }
+    latencies.sort_by(f64::total_cmp);
+    Ok(Combined { passes_per_s, latencies })
+}
+
+/// One copy: the seconds of its passes.
+fn copy(
+    encoder: &Encoder,
+    batch: &Batch,
+    cores: &[usize],
+    start: &Barrier,
+) -> Result<Vec<f64>, Failure> {
+    // Threads begin on the cores of the one that makes them, so the whole team is pinned.
+    let pinned = pin(cores);
+    let team = SpinTeam::new(cores.len()).map_err(Failure::failed);
+    let mut room = Room::default();
+    let warm = (0..WARM_UP).try_for_each(|_| {
+        let team = team.as_ref().map_err(|_| Failure::failed("no team"))?;
+        encoder.encode(batch, &mut room, team).map(|_| ()).map_err(failure)
+    });
+    // Nobody waits for a copy that failed.
+    start.wait();
+    pinned?;
+    let team = team?;
+    warm?;
+    let (begin, mut seconds) = (Instant::now(), Vec::new());
+    while begin.elapsed() < WINDOW || seconds.len() < 2 {
+        let pass = Instant::now();
+        encoder.encode(batch, &mut room, &team).map_err(failure)?;
+        seconds.push(pass.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
+}
+
+#[cfg(target_os = "linux")]
+fn usable(allowed: usize) -> Vec<usize> {
+    use rustix::thread::{CpuSet, sched_getaffinity};
+    let known = sched_getaffinity(None)
+        .map(|mask| (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).take(allowed).collect());
+    known.unwrap_or_else(|_| (0..allowed).collect())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn usable(allowed: usize) -> Vec<usize> {
+    (0..allowed).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn pin(cores: &[usize]) -> Result<(), Failure> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let mut mask = CpuSet::new();
+    cores.iter().for_each(|&core| mask.set(core));
+    sched_setaffinity(None, &mask)
+        .map_err(|error| Failure::failed(format!("cannot pin to cores {cores:?}: {error}")))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pin(_cores: &[usize]) -> Result<(), Failure> {
+    Err(Failure::failed("copies are pinned on Linux only; leave --instances out"))
+}

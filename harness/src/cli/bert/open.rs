@@ -1,0 +1,98 @@
+//! A model's folder, opened: what the commands need of it, and what the user should know.
+
+use super::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use std::path::Path;
+use tilewise_harness::bert::squad::Windowing;
+use tilewise_harness::bert::{
+    Checkpoint, Config, Encoder, Error, Limit, Precision, Source, Synthetic, Text,
+};
+
+use super::args::{BenchArgs, ShapeArg, WindowFlags};
+
+/// A model and where it is from.
+pub(super) struct Opened {
+    pub(super) config: Config,
+    pub(super) source: Box<dyn Source>,
+    /// For people: a folder, or what was made.
+    pub(super) name: String,
+}
+
+/// A model with its tokenizer.
+pub(super) struct Reader {
+    pub(super) model: Opened,
+    pub(super) text: Text,
+    pub(super) limit: usize,
+    remark: Option<String>,
+}
+
+impl Opened {
+    /// A folder's.
+    pub(super) fn folder(folder: &Path) -> Result<Opened, Failure> {
+        let config = Config::read(folder).map_err(Failure::failed)?;
+        let source = Checkpoint::open(folder).map_err(Failure::failed)?;
+        Ok(Opened { config, source: Box::new(source), name: folder.display().to_string() })
+    }
+
+    /// What a benchmark asks for.
+    pub(super) fn bench(args: &BenchArgs, seed: u64) -> Result<Opened, Failure> {
+        if let Some(folder) = &args.model {
+            return Opened::folder(folder);
+        }
+        let (config, name) = match args.shape {
+            ShapeArg::Base => (Config::base(), "base"),
+            ShapeArg::Large => (Config::large(), "large"),
+            ShapeArg::Minilm => (Config::minilm(), "minilm"),
+        };
+        let name = format!("{name}, random weights");
+        Ok(Opened { config, source: Box::new(Synthetic { seed }), name })
+    }
+
+    /// Its encoder in a precision.
+    pub(super) fn encoder(
+        &self,
+        context: Context<'_>,
+        precision: Precision<'_>,
+    ) -> Result<Encoder, Failure> {
+        let isa = context.setup.setting().isa;
+        Encoder::on(isa, &self.config, &*self.source, precision).map_err(Failure::failed)
+    }
+}
+
+impl Reader {
+    /// A folder's.
+    pub(super) fn open(folder: &Path) -> Result<Reader, Failure> {
+        let model = Opened::folder(folder)?;
+        let text = Text::open(folder).map_err(Failure::failed)?;
+        let limit = Limit::read(folder, &model.config).map_err(Failure::failed)?;
+        Ok(Reader { model, text, limit: limit.tokens, remark: limit.remark })
+    }
+
+    /// Tells what the folder's files disagree about; once, when all that is asked for is in order.
+    pub(super) fn tell(&self) {
+        if let Some(remark) = &self.remark {
+            output::remark(remark);
+        }
+    }
+
+    /// How long texts are cut: no longer than the model reads.
+    pub(super) fn windowing(&self, flags: &WindowFlags) -> Result<Windowing, Failure> {
+        let (usual, most) = (Windowing::default(), self.model.config.positions);
+        let window = flags.window.unwrap_or(usual.window.min(most));
+        if window > most {
+            return Err(Failure::usage(format!(
+                "--window {window}: expected at most {most}, the positions of the model"
+            )));
+        }
+        Ok(Windowing { window, stride: flags.stride, ..usual })
+    }
+}
+
+/// Whose fault an error is: what the flags ask for, or the model and data.
+pub(super) fn failure(error: Error) -> Failure {
+    match error {
+        Error::Length { .. } | Error::NoRoom { .. } => Failure::usage(error),
+        other => Failure::failed(other),
+    }
+}

@@ -1,0 +1,91 @@
+//! Layer norm: every row moved to mean 0 and variance 1, then to what was learnt.
+
+use super::Error;
+use super::each::{Each, each};
+use super::lanes::sum;
+use crate::isa::Isa;
+use crate::matrix::{Disjoint, MatrixMut};
+use crate::team::Team;
+use alloc::vec::Vec;
+use pulp::Simd;
+
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, row by row. The variance is the mean of
+/// squares, found in a second pass, so that a large mean costs no digits.
+///
+/// ```
+/// use tilewise::{Isa, MatrixMut, Solo, rows::LayerNorm};
+/// let norm = LayerNorm::new(&[1.0, 1.0, 2.0], &[0.0, 0.0, 5.0], 1e-12)?;
+/// let mut rows = [1.0, 1.0, 1.0, 3.0, 0.0, 0.0];
+/// norm.run(MatrixMut::new(&mut rows, 2, 3)?, Isa::best(), &Solo)?;
+/// assert_eq!(rows[..3], [0.0, 0.0, 5.0]);
+/// assert!((rows[3] - 2f32.sqrt()).abs() < 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    epsilon: f32,
+}
+
+impl LayerNorm {
+    /// One weight and one bias for each column. `epsilon` is added to the variance.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for unequal lengths, [`Error::Value`] for an `epsilon` that is negative
+    /// or no number.
+    pub fn new(weight: &[f32], bias: &[f32], epsilon: f32) -> Result<LayerNorm, Error> {
+        Error::length("biases", bias.len(), weight.len())?;
+        if !(epsilon >= 0.0 && epsilon.is_finite()) {
+            let expected = "zero or a small number above it".into();
+            return Err(Error::Value { what: "epsilon", given: epsilon, expected });
+        }
+        Ok(LayerNorm { weight: weight.to_vec(), bias: bias.to_vec(), epsilon })
+    }
+
+    /// Columns of the rows it is for.
+    pub fn columns(&self) -> usize {
+        self.weight.len()
+    }
+
+    /// Does it to all rows, in place.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for rows of another length, [`Error::Isa`].
+    pub fn run(&self, rows: MatrixMut<'_, f32>, isa: Isa, team: &dyn Team) -> Result<(), Error> {
+        Error::length("columns", rows.cols(), self.columns())?;
+        let (count, stride) = (rows.rows(), rows.stride());
+        let work = InPlace { norm: self, rows: rows.into_disjoint(), stride };
+        Ok(each(count, isa, team, &work)?)
+    }
+
+    /// Does it to one row. Inlined into a token's trampoline.
+    #[inline(always)]
+    fn row(&self, row: &mut [f32]) {
+        let count = row.len() as f32;
+        let mean = sum(row, |x| x) / count;
+        let variance = sum(row, |x| (x - mean) * (x - mean)) / count;
+        let inverse = 1.0 / pulp::Scalar::new().sqrt_f32s(variance + self.epsilon);
+        for ((x, weight), bias) in row.iter_mut().zip(&self.weight).zip(&self.bias) {
+            *x = (*x - mean) * inverse * weight + bias;
+        }
+    }
+}
+
+/// Rows to be replaced.
+struct InPlace<'a> {
+    norm: &'a LayerNorm,
+    rows: Disjoint<'a, f32>,
+    stride: usize,
+}
+
+impl Each for InPlace<'_> {
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "disjoint output views")]
+    fn row(&self, index: usize) {
+        let start = index * self.stride;
+        // SAFETY: each row is asked for once, and rows do not overlap.
+        let row = unsafe { self.rows.part(start..start + self.norm.columns()) };
+        self.norm.row(row);
+    }
+}
