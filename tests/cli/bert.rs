@@ -175,7 +175,10 @@ fn bad_bert_input_is_refused() {
     let squad = eval.replace("sts", "squad");
     refused(&squad, 1, &["config.json", "data"]);
     refused(&format!("{squad} --stride 128"), 2, &["overlap:N"]);
+    folder.write("questions.json", QUESTIONS);
+    let squad = squad.replace("config.json", "questions.json");
     refused(&format!("{squad} --window 25"), 2, &["--window 25", "at most 24"]);
+    refused(&format!("{squad} --window 4"), 2, &["4 tokens", "no room"]);
     folder.configure("hidden_act", "swish".into());
     refused(&format!("bert bench --model {model}"), 1, &["hidden_act", "swish", "gelu"]);
     folder.configure("intermediate_size", 63.into());
