@@ -2,116 +2,37 @@
 //! not there and reject what is wrong; and every candidate it proposes for the real kernels must
 //! give the default's result.
 
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
-use std::cell::{Cell, RefCell};
+#[path = "tune/fake.rs"]
+mod fake;
+#[path = "tune/replay.rs"]
+mod replay;
+#[path = "tune/resume.rs"]
+mod resume;
+#[path = "tune/traps.rs"]
+mod traps;
+
+use fake::{Fake, plain_with};
+use std::cell::RefCell;
 use std::time::Duration;
 use tilewise::stencil::{Extent, Kind};
 use tilewise::{Isa, gemm, kmeans};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::measure::Clock;
-use tilewise_tuner::problem::{Problem, Setting, Shape, shape};
-use tilewise_tuner::search::{Error, Found, Progress, Search, Stage, Stopped};
-use tilewise_tuner::space::{Field, Tunable, Workbench};
+use tilewise_tuner::problem::Setting;
+use tilewise_tuner::search::{Progress, Search, Stage, Stopped, Strategy};
+use tilewise_tuner::space::{Field, Tunable};
 use tilewise_tuner::wisdom::{Source, Verdict, Wisdom};
-
-/// A kernel whose recipes are numbers, with the seconds a call of each takes on a noisy machine.
-struct Fake {
-    seconds: Vec<f64>,
-    /// Recipes that give a wrong result.
-    wrong: Vec<usize>,
-    now: Cell<f64>,
-    random: RefCell<Pcg64>,
-}
-
-impl Fake {
-    fn new(seconds: Vec<f64>, seed: u64) -> Self {
-        let random = RefCell::new(Pcg64::seed_from_u64(seed));
-        Fake { seconds, wrong: Vec::new(), now: Cell::new(0.0), random }
-    }
-
-    fn tune(&self, budget_s: f64) -> Result<Found, Error> {
-        let machine = Machine::read();
-        let search = Search::within(Duration::from_secs_f64(budget_s)).clock(self);
-        search.tune(self, &Setting::best(&machine))
-    }
-}
-
-impl Clock for Fake {
-    fn now(&self) -> f64 {
-        self.now.get()
-    }
-}
-
-impl Problem for Fake {
-    type Recipe = usize;
-    const KERNEL: &'static str = "fake";
-    const SURFACE: u32 = 1;
-
-    fn shape(&self) -> Shape {
-        shape([("recipes", self.seconds.len().into())])
-    }
-
-    fn dtype(&self) -> &'static str {
-        "f32"
-    }
-
-    fn estimate(&self, _: &Setting<'_>) -> usize {
-        0
-    }
-
-    fn check(&self, _: Isa, _: &usize) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn threads(_: &usize) -> usize {
-        1
-    }
-}
-
-impl Tunable for Fake {
-    fn candidates(&self, _: &Setting<'_>) -> Vec<usize> {
-        (0..self.seconds.len()).collect()
-    }
-
-    fn workbench<'a>(&'a self, _: &Setting<'a>) -> Result<Box<dyn Workbench<usize> + 'a>, String> {
-        Ok(Box::new(self))
-    }
-}
-
-impl Workbench<usize> for &Fake {
-    fn verify(&self, recipe: &usize) -> Result<(), String> {
-        let wrong = self.wrong.contains(recipe);
-        (!wrong).then_some(()).ok_or_else(|| "one is two".to_owned())
-    }
-
-    fn call<'b>(&'b self, recipe: &usize) -> Result<Box<dyn FnMut() + 'b>, String> {
-        let seconds = self.seconds[*recipe];
-        Ok(Box::new(move || {
-            let mut random = self.random.borrow_mut();
-            let load = 1.0 + 0.1 * (self.now.get() * 3.0).sin().abs();
-            let noise = 1.0 - 0.02 * (1.0 - random.random::<f64>()).ln();
-            self.now.set(self.now.get() + seconds * load * noise);
-        }))
-    }
-}
-
-/// Forty recipes between one and two times as slow as the default, and some others.
-fn plain_with(others: &[f64]) -> Vec<f64> {
-    let plain = (0..40).map(|i| 1e-4 * (1.0 + f64::from(i) / 40.0));
-    plain.chain(others.iter().map(|factor| factor * 1e-4)).collect()
-}
 
 #[test]
 fn the_fastest_is_found_and_stored_with_its_evidence() {
     let fake = Fake::new(plain_with(&[0.97, 0.8, 0.9]), 1);
-    let found = fake.tune(10.0).unwrap();
+    let found = fake.search(10.0, |s| s.strategy(Strategy::Exhaustive)).unwrap();
     assert_eq!((found.record.recipe.clone(), found.record.threads), (41.into(), 1));
     let evidence = &found.record.evidence;
     assert_eq!(evidence.verdict, Verdict::Faster);
     assert!(evidence.lo <= 1.25 && 1.25 <= evidence.hi && evidence.lo > 1.2, "{evidence:?}");
     assert_eq!((evidence.tried, evidence.candidates), (43, 43));
-    assert_eq!((found.ranking.len(), found.ranking[0].0.as_str()), (43, "41"));
+    assert_eq!((found.ranking.len(), found.ranking[0].recipe.as_str()), (43, "41"));
     assert_eq!((found.stopped, found.rejected.len()), (Stopped::Exhausted, 0));
 
     let mut wisdom = Wisdom::default();
@@ -155,18 +76,6 @@ fn a_default_that_is_best_is_stored_with_the_interval_of_the_next() {
     let alone = Fake::new(vec![1e-4], 3).tune(1.0).unwrap();
     let evidence = &alone.record.evidence;
     assert_eq!((evidence.ratio, evidence.rounds, evidence.tried), (1.0, 0, 1));
-}
-
-#[test]
-fn fast_and_wrong_is_rejected() {
-    let mut fake = Fake::new(plain_with(&[0.1, 0.9]), 4);
-    fake.wrong = vec![40];
-    let found = fake.tune(10.0).unwrap();
-    assert_eq!(found.record.recipe, 41);
-    assert_eq!(found.rejected, [("40".to_owned(), "one is two".to_owned())]);
-    fake.wrong = vec![0];
-    let refused = fake.tune(10.0).unwrap_err().to_string();
-    assert_eq!(refused, "the default recipe (0) of fake is wrong: one is two");
 }
 
 #[test]

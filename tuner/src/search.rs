@@ -1,25 +1,40 @@
 //! Finds the best recipe for a problem within a time budget, and says how sure that is.
 //!
 //! 1. The default, that is the estimate, is verified against the kernel's reference.
-//! 2. *Screening*: candidates are verified and timed in small heats, the default among them, a
-//!    few rounds each; whatever is far behind drops out after one.
-//! 3. *Race*: the best of them run against each other and the default, round by round; looked at
-//!    after 6, 12, 24 and 48 rounds, those whose interval is below the leader drop out.
+//! 2. *Screening*: points of the space are verified and timed in pairs with the default, a few
+//!    rounds each; what is far behind drops out after one. The seeds come first, then what is near
+//!    the best so far and blind draws in turn ([`Strategy`]), until all have been tried, the time
+//!    is up or more gain is improbable.
+//! 3. *Race*: the best of them run against each other and the default, and drop out as soon as
+//!    another is surely faster, by evidence that holds however often one looks.
 //! 4. *Confirmation*: the winner against the default once more, on samples that played no part in
 //!    picking it (the winner of many comparisons looks better than it is). If the interval does
 //!    not show it to be faster, the default is what is stored, with the interval that says so.
 //!
-//! Every comparison is a ratio to the default within a round, so heats can be compared with each
+//! Every comparison is a ratio to the default within a round, so points can be compared with each
 //! other though the machine drifts between them.
 
+mod error;
+mod guard;
+mod hunt;
+mod journal;
+mod order;
 mod race;
 mod screen;
+mod stop;
+mod tried;
 
-use crate::measure::{self, Arm, Clock, Ratio, Stopwatch, SystemClock, Verdict as Speed, stats};
+pub use error::Error;
+pub use order::Strategy;
+
+use crate::measure::{Clock, Rule, SystemClock};
 use crate::problem::Setting;
-use crate::space::{Tunable, Workbench};
-use crate::wisdom::{Evidence, Record, Verdict};
+use crate::space::{Space, Tunable};
+use crate::wisdom::{Record, Wisdom};
+use hunt::Hunt;
+use journal::Journal;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A search for the best recipe, with its budget.
@@ -39,8 +54,12 @@ use std::time::Duration;
 /// ```
 pub struct Search<'a> {
     budget_s: f64,
+    strategy: Strategy,
     clock: Box<dyn Clock + 'a>,
+    rule: Rule,
     progress: Box<dyn FnMut(&Progress) + 'a>,
+    wisdom: Option<&'a Wisdom>,
+    journal: Option<PathBuf>,
 }
 
 /// What a search is doing.
@@ -63,7 +82,7 @@ pub struct Progress {
 /// The stages of a search, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Timing all candidates a little.
+    /// Timing candidates a little.
     Screening,
     /// Timing the best more.
     Race,
@@ -76,13 +95,27 @@ pub enum Stage {
 pub struct Found {
     /// For the wisdom file.
     pub record: Record,
-    /// All that was timed, fastest first: recipe, and how many times as fast as the default it
-    /// looked when it was last timed.
-    pub ranking: Vec<(String, f64)>,
+    /// All that was timed, fastest first.
+    pub ranking: Vec<Timed>,
     /// Candidates that gave a wrong result or could not be run, and why: faults of a kernel.
     pub rejected: Vec<(String, String)>,
+    /// Candidates whose outcome an interrupted search had left behind.
+    pub resumed: usize,
     /// Why it ended.
     pub stopped: Stopped,
+}
+
+/// A candidate that was timed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timed {
+    /// Its recipe, as text ...
+    pub recipe: String,
+    /// ... and by field.
+    pub fields: serde_json::Value,
+    /// How many times as fast as the default it looked when it was last timed.
+    pub ratio: f64,
+    /// How many were tried before it.
+    pub turn: usize,
 }
 
 /// Why a search ended.
@@ -93,54 +126,31 @@ pub enum Stopped {
     Exhausted,
     /// The time was up before.
     Budget,
+    /// A candidate faster by 2 % was improbable among those left.
+    Improbable,
 }
 
-/// A search without a result.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// Input data or threads could not be had.
-    #[error("cannot set up the {kernel} to tune: {reason}")]
-    Workbench {
-        /// The kernel.
-        kernel: &'static str,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The default gives a wrong result: nothing can be compared with it.
-    #[error("the default recipe ({recipe}) of {kernel} is wrong: {reason}")]
-    Default {
-        /// The kernel.
-        kernel: &'static str,
-        /// The recipe.
-        recipe: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A recipe that was verified cannot be run again: most likely memory is short.
-    #[error("cannot run the recipe {recipe} again: {reason}")]
-    Recipe {
-        /// The recipe.
-        recipe: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The stopwatch gave up.
-    #[error(transparent)]
-    Measure(#[from] measure::Error),
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Stopped::Exhausted => "all of them were tried",
+            Stopped::Budget => "the time was up",
+            Stopped::Improbable => "another 2 % or more were improbable, at most 1 in 20",
+        })
+    }
 }
-
-/// Shares of the budget that are spent when screening and when the race must end.
-const SCREENING: f64 = 0.6;
-const RACE: f64 = 0.8;
 
 impl<'a> Search<'a> {
     /// A search that takes about this long, somewhat longer if a single call is slow.
     pub fn within(budget: Duration) -> Self {
         Search {
             budget_s: budget.as_secs_f64(),
+            strategy: Strategy::default(),
             clock: Box::new(SystemClock::new()),
+            rule: Rule::default(),
             progress: Box::new(|_| ()),
+            wisdom: None,
+            journal: None,
         }
     }
 
@@ -156,132 +166,107 @@ impl<'a> Search<'a> {
         self
     }
 
+    /// Marks rounds of the confirmation by `rule`: what they say alone decides nothing.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// Goes through the space in another way.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Tries early what other shapes and machines are known to like.
+    pub fn knowing(mut self, wisdom: &'a Wisdom) -> Self {
+        self.wisdom = Some(wisdom);
+        self
+    }
+
+    /// Writes every outcome into this file at once, and takes over what an interrupted search for
+    /// the same has left there; removed when the search ends. A candidate that a search has begun
+    /// twice and never finished hung or crashed it, and is rejected.
+    pub fn journal(mut self, file: impl Into<PathBuf>) -> Self {
+        self.journal = Some(file.into());
+        self
+    }
+
     /// Searches.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn tune<P: Tunable>(self, problem: &P, setting: &Setting<'_>) -> Result<Found, Error> {
-        let kernel = P::KERNEL;
-        let start = self.clock.now();
-        let bench =
-            problem.workbench(setting).map_err(|reason| Error::Workbench { kernel, reason })?;
-        let candidates = problem.candidates(setting);
-        let default = candidates[0];
-        let wrong = |reason| Error::Default { kernel, recipe: default.to_string(), reason };
-        bench.verify(&default).map_err(wrong)?;
-        let mut hunt = Hunt {
-            search: self,
-            start,
-            bench: &*bench,
-            tried: vec![Tried { recipe: default, ratio: 1.0 }],
-            rejected: Vec::new(),
-            candidates: candidates.len(),
+    pub fn tune<P: Tunable>(mut self, problem: &P, setting: &Setting<'_>) -> Result<Found, Error> {
+        let hints = self.wisdom.map_or(Vec::new(), |wisdom| wisdom.hints(problem, setting));
+        let space = problem.space(setting, &hints)?;
+        let journal = match self.journal.take() {
+            Some(file) => Some(Journal::open(file, problem, setting)?),
+            None => None,
         };
-        let stopped = hunt.screen(&candidates[1..])?;
-        let winner = hunt.race()?;
-        let (recipe, evidence) = hunt.confirm(winner, stopped)?;
-        hunt.tried.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
-        Ok(Found {
-            record: Record::new(problem, setting, &recipe, evidence),
-            ranking: hunt.tried.iter().map(|t| (t.recipe.to_string(), t.ratio)).collect(),
-            rejected: hunt.rejected,
-            stopped,
+        self.hunt(problem, setting, space, |hunt| {
+            hunt.journal = journal;
+            hunt.resume();
+            let stopped = hunt.screen()?;
+            let winner = hunt.race()?;
+            Ok((winner, stopped))
         })
     }
-}
 
-/// A search under way.
-struct Hunt<'a, 'b, R> {
-    search: Search<'a>,
-    start: f64,
-    bench: &'b (dyn Workbench<R> + 'b),
-    /// The default, then the others as they were first timed.
-    tried: Vec<Tried<R>>,
-    rejected: Vec<(String, String)>,
-    candidates: usize,
-}
+    /// Only the last stage: `recipe` against the default, on as many rounds as the budget allows.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Recipe`] if `recipe` gives a wrong result.
+    pub fn compare<P: Tunable>(
+        self,
+        problem: &P,
+        setting: &Setting<'_>,
+        recipe: &P::Recipe,
+    ) -> Result<Found, Error> {
+        let mut points = vec![problem.estimate(setting), *recipe];
+        points.dedup();
+        let space = Space::new(points, 0, &[], hunt::describe)?;
+        self.hunt(problem, setting, space, |hunt| {
+            let challenger = (hunt.space.len() > 1).then_some(1);
+            if challenger.is_some() {
+                hunt.check(1)?;
+            }
+            Ok((challenger, Stopped::Exhausted))
+        })
+    }
 
-/// A candidate that was timed.
-#[derive(Clone, Copy)]
-struct Tried<R> {
-    recipe: R,
-    /// How many times as fast as the default.
-    ratio: f64,
-}
-
-impl<R: Copy + PartialEq + std::fmt::Display> Hunt<'_, '_, R> {
-    /// The winner of the race against the default, on fresh samples: what to store, and why.
-    fn confirm(&mut self, winner: Option<usize>, stopped: Stopped) -> Result<(R, Evidence), Error> {
-        self.report(Stage::Confirmation);
-        let default = self.tried[0].recipe;
-        let Some(winner) = winner else {
-            return Ok((default, self.evidence(None, (stopped, 0))));
+    /// Sets up, lets `pick` find a winner, and confirms it.
+    fn hunt<P: Tunable>(
+        self,
+        problem: &P,
+        setting: &Setting<'_>,
+        space: Space<P::Recipe>,
+        pick: impl FnOnce(&mut Hunt<'_, P::Recipe>) -> Result<(Option<usize>, Stopped), Error>,
+    ) -> Result<Found, Error> {
+        let Search { clock, mut progress, .. } = self;
+        let kernel = P::KERNEL;
+        let start = clock.now();
+        let bench =
+            problem.workbench(setting).map_err(|reason| Error::Workbench { kernel, reason })?;
+        let default = space.points()[0];
+        let wrong = |reason| Error::Default { kernel, recipe: default.to_string(), reason };
+        guard::caught(|| bench.verify(&default)).map_err(wrong)?;
+        let mut hunt = Hunt {
+            budget_s: self.budget_s,
+            strategy: self.strategy,
+            clock: &*clock,
+            rule: self.rule,
+            progress: &mut *progress,
+            journal: None,
+            start,
+            bench: &*bench,
+            tried: tried::Tried::new(space.len()),
+            space,
+            rejected: Vec::new(),
+            resumed: 0,
         };
-        let challenger = self.tried[winner].recipe;
-        let arms = vec![self.arm("default", &default)?, self.arm("challenger", &challenger)?];
-        let left = self.search.budget_s - self.spent();
-        let stopwatch = Stopwatch::within(Duration::from_secs_f64(left.max(0.0)));
-        let session = stopwatch.measure_by(&*self.search.clock, arms)?;
-        let ratio = session.ratio("challenger", "default")?;
-        let recipe = if ratio.verdict == Speed::Faster { challenger } else { default };
-        Ok((recipe, self.evidence(Some(ratio), (stopped, session.crowded()))))
+        let (winner, stopped) = pick(&mut hunt)?;
+        let (recipe, evidence) = hunt.confirm(winner, stopped)?;
+        let record = Record::new(problem, setting, &recipe, evidence);
+        Ok(hunt.found(record, stopped))
     }
-
-    fn evidence(&self, ratio: Option<Ratio>, (stopped, crowded): (Stopped, usize)) -> Evidence {
-        let faster = ratio.is_some_and(|ratio| ratio.verdict == Speed::Faster);
-        // Alone, the default is as fast as the default.
-        let (middle, lo, hi, rounds) =
-            ratio.map_or((1.0, 1.0, 1.0, 0), |r| (r.median, r.lo, r.hi, r.rounds));
-        Evidence {
-            verdict: if faster { Verdict::Faster } else { Verdict::NotSeparable },
-            ratio: middle,
-            lo,
-            hi,
-            rounds,
-            crowded,
-            tried: self.tried.len(),
-            candidates: self.candidates,
-            stopped,
-            seconds: self.spent(),
-            date: jiff::Timestamp::now(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
-    fn spent(&self) -> f64 {
-        self.search.clock.now() - self.start
-    }
-
-    fn report(&mut self, stage: Stage) {
-        let best = self.tried.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio));
-        let best = best.map_or((String::new(), 1.0), |t| (t.recipe.to_string(), t.ratio));
-        let progress = Progress {
-            stage,
-            tried: self.tried.len(),
-            candidates: self.candidates,
-            spent_s: self.spent(),
-            budget_s: self.search.budget_s,
-            best,
-        };
-        (self.search.progress)(&progress);
-    }
-
-    /// An arm of calls of `recipe`, which has been verified and so can be run.
-    fn arm(&self, name: &str, recipe: &R) -> Result<Arm<'_>, Error> {
-        let call = self.bench.call(recipe);
-        let call = call.map_err(|reason| Error::Recipe { recipe: recipe.to_string(), reason })?;
-        Ok(Arm::new(name, call))
-    }
-
-    /// Settings for arms that are timed by the round rather than by the session.
-    fn by_the_round(&self) -> Stopwatch {
-        let mut stopwatch = Stopwatch::within(Duration::ZERO);
-        (stopwatch.batch_s, stopwatch.warm_up_s) = (1e-3, 1e-3);
-        stopwatch
-    }
-}
-
-/// The median of some ratios to the default.
-fn median(ratios: &[f64]) -> f64 {
-    stats::median(ratios).unwrap_or(0.0)
 }

@@ -6,16 +6,48 @@
 
 mod gemm;
 mod kmeans;
+mod points;
+mod seeds;
 mod stencil;
 
+pub use points::{Knob, MOST_POINTS, Space, TooLarge};
 pub use stencil::Field;
 
 use crate::problem::{Problem, Setting};
+
+/// Whether a knob can change what a kernel computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numerics {
+    /// To the last bit the same whatever its value: may be tuned.
+    Preserving,
+    /// Another value gives other bits: stays as the estimate has it.
+    Changing,
+}
 
 /// A problem for which the search knows what to try and how.
 pub trait Tunable: Problem {
     /// Legal recipes worth timing, without repeats: the estimate first, then those close to it.
     fn candidates(&self, setting: &Setting<'_>) -> Vec<Self::Recipe>;
+
+    /// Fields of a recipe that could change a result, and so are never tuned. The kernels of this
+    /// project promise that there are none.
+    const CHANGING: &'static [&'static str] = &[];
+
+    /// The candidates, ranked: the default, then those that `hints`, the model's other opinions
+    /// and single turns of its knobs make promising, then the rest.
+    ///
+    /// # Errors
+    /// [`TooLarge`].
+    fn space(
+        &self,
+        setting: &Setting<'_>,
+        hints: &[Self::Recipe],
+    ) -> Result<Space<Self::Recipe>, TooLarge> {
+        let (points, seeds) = seeds::ranked(self, setting, hints);
+        Space::new(points, seeds, Self::CHANGING, |recipe| {
+            serde_json::to_value(recipe).expect("a recipe is plain data")
+        })
+    }
 
     /// Makes input data and a team.
     ///
@@ -124,7 +156,7 @@ fn filled<T>(len: Option<usize>, value: impl FnMut(usize) -> T) -> Result<Vec<T>
 
 /// The `index`-th number of a fixed random sequence (SplitMix64 of Steele, Lea and Flood, 2014):
 /// inputs with no pattern a kernel or a branch predictor could like.
-fn noise(index: usize) -> u64 {
+pub(crate) fn noise(index: usize) -> u64 {
     let z = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

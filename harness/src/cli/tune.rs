@@ -15,7 +15,7 @@ use tilewise_harness::report::model::Mode;
 use tilewise_harness::report::run::Shapes;
 use tilewise_harness::stencil;
 use tilewise_tuner::problem::Setting;
-use tilewise_tuner::search::{Found, Progress, Search, Stage, Stopped};
+use tilewise_tuner::search::{Found, Progress, Search, Stage};
 use tilewise_tuner::space::{Field, Tunable};
 use tilewise_tuner::wisdom::{Record, Wisdom};
 
@@ -133,7 +133,7 @@ fn print(
             "schema": 1,
             "record": found.record,
             "rejected": found.rejected,
-            "stopped": stopped(found),
+            "stopped": found.stopped.to_string(),
             "wisdom_file": file,
         });
         return output::print(line);
@@ -150,19 +150,12 @@ fn print(
         ),
     ];
     let (tried, all) = (evidence.tried, evidence.candidates);
-    lines.push(format!("tried      {tried} of {all} candidates ({})", stopped(found)));
+    lines.push(format!("tried      {tried} of {all} candidates ({})", found.stopped));
     for (recipe, reason) in &found.rejected {
         lines.push(format!("rejected   {recipe}: {reason}"));
     }
     lines.push(format!("written    {}\n", file.as_deref().unwrap_or("nowhere: wisdom is off")));
     output::print(lines.join("\n"))
-}
-
-fn stopped(found: &Found) -> &'static str {
-    match found.stopped {
-        Stopped::Exhausted => "all of them",
-        Stopped::Budget => "the time was up",
-    }
 }
 
 /// A bar on a terminal, nothing elsewhere.

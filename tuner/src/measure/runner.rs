@@ -68,6 +68,35 @@ impl<'c, 'a> Runner<'c, 'a> {
         self.turns.len()
     }
 
+    /// Lets another arm in, behind all others, and finds out how many of its calls make a batch.
+    ///
+    /// # Errors
+    /// Those of [`Runner::new`]; then the arm has not entered.
+    pub fn enter(&mut self, arm: Arm<'a>) -> Result<usize, Error> {
+        self.arms.push(arm);
+        let arm = self.arms.len() - 1;
+        let start = self.clock.now();
+        let entered = self.find_calls(arm).and_then(|calls| {
+            let warm_up_s = self.clock.now() - start;
+            self.turns.push(Turn { arm, control: false, calls, warm_up_s });
+            self.check_names()
+        });
+        match entered {
+            Ok(()) => Ok(self.turns.len() - 1),
+            Err(error) => {
+                self.arms.truncate(arm);
+                self.turns.retain(|turn| turn.arm < arm);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends all arms but the first so many away.
+    pub fn keep(&mut self, arms: usize) {
+        self.arms.truncate(arms);
+        self.turns.retain(|turn| turn.arm < arms);
+    }
+
     /// Times one batch each of those in `order`, one after the other.
     ///
     /// # Errors

@@ -85,6 +85,29 @@ pub fn rank(n: usize, confidence: f64) -> Option<usize> {
     (k > 0).then_some(k)
 }
 
+/// How strongly `slower` rounds out of `slower + others` speak against the claim that a round is
+/// slower at most half the time: an e-value, which under that claim reaches `1 / a` with
+/// probability `a` at most, *whenever* one looks and however often (Ville's inequality). So a race
+/// may be looked at after every round.
+///
+/// It is the mean of the likelihood ratios of all chances from a half to one against a half.
+pub fn evidence_of_slower(slower: usize, others: usize) -> f64 {
+    let rounds = slower + others;
+    // 2^(n+1) s! f! / (n+1)! times the chance that of n + 1 fair coins s at most are heads.
+    let mut log_term = 0.0f64;
+    let mut at_most = 0.0;
+    let mut log_choices = 0.0;
+    for heads in 0..=slower {
+        at_most += log_term.exp();
+        if heads == slower {
+            log_choices = log_term;
+        }
+        log_term += ((rounds + 1 - heads) as f64 / (heads + 1) as f64).ln();
+    }
+    // The powers of two cancel. s! f! / (n+1)! is 1 / ((n+1 choose s) (f+1)).
+    at_most / (log_choices.exp() * (others + 1) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +169,39 @@ mod tests {
         for (a, b) in [(one.median, other.median), (one.lo, other.hi), (one.hi, other.lo)] {
             assert!((a * b - 1.0).abs() < 1e-12, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn evidence_is_the_integral_it_stands_for() {
+        for (slower, others) in [(0, 0), (6, 0), (0, 6), (10, 3), (3, 10), (30, 30)] {
+            let steps = 100_000;
+            let at = |i: usize| 0.5 + (i as f64 + 0.5) / steps as f64 / 2.0;
+            let ratio = |p: f64| (2.0 * p).powi(slower) * (2.0 * (1.0 - p)).powi(others);
+            let mean = (0..steps).map(|i| ratio(at(i))).sum::<f64>() / steps as f64;
+            let found = evidence_of_slower(slower as usize, others as usize);
+            assert!((found / mean - 1.0).abs() < 1e-3, "{slower} {others}: {found} {mean}");
+        }
+    }
+
+    /// By all paths of fair coins: how many ever reach what has one chance in twenty.
+    #[test]
+    fn peeking_after_every_round_keeps_the_promise() {
+        const ROUNDS: usize = 60;
+        let mut paths = vec![1.0];
+        let mut reached = 0.0;
+        for round in 1..=ROUNDS {
+            let mut next = vec![0.0; round + 1];
+            for (slower, share) in paths.iter().enumerate() {
+                next[slower] += share / 2.0;
+                next[slower + 1] += share / 2.0;
+            }
+            for (slower, share) in next.iter_mut().enumerate() {
+                if evidence_of_slower(slower, round - slower) >= 20.0 {
+                    reached += std::mem::take(share);
+                }
+            }
+            paths = next;
+        }
+        assert!(reached > 0.005 && reached < 0.05, "{reached}");
     }
 }

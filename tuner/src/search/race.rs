@@ -1,8 +1,10 @@
 //! The race of the best: rounds until one is ahead or the time is up.
 
-use super::{Error, Hunt, RACE, Stage, median};
-use crate::measure::stats::CONFIDENCE;
-use crate::measure::{Estimate, Runner, balanced};
+use super::hunt::{Hasty, Hunt, RACE, median};
+use super::{Error, Stage};
+use crate::measure::stats::{CONFIDENCE, evidence_of_slower};
+use crate::measure::{Runner, balanced};
+use serde::Serialize;
 use std::fmt::Display;
 
 /// Challengers in the race, beside the default.
@@ -11,23 +13,22 @@ const FINALISTS: usize = 7;
 /// A challenger that looked slower than this against the default needs no race.
 const WORTH_RACING: f64 = 0.97;
 
-/// Rounds after which the samples are looked at. Few and fixed, because every look is a chance to
-/// be misled.
-const LOOKS: [usize; 4] = [6, 12, 24, 48];
+/// Rounds after which those that are left are as good as each other.
+const ROUNDS: usize = 64;
 
-impl<R: Copy + PartialEq + Display> Hunt<'_, '_, R> {
+impl<R: Copy + PartialEq + Display + Serialize> Hunt<'_, R> {
     /// Runs the best against each other and the default, and corrects their ratios. Returns the
-    /// fastest challenger, as an index into what was tried: also if the default is faster, for
-    /// then the confirmation shows that. `None` without any challenger.
+    /// fastest challenger: also if the default is faster, for then the confirmation shows that.
+    /// `None` without any challenger.
     pub(super) fn race(&mut self) -> Result<Option<usize>, Error> {
         let entered = self.finalists();
         if entered.len() <= 2 {
             return Ok(entered.get(1).copied()); // Confirmation is a race of two.
         }
         let field = self.run(&entered)?;
-        for (arm, &tried) in entered.iter().enumerate().skip(1) {
+        for (arm, &point) in entered.iter().enumerate().skip(1) {
             if let Some(ratio) = field.ratio_to_default(arm) {
-                self.tried[tried].ratio = ratio;
+                self.tried.time(point, ratio);
             }
         }
         self.report(Stage::Race);
@@ -35,12 +36,13 @@ impl<R: Copy + PartialEq + Display> Hunt<'_, '_, R> {
     }
 
     fn run(&self, entered: &[usize]) -> Result<Field, Error> {
-        let arm = |&tried: &usize| self.arm(&tried.to_string(), &self.tried[tried].recipe);
+        let arm = |&point: &usize| self.arm(&point.to_string(), point);
         let arms = entered.iter().map(arm).collect::<Result<Vec<_>, _>>()?;
-        let mut runner = Runner::new(self.by_the_round(), &*self.search.clock, arms)?;
+        let clock = Hasty(self.clock);
+        let mut runner = Runner::new(self.by_the_round(), &clock, arms)?;
         let mut field = Field::new(entered.len());
-        for order in balanced(entered.len()).iter().cycle().take(LOOKS[LOOKS.len() - 1]) {
-            if self.spent() >= RACE * self.search.budget_s || field.challengers().count() < 2 {
+        for order in balanced(entered.len()).iter().cycle().take(ROUNDS) {
+            if self.spent() >= RACE * self.budget_s || field.challengers().count() < 2 {
                 break;
             }
             let order: Vec<usize> = order.iter().copied().filter(|&a| field.runs[a]).collect();
@@ -49,13 +51,13 @@ impl<R: Copy + PartialEq + Display> Hunt<'_, '_, R> {
         Ok(field)
     }
 
-    /// The default and those that looked best: indices into what was tried.
+    /// The default and those that looked best.
     fn finalists(&self) -> Vec<usize> {
-        let ratio = |index: usize| self.tried[index].ratio;
-        let mut order: Vec<usize> = (1..self.tried.len()).collect();
-        order.sort_by(|&a, &b| ratio(b).total_cmp(&ratio(a)));
+        let ratio = |point: usize| self.tried.ratio(point).unwrap_or(0.0);
+        let mut order: Vec<usize> =
+            self.tried.ranking().into_iter().filter(|&point| point != 0).collect();
         // The first stays in any case: its interval is the evidence for the default.
-        let close = order.iter().take_while(|&&index| ratio(index) >= WORTH_RACING).count();
+        let close = order.iter().take_while(|&&point| ratio(point) >= WORTH_RACING).count();
         order.truncate(close.clamp(1, FINALISTS));
         order.insert(0, 0);
         order
@@ -89,32 +91,26 @@ impl Field {
         for (&arm, &seconds) in order.iter().zip(seconds) {
             self.seconds[arm].push(seconds);
         }
-        if LOOKS.contains(&self.seconds[0].len()) {
-            self.look();
-        }
+        self.look();
     }
 
-    /// Drops those that are slower than the leader, all of them together with the usual
-    /// confidence (each with its part of the error allowed).
+    /// Drops those to which some other is surely faster. The error allowed is shared among all
+    /// pairs of challengers, so it bounds the chance that any drops out for no reason.
     fn look(&mut self) {
+        let challengers = self.runs.len() - 1;
+        let asked = (challengers * (challengers - 1)) as f64 / (1.0 - CONFIDENCE);
         let Some(leader) = self.leader() else { return };
-        let running: Vec<usize> = self.challengers().collect();
-        let confidence = 1.0 - (1.0 - CONFIDENCE) / running.len() as f64;
-        for arm in running.into_iter().filter(|&arm| arm != leader) {
-            let ratios = self.ratios(arm, leader);
-            let slower = Estimate::of_ratios(&ratios, confidence).is_some_and(|e| e.hi < 1.0);
-            self.runs[arm] = !slower;
+        let running: Vec<usize> = self.challengers().filter(|&arm| arm != leader).collect();
+        for arm in running {
+            let pairs = || self.seconds[leader].iter().zip(&self.seconds[arm]);
+            let slower = pairs().filter(|(leads, own)| own > leads).count();
+            self.runs[arm] = evidence_of_slower(slower, pairs().count() - slower) < asked;
         }
-    }
-
-    /// How many times as fast as `other` an arm was, round by round while both ran.
-    fn ratios(&self, arm: usize, other: usize) -> Vec<f64> {
-        let pairs = self.seconds[other].iter().zip(&self.seconds[arm]);
-        pairs.map(|(other, own)| other / own).collect()
     }
 
     fn ratio_to_default(&self, arm: usize) -> Option<f64> {
-        let ratios = self.ratios(arm, 0);
+        let pairs = self.seconds[0].iter().zip(&self.seconds[arm]);
+        let ratios: Vec<f64> = pairs.map(|(default, own)| default / own).collect();
         (!ratios.is_empty()).then(|| median(&ratios))
     }
 }

@@ -1,82 +1,98 @@
-//! The first look at every candidate: a few rounds in small heats.
+//! The first look at points: a few rounds in pairs with the default.
+//!
+//! Pairs, not heats of many: every outcome steers what is tried next and is on disk before the
+//! next begins, so an interrupt loses one evaluation at most. The default keeps its batch size and
+//! its warm caches from pair to pair.
 
-use super::{Error, Hunt, SCREENING, Stage, Stopped, Tried, median};
-use crate::measure::{Runner, balanced};
+use super::hunt::{Hasty, Hunt, SCREENING, describe, median};
+use super::order::{Order, Pick};
+use super::{Error, Stage, Stopped, Strategy, guard, stop};
+use crate::measure::{Arm, Runner, balanced};
+use serde::Serialize;
 use std::fmt::Display;
 
-/// Challengers in a heat, beside the default.
-const HEAT: usize = 7;
-
-/// Rounds of a heat.
+/// Rounds of a pair.
 const ROUNDS: usize = 3;
 
-/// A challenger this many times slower than the fastest of its heat runs no further rounds. Noise
-/// of one batch is far below; so is what a better pairing of other knobs could make good.
+/// A challenger this many times slower than the best so far runs no further rounds. Noise of one
+/// batch is far below; so is what a better pairing of other knobs could make good.
 const HOPELESS: f64 = 1.5;
 
-/// Batches a challenger costs: verifying it, finding its batch size, its rounds.
-const BATCHES: f64 = 3.0 + ROUNDS as f64;
-
-impl<R: Copy + PartialEq + Display> Hunt<'_, '_, R> {
-    /// Times candidates until all have been or the time for it is up; some in any case, because
-    /// making the inputs may take longer than the budget, and then a verdict would rest on nothing.
-    pub(super) fn screen(&mut self, candidates: &[R]) -> Result<Stopped, Error> {
-        let mut waiting = candidates;
-        let until = SCREENING * self.search.budget_s;
-        // The first heat is small: it tells what a challenger costs.
-        let mut size = 1;
-        while !waiting.is_empty() {
-            let looked = waiting.len() < candidates.len();
-            if looked && self.spent() >= until {
+impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
+    /// Times points until all have been, the time for it is up or more gain is improbable; one in
+    /// any case, because making the inputs may take longer than the budget, and then a verdict
+    /// would rest on nothing.
+    pub(super) fn screen(&mut self) -> Result<Stopped, Error> {
+        let clock = Hasty(self.clock);
+        let mut runner = Runner::new(self.by_the_round(), &clock, vec![self.arm("default", 0)?])?;
+        let mut order = Order::new(self.strategy, &self.space);
+        let mut looked = false;
+        loop {
+            let Some(pick) = order.next(&self.space, &self.tried) else {
+                if self.tried.recall() {
+                    continue;
+                }
+                return Ok(Stopped::Exhausted);
+            };
+            if looked && self.spent() >= SCREENING * self.budget_s {
                 return Ok(Stopped::Budget);
             }
-            let (heat, rest) = waiting.split_at(size.min(waiting.len()));
-            waiting = rest;
-            let batch = self.heat(heat)?;
+            let best = self.tried.ratio(self.tried.best()).unwrap_or(1.0);
+            let may_stop = self.strategy == Strategy::Seeded;
+            if may_stop && stop::improbable(&self.tried.blind, best, self.tried.left()) {
+                return Ok(Stopped::Improbable);
+            }
+            self.look(&mut runner, pick)?;
+            looked = true;
             self.report(Stage::Screening);
-            let affordable = (until - self.spent()) / (BATCHES * batch);
-            size = (affordable as usize).saturating_sub(1).clamp(1, HEAT);
         }
-        Ok(Stopped::Exhausted)
     }
 
-    /// Times some candidates beside the default; returns the seconds of a batch.
-    fn heat(&mut self, candidates: &[R]) -> Result<f64, Error> {
-        let mut entered = vec![self.tried[0].recipe];
-        for recipe in candidates {
-            match self.bench.verify(recipe) {
-                Ok(()) => entered.push(*recipe),
-                Err(reason) => self.rejected.push((recipe.to_string(), reason)),
+    /// Tries a point and writes down what became of it.
+    fn look(&mut self, runner: &mut Runner<'_, 'b>, pick: Pick) -> Result<(), Error> {
+        let Pick { point, blind } = pick;
+        let recipe = self.space.points()[point];
+        if let Some(journal) = &mut self.journal {
+            journal.begin(&describe(&recipe))?;
+        }
+        let outcome = guard::caught(|| self.evaluate(runner, point));
+        runner.keep(1);
+        if let Some(journal) = &mut self.journal {
+            let spent = self.clock.now() - self.start;
+            journal.end(&describe(&recipe), &outcome, spent)?;
+        }
+        match outcome {
+            Ok(ratio) => {
+                self.tried.time(point, ratio);
+                if blind {
+                    self.tried.blind.push(ratio);
+                }
+            }
+            Err(reason) => {
+                self.tried.reject(point);
+                self.rejected.push((recipe.to_string(), reason));
             }
         }
-        let arm = |(index, recipe): (usize, &R)| self.arm(&index.to_string(), recipe);
-        let arms = entered.iter().enumerate().map(arm).collect::<Result<Vec<_>, _>>()?;
-        let mut runner = Runner::new(self.by_the_round(), &*self.search.clock, arms)?;
-        let batch = runner.samples()[0].calls as f64;
-        let mut ratios = vec![Vec::new(); entered.len()];
-        let mut seconds = 0.0;
-        for order in balanced(entered.len()).iter().cycle().take(ROUNDS) {
-            let hopeful = hopeful(order, &ratios);
-            let lap = runner.round(&hopeful)?;
-            let default =
-                hopeful.iter().position(|&arm| arm == 0).map_or(1.0, |at| lap.seconds[at]);
-            seconds = default;
-            for (&arm, own) in hopeful.iter().zip(&lap.seconds) {
-                ratios[arm].push(default / own);
-            }
-        }
-        drop(runner);
-        let timed = entered.iter().zip(&ratios).skip(1);
-        self.tried.extend(timed.map(|(&recipe, r)| Tried { recipe, ratio: median(r) }));
-        Ok(seconds * batch)
+        Ok(())
     }
-}
 
-/// Those of `order` that are not far behind the fastest; always the default.
-fn hopeful(order: &[usize], ratios: &[Vec<f64>]) -> Vec<usize> {
-    let best = ratios.iter().map(|r| median(r)).fold(1.0, f64::max);
-    let stays = |&arm: &usize| {
-        arm == 0 || ratios[arm].is_empty() || median(&ratios[arm]) * HOPELESS >= best
-    };
-    order.iter().copied().filter(stays).collect()
+    /// How many times as fast as the default a point is, by a few rounds.
+    fn evaluate(&self, runner: &mut Runner<'_, 'b>, point: usize) -> Result<f64, String> {
+        let recipe = &self.space.points()[point];
+        self.bench.verify(recipe)?;
+        let arm = Arm::new("challenger", self.bench.call(recipe)?);
+        runner.enter(arm).map_err(|error| error.to_string())?;
+        let best = self.tried.ratio(self.tried.best()).unwrap_or(1.0);
+        let mut ratios = Vec::new();
+        for order in balanced(2).iter().cycle().take(ROUNDS) {
+            let lap = runner.round(order).map_err(|error| error.to_string())?;
+            let [first, second] = lap.seconds[..] else { unreachable!("a pair was run") };
+            ratios.push(if order[0] == 0 { first / second } else { second / first });
+            let hopeless = median(&ratios) * HOPELESS < best;
+            if hopeless || self.spent() >= SCREENING * self.budget_s {
+                break;
+            }
+        }
+        Ok(median(&ratios))
+    }
 }

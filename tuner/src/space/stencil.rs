@@ -1,7 +1,9 @@
 //! Stencils: scheme, steps at a time, tiles, rows updated side by side, prefetch, kind of
 //! stores, threads.
 
-use super::{AnyError, Axis, Tunable, Workbench, around, filled, thread_counts, uniform, up_to};
+use super::{
+    AnyError, Axis, Tunable, Turn, Workbench, around, filled, thread_counts, uniform, up_to,
+};
 use crate::problem::{Problem, Setting, Shape, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -105,7 +107,9 @@ impl<T: Real> Tunable for Field<T> {
         let depth = Axis { values: vec![2, 3, 4, 6, 8, 16], set: |r: &mut Recipe, v| r.depth = v };
         let columns = up_to(self.extent.x, &[256, 512, 1024, 2048, 4096]);
         let points = Axis { values: columns, set: |r: &mut Recipe, v| r.tile_points = v };
-        around(estimate, &[&scheme, &depth, &rows, &points, &streaming, &threads], 2, legal)
+        let tiling: [&dyn Turn<Recipe>; 4] = [&scheme, &depth, &rows, &points];
+        let rest: [&dyn Turn<Recipe>; 4] = [&streaming, &threads, &side, &prefetch];
+        around(estimate, &[tiling, rest].concat(), 2, legal)
     }
 
     fn workbench<'a>(
