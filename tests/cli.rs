@@ -5,6 +5,8 @@
 mod kmeans;
 #[path = "cli/peers.rs"]
 mod peers;
+#[path = "cli/wisdom.rs"]
+mod wisdom;
 
 use assert_cmd::Command;
 use kmeans::npy;

@@ -13,9 +13,11 @@ mod single;
 mod gemm;
 mod kmeans;
 mod points;
+mod problem;
 mod report;
 mod stencil;
 mod tune;
+mod wisdom;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -39,5 +41,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Kmeans(args) => kmeans::run(&args),
         Command::Stencil(args) => stencil::run(&args),
         Command::Tune(args) => tune::run(&args),
+        Command::Wisdom(args) => wisdom::run(&args),
     }
 }

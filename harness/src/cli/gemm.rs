@@ -21,7 +21,7 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     check(&setup, shape)?;
     let workload = Workload::new(shape, args.common.seed).map_err(failure)?;
     let setting = setup.setting();
-    let chosen = setup.choose(&shape);
+    let chosen = setup.choose(&shape)?;
     let mut candidate =
         workload.kernel("gemm", setting.isa, &chosen, setup.team()).map_err(failure)?;
     let line = match args.cache {
