@@ -7,6 +7,8 @@ mod bert;
 mod kmeans;
 #[path = "cli/peers.rs"]
 mod peers;
+#[path = "cli/wisdom.rs"]
+mod wisdom;
 
 use assert_cmd::Command;
 use kmeans::npy;

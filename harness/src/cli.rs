@@ -15,9 +15,11 @@ mod bert;
 mod gemm;
 mod kmeans;
 mod points;
+mod problem;
 mod report;
 mod stencil;
 mod tune;
+mod wisdom;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -42,5 +44,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Stencil(args) => stencil::run(&args),
         Command::Bert(args) => bert::run(&args),
         Command::Tune(args) => tune::run(&args),
+        Command::Wisdom(args) => wisdom::run(&args),
     }
 }

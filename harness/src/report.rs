@@ -8,8 +8,10 @@ pub mod html;
 pub mod markdown;
 pub mod model;
 pub mod readme;
+pub mod recorded;
 pub mod rules;
 pub mod run;
+pub mod space;
 
 pub(crate) mod number;
 mod plot;

@@ -30,7 +30,7 @@ use tilewise::{Isa, Solo, Team};
 use tilewise_tuner::measure::{Arm, Error as MeasureError, Estimate, Stopwatch};
 
 pub use bandwidth::{Arena, working_set};
-pub use cores::CoreClock;
+pub use cores::{CROWDED, CoreClock};
 
 /// What a roof limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -44,6 +44,9 @@ pub(super) enum Command {
     /// Search for the best tile sizes and thread count, and remember them
     #[command(after_help = "Example:\n  tilewise tune gemm --m 128 --k 768 --n 3072 --budget 10s")]
     Tune(TuneArgs),
+    /// Look at what has been remembered, put files together, measure it again
+    #[command(after_help = "Example:\n  tilewise wisdom explain gemm --m 128 --k 768 --n 3072")]
+    Wisdom(super::wisdom::args::WisdomArgs),
 }
 
 /// What every measuring command understands.
@@ -59,6 +62,10 @@ pub(super) struct Common {
     /// File of tuned recipes, or "off" [default: tilewise/wisdom.jsonl in the user's data folder]
     #[arg(long, value_name = "FILE|off", global = true)]
     pub(super) wisdom: Option<WisdomArg>,
+    /// What wisdom does: off; load what there is; tune-missing, what is not tuned first; force,
+    /// everything anew [default: load; of tune: force]
+    #[arg(long, value_enum, value_name = "MODE", global = true)]
+    pub(super) wisdom_mode: Option<ModeArg>,
     /// What random inputs are made from
     #[arg(long, value_name = "N", default_value_t = 1, global = true)]
     #[arg(allow_negative_numbers = true)]
@@ -85,6 +92,15 @@ impl FromStr for WisdomArg {
             file => Ok(WisdomArg::File(file.into())),
         }
     }
+}
+
+/// What wisdom does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeArg {
+    Off,
+    Load,
+    TuneMissing,
+    Force,
 }
 
 #[derive(Debug, Args)]
@@ -240,6 +256,10 @@ pub(super) struct StencilShape {
     /// Numbers of the field
     #[arg(long, value_enum, default_value_t = RealArg::F32)]
     pub(super) dtype: RealArg,
+    /// Steps of a timed call; with more than one, some can be fused
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = count, allow_negative_numbers = true)]
+    pub(super) steps: usize,
 }
 
 #[derive(Debug, Args)]
@@ -248,10 +268,6 @@ pub(super) struct StencilArgs {
     pub(super) common: Common,
     #[command(flatten)]
     pub(super) shape: StencilShape,
-    /// Steps of a timed call
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = count, allow_negative_numbers = true)]
-    pub(super) steps: usize,
     /// How the grid is gone through, instead of what wisdom or the estimate says
     #[arg(long, value_enum, value_name = "NAME")]
     pub(super) scheme: Option<SchemeArg>,
@@ -285,6 +301,9 @@ pub(super) struct TuneArgs {
     pub(super) common: Common,
     #[command(flatten)]
     pub(super) budget: Budget,
+    /// Draw what was explored: one page that needs nothing else
+    #[arg(long, value_name = "HTML", global = true)]
+    pub(super) plot: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) kernel: Option<TuneKernel>,
 }

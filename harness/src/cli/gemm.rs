@@ -23,7 +23,7 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     if args.batch == 1 {
         check(&setup, shape)?;
         let workload = Workload::new(shape, seed).map_err(failure)?;
-        let candidate = workload.kernel("gemm", setting.isa, &setup.choose(&shape), setup.team());
+        let candidate = workload.kernel("gemm", setting.isa, &setup.choose(&shape)?, setup.team());
         return measure(args, &setup, &workload.task(cache), candidate.map_err(failure)?);
     }
     Batch::check(args.batch, shape).map_err(Failure::usage)?;
@@ -32,7 +32,7 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     let batch = Batch::new(args.batch, shape, seed).map_err(failure)?;
     // Members take whole products as far as there are enough for all.
     let threads = if args.batch < setting.threads { setting.threads } else { 1 };
-    let chosen = setup.choose_in(&shape, &Setting { threads, ..setting });
+    let chosen = setup.choose_in(&shape, &Setting { threads, ..setting })?;
     let candidate = batch.kernel("gemm", setting.isa, &chosen, setup.team()).map_err(failure)?;
     measure(args, &setup, &batch.task(cache), candidate)
 }

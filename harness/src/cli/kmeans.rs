@@ -94,7 +94,7 @@ fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
     let view = Matrix::new(&values, shape.n, shape.d).expect("whole rows were read");
     let settings = settings(args, shape)?;
     let setting = setup.setting();
-    let chosen = setup.choose(&shape);
+    let chosen = setup.choose(&shape)?;
     let how = (shape, setting.isa, chosen.recipe);
     let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
     let fit = watched(&settings, view, &plan, (&setup, args.max_iter))

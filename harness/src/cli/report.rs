@@ -1,6 +1,6 @@
 //! `tilewise report`: everything, measured and written down.
 
-use super::args::{Common, ReportArgs, WisdomArg};
+use super::args::{Common, ModeArg, ReportArgs, WisdomArg};
 use super::failure::Failure;
 use super::output;
 use super::setup::Setup;
@@ -19,6 +19,10 @@ const INLINE_BYTES: usize = 256 << 10;
 const SAMPLES: &str = "samples.json.gz";
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
+    if let Some(ModeArg::TuneMissing | ModeArg::Force) = args.common.wisdom_mode {
+        let instead = "tilewise tune --wisdom-mode tune-missing first, then a report";
+        return Err(Failure::usage(format!("report only loads wisdom; expected {instead}")));
+    }
     let setup = Setup::new(&args.common, false)?;
     let (picture, source) = picture(args)?;
     let peers = peers(args, &setup)?;

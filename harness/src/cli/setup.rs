@@ -1,15 +1,21 @@
 //! What the common flags mean on this machine.
 
-use super::args::{Common, WisdomArg};
+use super::args::{Common, ModeArg, WisdomArg};
 use super::failure::Failure;
-use super::output;
+use super::{output, tune};
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::time::Duration;
 use tilewise::isa::MissingIsa;
-use tilewise::{SpinTeam, Team};
+use tilewise::{Solo, SpinTeam, Team};
+use tilewise_harness::roofs::CoreClock;
 use tilewise_tuner::machine::Machine;
-use tilewise_tuner::problem::{Problem, Setting};
-use tilewise_tuner::wisdom::{BadLine, Chosen, Wisdom};
+use tilewise_tuner::problem::Setting;
+use tilewise_tuner::space::Tunable;
+use tilewise_tuner::wisdom::{BadLine, Chosen, Source, Wisdom};
+
+/// Time for a shape that is tuned on the way to being measured.
+const TUNING: Duration = Duration::from_secs(10);
 
 /// Machine, instruction set, threads and wisdom, all checked.
 pub(super) struct Setup {
@@ -17,6 +23,7 @@ pub(super) struct Setup {
     pub(super) wisdom: Wisdom,
     /// Where new wisdom goes; nowhere if it is off.
     pub(super) wisdom_file: Option<PathBuf>,
+    pub(super) mode: Option<ModeArg>,
     isa: tilewise::Isa,
     threads: usize,
     team: SpinTeam,
@@ -39,7 +46,7 @@ impl Setup {
         }
         let (wisdom, wisdom_file) = wisdom(common, may_be_new)?;
         let team = SpinTeam::new(threads).map_err(Failure::failed)?;
-        Ok(Setup { machine, wisdom, wisdom_file, isa, threads, team })
+        Ok(Setup { machine, wisdom, wisdom_file, mode: common.wisdom_mode, isa, threads, team })
     }
 
     /// Machine, instruction set and threads for the tuner.
@@ -47,18 +54,37 @@ impl Setup {
         Setting { machine: &self.machine, isa: self.isa, threads: self.threads }
     }
 
-    /// The recipe for a problem; a record that had to be refused is told.
-    pub(super) fn choose<P: Problem>(&self, problem: &P) -> Chosen<P::Recipe> {
+    /// A clock that can tell whether each of so many threads has a core.
+    pub(super) fn core_clock(&self, threads: usize) -> Result<CoreClock<'_>, Failure> {
+        let team: &dyn Team = if threads > 1 { &self.team } else { &Solo };
+        CoreClock::new(self.isa, team, &self.machine.caches).map_err(Failure::failed)
+    }
+
+    /// The recipe for a problem, tuned first if the mode asks for that; a record that had to be
+    /// refused is told.
+    pub(super) fn choose<P: Tunable>(&self, problem: &P) -> Result<Chosen<P::Recipe>, Failure> {
         self.choose_in(problem, &self.setting())
     }
 
     /// The same for another setting than that of the flags.
-    pub(super) fn choose_in<P: Problem>(
+    pub(super) fn choose_in<P: Tunable>(
         &self,
         problem: &P,
         setting: &Setting<'_>,
-    ) -> Chosen<P::Recipe> {
+    ) -> Result<Chosen<P::Recipe>, Failure> {
         let chosen = self.wisdom.choose(problem, setting);
+        let missing = chosen.source != Source::Tuned;
+        let tuned = match self.mode {
+            Some(ModeArg::Force) => true,
+            Some(ModeArg::TuneMissing) => missing,
+            Some(ModeArg::Off | ModeArg::Load) | None => false,
+        };
+        if tuned {
+            let found = tune::search(self, setting, problem, TUNING)?;
+            let mut wisdom = Wisdom::default();
+            wisdom.add(found.record);
+            return Ok(wisdom.choose(problem, setting));
+        }
         if let Some(reason) = &chosen.refused {
             let shape = problem.shape();
             output::remark(format_args!(
@@ -66,7 +92,7 @@ impl Setup {
                 P::KERNEL
             ));
         }
-        chosen
+        Ok(chosen)
     }
 
     /// As many members as there are threads.
@@ -90,6 +116,11 @@ impl Setup {
 
 /// All layers that were asked for, and the file that new records go to.
 fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>), Failure> {
+    let tunes = matches!(common.wisdom_mode, Some(ModeArg::TuneMissing | ModeArg::Force));
+    let may_be_new = may_be_new || tunes;
+    if common.wisdom_mode == Some(ModeArg::Off) {
+        return Ok((Wisdom::default(), None));
+    }
     let load = if may_be_new { Wisdom::load_to_save } else { Wisdom::load };
     let (mut wisdom, file) = match &common.wisdom {
         Some(WisdomArg::Off) => return Ok((Wisdom::default(), None)),

@@ -37,9 +37,9 @@ fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
     let (kind, extent) = (args.shape.kind, args.shape.extent());
     setup.check_memory(format_args!("{kind} on {extent}"), Workload::<T>::bytes(extent))?;
     let workload =
-        Workload::<T>::new(kind, extent, args.steps, args.common.seed).map_err(failure)?;
+        Workload::<T>::new(kind, extent, args.shape.steps, args.common.seed).map_err(failure)?;
     let setting = setup.setting();
-    let mut chosen = setup.choose(&workload.problem());
+    let mut chosen = setup.choose(&workload.problem())?;
     if let Some(scheme) = args.scheme {
         chosen = Chosen::given(with_scheme::<T>(scheme, (kind, extent), &setting));
     }

@@ -1,45 +1,37 @@
 //! `tilewise tune`: searches for the best recipe of a shape, or of all of the report's, and
 //! remembers it.
 
-use super::args::{Common, RealArg, StencilShape, TuneArgs, TuneKernel};
+use super::args::{Common, ModeArg, TuneArgs};
 use super::failure::Failure;
 use super::output;
+use super::problem::{self, Task};
 use super::setup::Setup;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::path::Path;
-use tilewise::kmeans::Shape;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tilewise_harness::picture::Picture;
-use tilewise_harness::report::files::Claim;
+use tilewise_harness::report::files::{self, Claim};
 use tilewise_harness::report::model::Mode;
 use tilewise_harness::report::run::Shapes;
-use tilewise_harness::stencil;
+use tilewise_harness::report::space;
 use tilewise_tuner::problem::Setting;
 use tilewise_tuner::search::{Found, Progress, Search, Stage};
 use tilewise_tuner::space::{Field, Tunable};
-use tilewise_tuner::wisdom::{Record, Wisdom};
+use tilewise_tuner::wisdom::{Record, Source, Wisdom};
 
 pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, true)?;
-    let tuning = Tuning { args, setup: &setup, setting: setup.setting() };
+    let claim = output::claim("--plot", args.plot.as_deref(), "html")?;
+    let setting = setup.setting();
+    let mut tuning = Tuning { args, setup: &setup, setting, explored: Vec::new() };
     match &args.kernel {
-        None => tuning.report(),
-        Some(TuneKernel::Gemm(shape)) => {
-            // The same limits as for measuring it.
-            super::gemm::check(&setup, shape.shape())?;
-            tuning.tune(&shape.shape())
-        }
-        Some(TuneKernel::Kmeans(shape)) => {
-            // Only the sizes matter: how fast points are labelled does not depend on where they
-            // are.
-            let rows = shape.read::<f32>(args.common.seed)?.rows;
-            tuning.tune(&Shape { n: rows.len(), d: rows.columns, k: shape.k })
-        }
-        Some(TuneKernel::Stencil(shape)) => match shape.dtype {
-            RealArg::F32 => tuning.stencil::<f32>(shape),
-            RealArg::F64 => tuning.stencil::<f64>(shape),
-        },
+        None => tuning.report()?,
+        Some(kernel) => problem::typed(kernel, &setup, args.common.seed, &mut tuning)?,
     }
+    let Some(claim) = claim else { return Ok(()) };
+    let page = space::page(&tuning.explored);
+    files::publish(vec![(claim, page.into_bytes())]).map_err(Failure::failed)
 }
 
 /// What all searches of a command share.
@@ -47,60 +39,103 @@ struct Tuning<'a> {
     args: &'a TuneArgs,
     setup: &'a Setup,
     setting: Setting<'a>,
+    explored: Vec<Found>,
 }
 
 impl Tuning<'_> {
     /// Every shape of the full report, for one thread and for all.
-    fn report(&self) -> Result<(), Failure> {
+    fn report(&mut self) -> Result<(), Failure> {
         let (width, height) = Picture::DEFAULT_SIZE;
         let shapes = Shapes::of(Mode::Full, width * height);
-        let mut counts = vec![1, self.setting.threads];
+        let all = self.setting.threads;
+        let mut counts = vec![1, all];
         counts.dedup();
         for threads in counts {
-            let tuning = Tuning { setting: Setting { threads, ..self.setting }, ..*self };
-            shapes.gemm.iter().try_for_each(|shape| tuning.tune(shape))?;
-            tuning.tune(&shapes.kmeans)?;
+            self.setting.threads = threads;
+            shapes.gemm.iter().try_for_each(|shape| self.run(shape))?;
+            self.run(&shapes.kmeans)?;
             for &(kind, extent) in &shapes.stencil_f32 {
-                tuning.tune(&Field::<f32>::new(kind, extent))?;
+                self.run(&Field::<f32>::new(kind, extent))?;
             }
             for &(kind, extent) in &shapes.stencil_f64 {
-                tuning.tune(&Field::<f64>::new(kind, extent))?;
+                self.run(&Field::<f64>::new(kind, extent))?;
             }
         }
         Ok(())
     }
+}
 
-    fn stencil<T: stencil::Field>(&self, shape: &StencilShape) -> Result<(), Failure> {
-        let (kind, extent) = (shape.kind, shape.extent());
-        self.setup.check_memory(
-            format_args!("{kind} on {extent}"),
-            stencil::Workload::<T>::bytes(extent),
-        )?;
-        self.tune(&Field::<T>::new(kind, extent))
-    }
-
+impl Task for Tuning<'_> {
     /// One shape: searches, writes down, prints.
-    fn tune<P: Tunable>(&self, problem: &P) -> Result<(), Failure> {
-        let Tuning { args, setup, setting } = self;
-        problem.check(setting.isa, &problem.estimate(setting)).map_err(Failure::usage)?;
-        // Asked now: nobody wants to find out after the search. It is taken back when this ends.
-        let _claim = setup.wisdom_file.as_deref().map(claim).transpose()?;
-        let bar = ProgressBar::new(100).with_style(style());
-        let search = Search::within(args.budget.budget).progress(|progress| {
-            bar.set_position((100.0 * progress.spent_s / progress.budget_s).min(100.0) as u64);
-            bar.set_message(message(progress));
-        });
-        let found = search.tune(problem, setting).map_err(Failure::failed)?;
-        bar.finish_and_clear();
+    fn run<P: Tunable>(&mut self, problem: &P) -> Result<(), Failure> {
+        let Tuning { args, setup, setting, .. } = *self;
+        let held = setup.wisdom.choose(problem, &setting);
+        let missing_only = setup.mode == Some(ModeArg::TuneMissing);
+        let loads_only = setup.mode == Some(ModeArg::Load);
+        if loads_only || (missing_only && held.source == Source::Tuned) {
+            let (kernel, shape) = (P::KERNEL, problem.shape());
+            let (source, recipe) = (held.source, held.recipe);
+            output::remark(format_args!("{kernel}, {shape}: not searched; {source}: {recipe}"));
+            return Ok(());
+        }
+        let found = search(setup, &setting, problem, args.budget.budget)?;
+        let estimate = problem.estimate(&setting).to_string();
         let mut wisdom = Wisdom::default();
         wisdom.add(found.record.clone());
-        if let Some(file) = &setup.wisdom_file {
-            wisdom.save(file).map_err(Failure::failed)?;
-        }
-        let estimate = problem.estimate(setting).to_string();
-        let chosen = wisdom.choose(problem, setting).recipe.to_string();
-        print(&args.common, setup, &found, (&estimate, &chosen))
+        let chosen = wisdom.choose(problem, &setting).recipe.to_string();
+        print(&args.common, setup, &found, (&estimate, &chosen))?;
+        self.explored.push(found);
+        Ok(())
     }
+}
+
+/// Searches for the best recipe of a problem and writes it down; an interrupted search for the same
+/// goes on where it was.
+pub(super) fn search<P: Tunable>(
+    setup: &Setup,
+    setting: &Setting<'_>,
+    problem: &P,
+    budget: Duration,
+) -> Result<Found, Failure> {
+    problem.check(setting.isa, &problem.estimate(setting)).map_err(Failure::usage)?;
+    // Asked now: nobody wants to find out after the search. It is taken back when this ends.
+    let _claim = setup.wisdom_file.as_deref().map(claim).transpose()?;
+    let bar = ProgressBar::new(100).with_style(style());
+    let clock = setup.core_clock(setting.threads)?;
+    let mut search =
+        Search::within(budget).rule(clock.rule()).clock(clock).knowing(&setup.wisdom).progress(
+            |progress| {
+                bar.set_position((100.0 * progress.spent_s / progress.budget_s).min(100.0) as u64);
+                bar.set_message(message(progress));
+            },
+        );
+    if let Some(file) = &setup.wisdom_file {
+        search = search.journal(journal(file, problem, setting));
+    }
+    let found = search.tune(problem, setting).map_err(Failure::failed)?;
+    bar.finish_and_clear();
+    if found.resumed > 0 {
+        let (resumed, kernel) = (found.resumed, P::KERNEL);
+        output::remark(format_args!(
+            "{kernel}: went on where a search had been interrupted, {resumed} candidate(s) known"
+        ));
+    }
+    let mut wisdom = Wisdom::default();
+    wisdom.add(found.record.clone());
+    if let Some(file) = &setup.wisdom_file {
+        wisdom.save(file).map_err(Failure::failed)?;
+    }
+    Ok(found)
+}
+
+/// Where a search keeps its progress: beside the wisdom, a file for each problem and setting.
+fn journal<P: Tunable>(wisdom: &Path, problem: &P, setting: &Setting<'_>) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(wisdom.file_name().unwrap_or_default());
+    let sizes: Vec<String> = problem.shape().iter().map(|(_, size)| size.to_string()).collect();
+    let (dtype, isa, threads) = (problem.dtype(), setting.isa, setting.threads);
+    name.push(format!(".{}-{}-{dtype}-{isa}-{threads}.tuning", P::KERNEL, sizes.join("-")));
+    wisdom.with_file_name(name)
 }
 
 /// The right to write a file in a folder that may be new.
@@ -133,7 +168,8 @@ fn print(
             "schema": 1,
             "record": found.record,
             "rejected": found.rejected,
-            "stopped": found.stopped.to_string(),
+            "stopped": found.stopped,
+            "resumed": found.resumed,
             "wisdom_file": file,
         });
         return output::print(line);

@@ -7,7 +7,10 @@
 use super::{Error, Probe, Quantity};
 use tilewise::cache::CacheSizes;
 use tilewise::{Isa, Team};
-use tilewise_tuner::measure::{Clock, Counters, SystemClock};
+use tilewise_tuner::measure::{Clock, Counters, Rule, SystemClock};
+
+/// Share of its usual part of a core below which a thread counts as crowded.
+pub const CROWDED: f64 = 0.8;
 
 /// Looks of which the best counts: what interrupts one of them is not what is looked for.
 const LOOKS: usize = 3;
@@ -31,6 +34,14 @@ impl<'a> CoreClock<'a> {
         let can_tell = isa != Isa::Scalar && team.size() > 1;
         let probes = can_tell.then(|| Ok::<_, Error>([probe(1)?, probe(team.size())?]));
         Ok(CoreClock { system: SystemClock::new(), team, probes: probes.transpose()? })
+    }
+
+    /// Marks rounds in which threads have a good deal less of a core than they have now.
+    pub fn rule(&self) -> Rule {
+        let shares = (0..LOOKS).filter_map(|_| self.core_share());
+        let mut rule = Rule::default();
+        rule.core_share = CROWDED * shares.fold(0.0, f64::max);
+        rule
     }
 
     fn seconds(&self, probe: &Probe) -> f64 {

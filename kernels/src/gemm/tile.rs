@@ -100,12 +100,12 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
     let mut step = 0;
     while P::TOGETHER > 1 && step + P::TOGETHER <= steps {
         for step in step..step + P::TOGETHER {
-            take(product, (&rows, &panels), step, &mut acc);
+            take(product, &rows, &panels, step, &mut acc);
         }
         step += P::TOGETHER;
     }
     for step in step..steps {
-        take(product, (&rows, &panels), step, &mut acc);
+        take(product, &rows, &panels, step, &mut acc);
     }
     let Some(Outer { rows, columns }) = ends.less else {
         for r in 0..MR {
@@ -129,7 +129,8 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
 #[inline(always)]
 fn take<P: Product, const MR: usize, const NP: usize>(
     product: P,
-    (rows, panels): (&[&[P::Group]; MR], &[&[P::Step]; NP]),
+    rows: &[&[P::Group]; MR],
+    panels: &[&[P::Step]; NP],
     step: usize,
     acc: &mut [[P::Acc; NP]; MR],
 ) {

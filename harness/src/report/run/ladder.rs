@@ -153,8 +153,14 @@ impl<'a> Ladder<'a> {
                     self.offers.one.tuned = Some(name);
                 }
             } else if threads == most {
-                let command = format!("not tuned (tilewise tune {})", P::KERNEL);
-                self.steps.push(Step::missing("tuned", &command));
+                let command = format!("(tilewise tune {})", P::KERNEL);
+                let why = match chosen.refused {
+                    Some(reason) => {
+                        format!("not tuned: its record is not used, {reason} {command}")
+                    }
+                    None => format!("not tuned {command}"),
+                };
+                self.steps.push(Step::missing("tuned", &why));
             }
         }
         Ok(())

@@ -2,15 +2,12 @@
 
 use super::super::model::{Mode, RawSession, Roof};
 use super::{Error, Plan};
-use crate::roofs::{self, CoreClock, Memory, Pattern, Probe, Quantity, Roof as Limit};
+use crate::roofs::{self, CROWDED, CoreClock, Memory, Pattern, Probe, Quantity, Roof as Limit};
 use crate::workload::Amount;
 use std::time::Duration;
 use tilewise::cache::CacheSizes;
 use tilewise::{Isa, Team};
 use tilewise_tuner::measure::{Arm, Error as MeasureError, Session, Stopwatch};
-
-/// Share of its usual part of a core below which a thread counts as crowded.
-const CROWDED: f64 = 0.8;
 
 /// What measuring all roofs once takes.
 pub(super) fn time(mode: Mode) -> Duration {

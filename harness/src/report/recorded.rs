@@ -1,0 +1,227 @@
+//! What recordings of whole search spaces show: how flat they are, and how near searches come to
+//! the best that is known to be there.
+
+use super::Table;
+use std::fmt::Write;
+use std::time::Duration;
+use tilewise_tuner::machine::Machine;
+use tilewise_tuner::measure::stats;
+use tilewise_tuner::problem::Setting;
+use tilewise_tuner::recording::{Damaged, Recording, Replay};
+use tilewise_tuner::search::{Search, Strategy};
+use tilewise_tuner::wisdom::Verdict;
+
+/// Replays of each search, and of searches among equals, in each space.
+const RUNS: u64 = 24;
+const EQUALS: u64 = 12;
+
+/// A recording and where it lies.
+pub type Named = (String, Recording);
+
+/// What is found out about one space.
+struct Findings {
+    title: String,
+    points: usize,
+    noise: f64,
+    /// Shares of the points within 1, 5 and 10 % of the best.
+    flat: [f64; 3],
+    default: f64,
+    model: f64,
+    /// Regrets of searches of 2 s and 10 s.
+    short: Vec<f64>,
+    long: Vec<f64>,
+    /// Points tried until one was within 5 % of the best: the tuner's, random, hill climbing.
+    tries: [Vec<f64>; 3],
+    /// Picks of the repeats that are within 1 % of each other.
+    tied: f64,
+    /// Searches among equals that found something.
+    misled: usize,
+}
+
+/// The page about all of `recordings`.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn page(recordings: &[Named]) -> Result<String, Damaged> {
+    // Each on a thread of its own: time is the replay's, so none is in another's way.
+    let found: Vec<Findings> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            recordings.iter().map(|named| scope.spawn(move || findings(named))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("no panics");
+        threads.into_iter().map(join).collect::<Result<_, Damaged>>()
+    })?;
+    let mut text = String::from(INTRODUCTION);
+    flatness(&mut text, &found);
+    regret(&mut text, &found);
+    tries(&mut text, &found);
+    bars(&mut text, &found);
+    Ok(text)
+}
+
+const INTRODUCTION: &str = "# What recorded search spaces show
+
+Written by `cargo run --release -p tilewise-harness --example spaces` from the recordings beside it;
+not edited by hand. A recording (`tilewise wisdom export`) holds raw samples of every candidate, in
+interleaved rounds. Searches are replayed on it with its noise and its drift, so what they should
+have found is known. *Regret* is how much longer than the best point's the time of a pick is. The
+best is the one with the least median, so it is a little flattered and regrets are a little too
+large, by about the noise named for each space.
+
+";
+
+fn findings((title, recording): &Named) -> Result<Findings, Damaged> {
+    let base = Replay::new(recording, 0)?;
+    let points = base.len();
+    let within = |share: f64| {
+        (0..points).filter(|&point| base.regret(point) <= share).count() as f64 / points as f64
+    };
+    let seeds = (0..=recording.seeds).map(|point| base.regret(point));
+    let replay = |seed: u64| Replay::new(recording, seed);
+    let runs = |seconds: u64| -> Result<Vec<f64>, Damaged> {
+        let run = |seed| Ok(search(&replay(seed)?, seconds, Strategy::Seeded).regret);
+        (0..RUNS).map(run).collect()
+    };
+    let tries = |strategy: fn(u64) -> Strategy| -> Result<Vec<f64>, Damaged> {
+        // Long enough for every point, so that the order alone decides.
+        let run = |seed| Ok(search(&replay(seed)?, 600, strategy(seed)).tries);
+        (0..RUNS).map(run).collect()
+    };
+    let misled = |seed| Ok(search(&replay(1000 + seed)?.all_alike(), 2, Strategy::Seeded).faster);
+    let misled: Vec<bool> = (0..EQUALS).map(misled).collect::<Result<_, Damaged>>()?;
+    let (short, long) = (runs(2)?, runs(10)?);
+    let least = long.iter().take(10).copied().fold(f64::INFINITY, f64::min);
+    let tied = long.iter().take(10).filter(|regret| **regret <= least + 0.01).count();
+    Ok(Findings {
+        title: title.clone(),
+        points,
+        noise: recording.noise(),
+        flat: [0.01, 0.05, 0.10].map(within),
+        default: base.regret(0),
+        model: seeds.fold(f64::INFINITY, f64::min),
+        short,
+        long,
+        tries: [tries(|_| Strategy::Seeded)?, tries(Strategy::Random)?, tries(Strategy::Climb)?],
+        tied: tied as f64 / 10.0,
+        misled: misled.into_iter().filter(|misled| *misled).count(),
+    })
+}
+
+/// What a replayed search came to.
+struct Run {
+    regret: f64,
+    tries: f64,
+    faster: bool,
+}
+
+fn search(replay: &Replay, seconds: u64, strategy: Strategy) -> Run {
+    let machine = Machine::read();
+    let search = Search::within(Duration::from_secs(seconds)).clock(replay).strategy(strategy);
+    let found = search.tune(replay, &Setting::best(&machine)).expect("a replay runs everything");
+    let point = |value: &serde_json::Value| value.as_u64().unwrap_or(0) as usize;
+    let good = found.ranking.iter().filter(|timed| replay.regret(point(&timed.fields)) <= 0.05);
+    // The default is the first that is tried.
+    let first = good.map(|timed| timed.turn + 1).min().unwrap_or(replay.len());
+    Run {
+        regret: replay.regret(point(&found.record.recipe)),
+        tries: first as f64,
+        faster: found.record.evidence.verdict == Verdict::Faster,
+    }
+}
+
+fn flatness(text: &mut String, found: &[Findings]) {
+    text.push_str("## How flat the spaces are\n\n");
+    let rows = found.iter().map(|f| {
+        let [one, five, ten] = f.flat.map(percent);
+        vec![f.title.clone(), f.points.to_string(), percent(f.noise), one, five, ten]
+    });
+    let head = ["space", "points", "noise", "within 1 %", "within 5 %", "within 10 %"];
+    *text += &Table::new(&head, rows.collect()).markdown();
+}
+
+fn regret(text: &mut String, found: &[Findings]) {
+    text.push_str("\n## Regret\n\nMedian, 90th percentile and worst of the replays.\n\n");
+    let rows = found.iter().map(|f| {
+        let [default, model] = [f.default, f.model].map(percent);
+        vec![f.title.clone(), default, model, spread(&f.short), spread(&f.long), percent(f.tied)]
+    });
+    let head =
+        ["space", "the default", "best seed", "tuner, 2 s", "tuner, 10 s", "same or tied in ten"];
+    *text += &Table::new(&head, rows.collect()).markdown();
+    let near: Vec<&str> =
+        found.iter().filter(|f| f.default <= 0.03).map(|f| f.title.as_str()).collect();
+    if !near.is_empty() {
+        let (count, all) = (near.len(), found.len());
+        let _ = write!(
+            text,
+            "\nIn {count} of {all} spaces the default is within 3 % of the best already: {}.\n",
+            near.join("; ")
+        );
+    }
+}
+
+fn tries(text: &mut String, found: &[Findings]) {
+    text.push_str(
+        "\n## Points tried until one is within 5 % of the best\n\nMedian, 90th percentile, worst; \
+         the default counts as the first.\n\n",
+    );
+    let count = |tries: &[f64]| {
+        let [middle, most, worst] = quantiles(tries);
+        format!("{middle:.0}, {most:.0}, {worst:.0}")
+    };
+    let rows = found.iter().map(|f| {
+        let [own, random, climb] = &f.tries;
+        vec![f.title.clone(), count(own), count(random), count(climb)]
+    });
+    let head = ["space", "the tuner", "random search", "hill climbing"];
+    *text += &Table::new(&head, rows.collect()).markdown();
+}
+
+/// What was asked for, and what is so.
+fn bars(text: &mut String, found: &[Findings]) {
+    let all = |of: fn(&Findings) -> &[f64]| -> Vec<f64> {
+        found.iter().flat_map(|f| of(f).iter().copied()).collect()
+    };
+    let [middle, most, _] = quantiles(&all(|f| &f.long));
+    let [short, short_most, _] = quantiles(&all(|f| &f.short));
+    let [tries, tries_most, _] = quantiles(&all(|f| &f.tries[0]));
+    let worst_model = found.iter().map(|f| f.model).fold(0.0, f64::max);
+    let misled: usize = found.iter().map(|f| f.misled).sum();
+    let rows = [
+        ["regret at 10 s, median".into(), "1 %".into(), percent(middle)],
+        ["regret at 10 s, 90th percentile".into(), "3 %".into(), percent(most)],
+        ["regret at 2 s, median and 90th percentile".into(), "5 %".into(), {
+            format!("{}, {}", percent(short), percent(short_most))
+        }],
+        ["points tried to within 5 %, median".into(), "16".into(), format!("{tries:.0}")],
+        ["points tried to within 5 %, 90th percentile".into(), "40".into(), {
+            format!("{tries_most:.0}")
+        }],
+        ["speed of the best seed, of the best, worst space".into(), "90 %".into(), {
+            percent(1.0 / (1.0 + worst_model))
+        }],
+        ["A/A: searches among equals that found something".into(), "5 %".into(), {
+            percent(misled as f64 / (EQUALS as usize * found.len().max(1)) as f64)
+        }],
+    ];
+    text.push_str("\n## Asked and found, all spaces and replays together\n\n");
+    let rows = rows.into_iter().map(|row: [String; 3]| row.to_vec());
+    *text += &Table::new(&["", "asked", "found"], rows.collect()).markdown();
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn spread(regrets: &[f64]) -> String {
+    quantiles(regrets).map(percent).join(", ")
+}
+
+/// Median, 90th percentile, most.
+fn quantiles(values: &[f64]) -> [f64; 3] {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    let at = |share: f64| sorted.get((share * last as f64).ceil() as usize).copied();
+    let middle = stats::median(values);
+    [middle, at(0.9), at(1.0)].map(|value| value.unwrap_or(0.0))
+}
