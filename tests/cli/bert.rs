@@ -161,7 +161,7 @@ fn forward_passes_are_measured() {
 fn bad_bert_input_is_refused() {
     let (folder, model) = model();
     refused("bert", 2, &["bench", "embed", "qa", "eval"]);
-    refused("bert bench --model /no/such", 1, &["/no/such/config.json", "No such file"]);
+    refused("bert bench --model /no/such", 1, &["/no/such/config.json", "not found"]);
     refused(&format!("bert bench --model {model} --seq 25"), 2, &["--seq 25", "1 to 24"]);
     refused(&format!("bert bench --model {model} --seq 0"), 2, &["--seq 0"]);
     refused("bert bench --batch 0", 2, &["--batch 0"]);
@@ -175,7 +175,10 @@ fn bad_bert_input_is_refused() {
     let squad = eval.replace("sts", "squad");
     refused(&squad, 1, &["config.json", "data"]);
     refused(&format!("{squad} --stride 128"), 2, &["overlap:N"]);
+    folder.write("questions.json", QUESTIONS);
+    let squad = squad.replace("config.json", "questions.json");
     refused(&format!("{squad} --window 25"), 2, &["--window 25", "at most 24"]);
+    refused(&format!("{squad} --window 4"), 2, &["4 tokens", "no room"]);
     folder.configure("hidden_act", "swish".into());
     refused(&format!("bert bench --model {model}"), 1, &["hidden_act", "swish", "gelu"]);
     folder.configure("intermediate_size", 63.into());
