@@ -54,7 +54,10 @@ fn measure(bench: &mut Bench, case: &Case) -> Result<(), String> {
     let float = Arm { name: OURS, encoder: &float, dtype: "f32", other_precision: false };
     let int8 = Arm { encoder: &int8, dtype: "INT8 linear layers, f32 between them", ..float };
     let judge = Judge::new(float.states(case)?);
-    for kernel in KERNELS.into_iter().filter(|kernel| bench.options.wants_kernel(kernel)) {
+    for kernel in KERNELS {
+        if !bench.options.wants_kernel(kernel) {
+            continue;
+        }
         for threads in bench.threads() {
             cell(bench, case, [float, int8], &judge, (kernel, threads))?;
         }

@@ -226,4 +226,4 @@ def calibrated(work: Work, model) -> Path:
 
 
 if __name__ == "__main__":
-    serve()
+    serve("requirements-bert.txt")

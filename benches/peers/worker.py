@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 _RIVALS: dict[str, Callable[["Request"], "Prepared"]] = {}
+_requirements = "requirements.txt"
 
 
 class Refusal(Exception):
@@ -81,7 +82,7 @@ def package(name: str):
     except ImportError as error:
         raise Refusal(
             f"{error}; install the packages into the Python that is given: "
-            f"{sys.executable} -m pip install -r benches/peers/requirements.txt"
+            f"{sys.executable} -m pip install -r benches/peers/{_requirements}"
         ) from error
 
 
@@ -115,8 +116,10 @@ def random_floats(seed: int, stream: int, shape: tuple[int, ...]):
     return (drawn.astype(numpy.float32) / numpy.float32(1 << 24)).reshape(shape)
 
 
-def serve() -> None:
-    """Answers requests until there are no more."""
+def serve(requirements: str = _requirements) -> None:
+    """Answers requests until there are no more. What is not installed stands in `requirements`."""
+    global _requirements
+    _requirements = requirements
     _end_with_the_runner()
     # What libraries print must not come between the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)

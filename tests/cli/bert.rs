@@ -161,7 +161,7 @@ fn forward_passes_are_measured() {
 fn bad_bert_input_is_refused() {
     let (folder, model) = model();
     refused("bert", 2, &["bench", "embed", "qa", "eval"]);
-    refused("bert bench --model /no/such", 1, &["/no/such/config.json", "No such file"]);
+    refused("bert bench --model /no/such", 1, &["/no/such/config.json", "not found"]);
     refused(&format!("bert bench --model {model} --seq 25"), 2, &["--seq 25", "1 to 24"]);
     refused(&format!("bert bench --model {model} --seq 0"), 2, &["--seq 0"]);
     refused("bert bench --batch 0", 2, &["--batch 0"]);
