@@ -196,7 +196,9 @@ fn cell(
     for rival in ["onnxruntime", "onednn"] {
         let (script, element) = ("gemm.py", Element::I32);
         let shape = &task.shape;
-        let wanted = Wanted { script, rival, kernel, shape, threads, cache, copies, element };
+        let input = None;
+        let wanted =
+            Wanted { script, rival, kernel, shape, threads, cache, copies, element, input };
         bench.worker(&wanted, &mut entrants, &mut absent);
     }
     let judge = |numbers: &Numbers| operands.judge(numbers);

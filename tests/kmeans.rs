@@ -11,3 +11,5 @@ mod labels;
 mod problem;
 #[path = "kmeans/recorded.rs"]
 mod recorded;
+#[path = "kmeans/seeds.rs"]
+mod seeds;

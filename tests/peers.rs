@@ -56,6 +56,7 @@ fn prepared(script: &str, output: &Path) -> Result<Worker, String> {
         cache: Cache::Hot,
         copies: 1,
         output,
+        input: None,
     };
     worker.prepare(&request).map_err(|error| error.to_string())?;
     Ok(worker)
@@ -176,6 +177,7 @@ fn python_workers_say_what_they_lack() {
             cache: Cache::Hot,
             copies: 1,
             output: &output,
+            input: None,
         };
         let mut worker = Worker::start(&launch).unwrap();
         worker.prepare(&request).map(|ready| ready.title).map_err(|error| error.to_string())

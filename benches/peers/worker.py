@@ -41,6 +41,7 @@ class Request:
     cache: str
     copies: int
     output: str
+    input: str = ""
 
     def cores(self) -> list[int]:
         """As many of the cores this process may use as there are threads."""

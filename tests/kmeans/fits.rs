@@ -153,3 +153,20 @@ fn clusters_left_empty_take_the_farthest_points() {
     assert_eq!((fit.labels(), fit.inertia()), (&[0, 0, 0][..], 0.0));
     assert_eq!(fit.clusters(), 1);
 }
+
+/// Enough points for equal bytes to be fitted as one, and some clusters without any.
+#[test]
+fn equal_bytes_are_fitted_as_one_and_nothing_shows() {
+    for (kind, n, d, k) in [(Kind::Grid, 20_000, 3, 40), (Kind::Grid, 16_384, 1, 9)] {
+        let case = Case { kind, shape: Shape { n, d, k }, pad: 1, seed: 5 };
+        let problem: Problem<u8, f64> = case.of();
+        for settings in [
+            KMeans::new(k).seed(2).tol(0.0).max_iter(12),
+            KMeans::new(k).centres(problem.centres()).tol(0.0).max_iter(5),
+        ] {
+            let each = vec![1.0; n];
+            let one_by_one = settings.fit_weighted(problem.rows(), &each[..]).unwrap();
+            assert_eq!(settings.fit(problem.rows()).unwrap(), one_by_one);
+        }
+    }
+}

@@ -54,6 +54,8 @@ pub struct Wanted<'a> {
     pub copies: usize,
     /// What its result is made of.
     pub element: Element,
+    /// A file of its inputs, where they do not come from the seed.
+    pub input: Option<&'a Path>,
 }
 
 /// The whole of a bench: `measure` asks for its cells. `name` names the folder of results.
@@ -166,6 +168,7 @@ impl Bench {
             cache: wanted.cache,
             copies: wanted.copies,
             output: Path::new(""),
+            input: wanted.input,
         };
         Remote::start(&launch, request, wanted.element)
     }
@@ -232,6 +235,9 @@ fn command(name: &str, options: &Options) -> String {
     options.threads.iter().for_each(|threads| add(format!("--threads {threads}")));
     if let Some(cache) = options.cache {
         add(format!("--cache {cache:?}").to_lowercase());
+    }
+    if options.image.is_some() {
+        add("--image FILE".into());
     }
     options.seconds.iter().for_each(|seconds| add(format!("--seconds {seconds}")));
     if options.wisdom.is_some() {

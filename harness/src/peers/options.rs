@@ -14,8 +14,9 @@ pub struct Options {
     /// Rust take part
     #[arg(long, value_name = "FILE")]
     pub python: Option<PathBuf>,
-    /// Only these shapes, as M,K,N; may be given several times [default: all]
-    #[arg(long = "shape", value_name = "M,K,N")]
+    /// Only these shapes, as M,K,N of a product or N,D,K of K-Means; may be given several times
+    /// [default: all]
+    #[arg(long = "shape", value_name = "SIZES")]
     pub shapes: Vec<Sizes>,
     /// Only these rivals; may be given several times [default: all]
     #[arg(long = "rival", value_name = "NAME")]
@@ -35,6 +36,9 @@ pub struct Options {
     /// Seconds of timing for each shape, thread count and cache state [default: 3]
     #[arg(long, value_name = "S")]
     pub seconds: Option<f64>,
+    /// Picture whose pixels K-Means clusters [default: a generated one]
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
     /// File of tuned recipes [default: estimated recipes]
     #[arg(long, value_name = "FILE")]
     pub wisdom: Option<PathBuf>,

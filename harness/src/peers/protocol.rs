@@ -34,6 +34,9 @@ pub struct Request<'a> {
     pub copies: usize,
     /// The file for the result's little-endian bytes.
     pub output: &'a Path,
+    /// A file of the inputs, where they do not come from the seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<&'a Path>,
 }
 
 /// A batch of so many calls.

@@ -3,6 +3,7 @@
 
 use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
+use super::look::{self, Look, Seen};
 use super::recipe::Form;
 use super::source::Source;
 use super::update::{self, Leaf};
@@ -13,6 +14,7 @@ use crate::vector::{Visitor, Vocabulary, dispatch_floats};
 use alloc::sync::Arc;
 use core::fmt::Debug;
 use core::ops::Range;
+use pulp::Simd;
 
 /// The loops over points of one type. Each works on what it is given and knows nothing of a team.
 pub(super) trait Loops<T>: Send + Sync {
@@ -32,15 +34,11 @@ pub(super) trait Loops<T>: Send + Sync {
     /// Lowers the closest distances of a block of points to those from `centre`.
     fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]);
 
-    /// The sum over a block of the distances to the nearest centre, each times its weight if
-    /// there are any, had `candidate` become one.
-    fn potential(
-        &self,
-        columns: &[T],
-        candidate: &[f64],
-        closest: &[f64; BLOCK],
-        weights: Option<&[f64]>,
-    ) -> f64;
+    /// How many numbers of `f32` a register holds.
+    fn lanes(&self) -> usize;
+
+    /// Looks at a block of points while centres are chosen.
+    fn look(&self, look: Look<'_, T>) -> Seen;
 
     /// The distances of a point to all centres, by the definition; room for as many centres as
     /// fill whole registers.
@@ -133,16 +131,14 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         );
     }
 
-    fn potential(
-        &self,
-        columns: &[T],
-        candidate: &[f64],
-        closest: &[f64; BLOCK],
-        weights: Option<&[f64]>,
-    ) -> f64 {
+    fn lanes(&self) -> usize {
+        <V::Floats as Simd>::F32_LANES
+    }
+
+    fn look(&self, look: Look<'_, T>) -> Seen {
         self.token.run(
             #[inline(always)]
-            || seed::potential(columns, candidate, closest, weights),
+            || look::look(self.token.floats(), look),
         )
     }
 

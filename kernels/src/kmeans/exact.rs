@@ -57,7 +57,11 @@ fn panel<'a>(ready: &Ready<'a>, index: usize) -> &'a [[f64; EXACT]] {
 
 /// The squared distances of a point to a panel of centres, unless all of them pass `limit`.
 #[inline(always)]
-fn sums<T: Element>(point: &[T], panel: &[[f64; EXACT]], limit: f64) -> Option<[f64; EXACT]> {
+pub(super) fn sums<T: Element>(
+    point: &[T],
+    panel: &[[f64; EXACT]],
+    limit: f64,
+) -> Option<[f64; EXACT]> {
     let mut sums = [0.0; EXACT];
     for (point, panel) in point.chunks(LOOK).zip(panel.chunks(LOOK)) {
         for (x, centres) in point.iter().zip(panel) {

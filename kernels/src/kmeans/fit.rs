@@ -1,5 +1,6 @@
 //! The front door: settings, and the fit of centres to points by them.
 
+use super::distinct::Distinct;
 use super::draws::{Draws, Seeded};
 use super::found::Fit;
 use super::lloyd::{Ended, Lloyd, tolerance};
@@ -150,7 +151,9 @@ impl KMeans {
         let mut seeded = Seeded::new(self.seed);
         let draws = draws.unwrap_or(&mut seeded);
         let tolerance = tolerance(&task, self.tol);
-        let mut lloyd = Lloyd::new(task)?;
+        // It costs about as much as two iterations over all points.
+        let distinct = if self.max_iter > 4 { Distinct::find(task.source, weights) } else { None };
+        let mut lloyd = Lloyd::new(task, distinct.as_ref())?;
         let mut best: Option<Fit<T::Centre>> = None;
         for start in 1..=self.starts() {
             lloyd.start(self.first(&task, draws)?);
@@ -196,10 +199,11 @@ impl KMeans {
             // The centres have moved since the labels were found.
             lloyd.label()?;
         }
+        let labels = lloyd.labels();
         Ok(Fit {
-            inertia: lloyd.inertia(),
+            inertia: lloyd.inertia(&labels),
             centres: Centres::of(self.k, d, lloyd.centres.clone()),
-            labels: lloyd.labels.clone(),
+            labels,
             iterations: ended.iterations,
             stopped: ended.stopped,
         })

@@ -1,5 +1,6 @@
 //! Lloyd's iteration: label all points, move each centre to the mean of its points, again.
 
+use super::distinct::Distinct;
 use super::plan::Scratch;
 use super::reference::squared_distance;
 use super::relocate::relocate;
@@ -19,11 +20,16 @@ const PIECE: usize = 8;
 
 /// A fit under way.
 pub(super) struct Lloyd<'a, T: Element> {
+    /// All points.
+    whole: Task<'a, T>,
+    /// What is iterated over: all points, or those that differ.
     task: Task<'a, T>,
+    /// Which of those each point is.
+    of: Option<&'a [u32]>,
     scratch: Scratch,
     sums: Sums,
     pub(super) centres: Vec<T::Centre>,
-    pub(super) labels: Vec<u32>,
+    labels: Vec<u32>,
     previous: Vec<u32>,
 }
 
@@ -40,10 +46,21 @@ pub(super) struct Ended {
 }
 
 impl<'a, T: Element> Lloyd<'a, T> {
-    pub(super) fn new(task: Task<'a, T>) -> Result<Self, Error> {
+    /// Of all points, or of distinct ones in their place.
+    pub(super) fn new(
+        whole: Task<'a, T>,
+        distinct: Option<&'a Distinct<T>>,
+    ) -> Result<Self, Error> {
+        let task = distinct.map_or(whole, |distinct| Task {
+            source: distinct.source(),
+            weights: Some(&distinct.weights),
+            ..whole
+        });
         let Shape { n, d, k } = task.shape();
         Ok(Lloyd {
+            whole,
             task,
+            of: distinct.map(|distinct| &distinct.of[..]),
             scratch: task.plan.scratch(task.team.size())?,
             sums: Sums::new(n, d, k, task.team.size())?,
             centres: Vec::new(),
@@ -77,6 +94,14 @@ impl<'a, T: Element> Lloyd<'a, T> {
             }
         }
         Ok(ended)
+    }
+
+    /// The labels of all points.
+    pub(super) fn labels(&self) -> Vec<u32> {
+        match self.of {
+            Some(of) => of.iter().map(|&index| self.labels[index as usize]).collect(),
+            None => self.labels.clone(),
+        }
     }
 
     fn centres(&self) -> Matrix<'_, T::Centre> {
@@ -125,9 +150,11 @@ impl<'a, T: Element> Lloyd<'a, T> {
     /// shifts.
     fn move_centres(&mut self) -> (bool, f64) {
         let Shape { d, k, .. } = self.task.shape();
-        let sums = self.sums.total(self.task.team);
+        let (whole, of, labels) = (&self.whole, self.of, &self.labels);
+        let sums = self.sums.total(whole.team);
         let old = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
-        relocate(&self.task, &self.labels, old, sums);
+        let label = |point: usize| labels[of.map_or(point, |of| of[point] as usize)];
+        relocate(whole, &label, old, sums);
         let weight = |label: usize| sums[label * (d + 1) + d];
         // The first of the heaviest, where a centre that is still without points is put.
         let heavier = |best, label| if weight(label) > weight(best) { label } else { best };
@@ -149,16 +176,16 @@ impl<'a, T: Element> Lloyd<'a, T> {
 
     /// The sum of squared distances of the points to the centres of their labels, each times the
     /// weight of its point.
-    pub(super) fn inertia(&self) -> f64 {
-        let Task { source, team, .. } = self.task;
+    pub(super) fn inertia(&self, labels: &[u32]) -> f64 {
+        let Task { source, team, .. } = self.whole;
         let (k, d) = (self.task.shape().k, source.d());
-        let (centres, labels) = (self.centres(), &self.labels);
+        let centres = self.centres();
         let of_leaf = |leaf: &mut [f64], blocks: Range<usize>| {
             let mut space = vec![T::default(); d];
             for index in blocks.flat_map(|block| source.in_block(block)) {
                 let point = source.point(index, &mut space);
                 let distance = squared_distance(point, centres.row(labels[index] as usize));
-                leaf[0] += distance * self.task.weight(index);
+                leaf[0] += distance * self.whole.weight(index);
             }
         };
         over_leaves(source, (k, 1), team, &of_leaf)[0]

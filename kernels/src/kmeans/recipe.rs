@@ -44,7 +44,7 @@ pub struct Tile {
 }
 
 /// Most features with which the first tile of the table is the better one.
-const FEW: usize = 8;
+const FEW: usize = 7;
 
 /// Distances (features of a centre, times points) one member should have before a second one is
 /// worth waking: some 20 us of work on one AVX-512 core, a hundred times what a region costs.
@@ -65,6 +65,14 @@ impl Recipe {
     /// | 200k x 64, 256 | 32.3 | 30.5 | 47 |
     /// | 100k x 128, 1024 | 116 | 107 | 123 |
     /// | 3,906 x 4096, 128 | | 27.1 | 26.8 |
+    ///
+    /// And on Zen 3, with half as many registers of half the width (one core; two for d = 8):
+    ///
+    /// | n, d, k | lanes 2x2 | 4x1 | 2x4 | 2x6 |
+    /// |---|---|---|---|---|
+    /// | 273,280 x 3, 64 | 3.65 | 3.98 | 4.01 | 4.82 |
+    /// | 100k x 8, 1000 | 41.7 | 32.5 | 25.8 | 22.4 |
+    /// | 20k x 128, 1024 | 218 | 153 | 90.8 | 72.4 |
     pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
         let work = shape.n.saturating_mul(shape.k).saturating_mul(shape.d.max(4));
         let threads = threads.min(work.div_ceil(WORTH_A_MEMBER)).max(1);

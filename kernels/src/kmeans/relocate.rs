@@ -13,7 +13,7 @@ use alloc::{vec, vec::Vec};
 /// `sums` holds for each label its features' sums, then its weight.
 pub(super) fn relocate<T: Element>(
     task: &Task<'_, T>,
-    labels: &[u32],
+    labels: &dyn Fn(usize) -> u32,
     centres: Matrix<'_, T::Centre>,
     sums: &mut [f64],
 ) {
@@ -30,7 +30,7 @@ pub(super) fn relocate<T: Element>(
     let mut donors = Vec::new();
     let mut point = vec![T::default(); d];
     for (label, (_, index)) in empty.into_iter().zip(far) {
-        let (donor, weight) = (labels[index] as usize, task.weight(index));
+        let (donor, weight) = (labels(index) as usize, task.weight(index));
         let point = task.source.point(index, &mut point);
         for (feature, &x) in point.iter().enumerate() {
             sums[donor * (d + 1) + feature] -= x.into() * weight;
@@ -46,14 +46,14 @@ pub(super) fn relocate<T: Element>(
 /// The points farthest from their centres, as many as asked for, with their distances.
 fn farthest<T: Element>(
     task: &Task<'_, T>,
-    labels: &[u32],
+    labels: &dyn Fn(usize) -> u32,
     centres: Matrix<'_, T::Centre>,
     count: usize,
 ) -> Vec<(f64, usize)> {
     let mut space = vec![T::default(); task.source.d()];
     let mut distance = |index: usize| {
         let point = task.source.point(index, &mut space);
-        squared_distance(point, centres.row(labels[index] as usize))
+        squared_distance(point, centres.row(labels(index) as usize))
     };
     let mut far: Vec<(f64, usize)> =
         (0..task.source.n()).map(|index| (distance(index), index)).collect();
@@ -70,7 +70,7 @@ fn farthest<T: Element>(
 /// weight, however the last bits fell.
 fn settle<T: Element>(
     task: &Task<'_, T>,
-    labels: &[u32],
+    labels: &dyn Fn(usize) -> u32,
     donors: &[(usize, f64)],
     sums: &mut [f64],
 ) {
@@ -80,8 +80,8 @@ fn settle<T: Element>(
     let d = task.source.d();
     for (donor, _) in donors {
         let given = donors.iter().filter(|(label, weight)| label == donor && *weight > 0.0).count();
-        let of_donor = |index: &usize| labels[*index] as usize == *donor;
-        let had = (0..labels.len()).filter(of_donor).filter(|index| task.weight(*index) > 0.0);
+        let of_donor = |index: &usize| labels(*index) as usize == *donor;
+        let had = (0..task.source.n()).filter(of_donor).filter(|index| task.weight(*index) > 0.0);
         if given > 0 && had.count() <= given {
             sums[donor * (d + 1) + d] = 0.0;
         }

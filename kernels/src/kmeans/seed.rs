@@ -9,14 +9,13 @@
 use super::Error;
 use super::draws::Draws;
 use super::engine::Loops;
+use super::look::{Candidates, Desk, Look};
+use super::reference::squared_distance;
 use super::task::Task;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
 use alloc::{vec, vec::Vec};
-
-/// Lanes in which the sum over a block is kept before they are added in pairs.
-const LANES: usize = 8;
 
 /// Chooses `k` points by greedy k-means++.
 pub(super) fn plus_plus<T: Element>(
@@ -25,12 +24,12 @@ pub(super) fn plus_plus<T: Element>(
     draws: &mut dyn Draws,
 ) -> Result<Vec<usize>, Error> {
     let trials = trials(k);
-    let mut search = Search::new(task, trials)?;
     let first = by_weight(task, draw(draws)?);
-    let (mut chosen, mut candidates) = (Vec::with_capacity(k), vec![first]);
+    let mut search = Search::new(task, trials, first)?;
+    let (mut chosen, mut candidates, mut best) = (Vec::with_capacity(k), vec![first], 0);
     while chosen.len() < k {
-        search.look(chosen.last().copied(), &candidates);
-        let best = search.least(candidates.len());
+        search.look(chosen.last().map(|point| (*point, best)), &candidates);
+        best = search.least(candidates.len());
         chosen.push(candidates[best]);
         if chosen.len() < k {
             let shares = search.shares(best);
@@ -121,31 +120,61 @@ struct Search<'a, T> {
     loops: &'a dyn Loops<T>,
     /// Squared distances from the nearest centre but the newest; 0 behind the last point.
     closest: Buffer<f64>,
+    /// What they mean to a look.
+    limits: Buffer<f32>,
+    /// What a look takes from features that `f32` does not hold, and the squares of what is left.
+    offset: Vec<f64>,
+    squares: Buffer<f64>,
     /// What each candidate would leave, block by block.
     potentials: Buffer<f64>,
+    /// A bit for each point that is nearer to a candidate, block by block of each.
+    nearer: Buffer<u64>,
     /// Weights of whole blocks; empty if there are none.
     weights: Buffer<f64>,
-    /// Room for a block for each member.
+    trials: usize,
+    /// What every member works in.
     space: Buffer<T>,
+    staged: Buffer<f32>,
+    least: Buffer<f64>,
 }
 
 impl<'a, T: Element> Search<'a, T> {
-    fn new(task: &'a Task<'a, T>, trials: usize) -> Result<Self, Error> {
+    /// `first` is a point.
+    fn new(task: &'a Task<'a, T>, trials: usize, first: usize) -> Result<Self, Error> {
         let (n, d, blocks) = (task.source.n(), task.source.d(), task.source.blocks());
-        let mut closest = Buffer::zeroed(blocks * BLOCK)?;
+        let (padded, members) = (blocks * BLOCK, task.team.size());
+        let rounded = size_of::<T>() > size_of::<f32>();
+        let mut closest = Buffer::zeroed(padded)?;
         closest[..n].fill(f64::INFINITY);
-        let mut weights = Buffer::zeroed(if task.weights.is_some() { blocks * BLOCK } else { 0 })?;
+        let mut limits = Buffer::zeroed(padded)?;
+        limits[..n].fill(f32::INFINITY);
+        let mut weights = Buffer::zeroed(if task.weights.is_some() { padded } else { 0 })?;
         if let Some(given) = task.weights {
             weights[..n].copy_from_slice(given);
         }
-        Ok(Search {
+        let mut search = Search {
             task,
             loops: task.plan.engine().over::<T>(),
             closest,
+            limits,
+            offset: vec![0.0; d],
+            squares: Buffer::zeroed(if rounded { padded } else { 0 })?,
             potentials: Buffer::zeroed(blocks * trials)?,
+            nearer: Buffer::zeroed(blocks * trials)?,
             weights,
-            space: Buffer::zeroed(task.team.size().saturating_mul(d * BLOCK))?,
-        })
+            trials,
+            space: Buffer::zeroed(members.saturating_mul(d * BLOCK))?,
+            staged: Buffer::zeroed(members.saturating_mul((d + 1) * BLOCK))?,
+            least: Buffer::zeroed(members.saturating_mul(trials * BLOCK))?,
+        };
+        if rounded {
+            search.offset = search.features(first);
+            let mut space = vec![T::default(); d];
+            for (point, square) in search.squares[..n].iter_mut().enumerate() {
+                *square = squared_distance(task.source.point(point, &mut space), &search.offset);
+            }
+        }
+        Ok(search)
     }
 
     /// The features of a point.
@@ -154,38 +183,60 @@ impl<'a, T: Element> Search<'a, T> {
         self.task.source.point(point, &mut space).iter().map(|&x| x.into()).collect()
     }
 
-    /// One look at all points: brings the closest distances up to date with the centre chosen
-    /// last, and finds what each candidate would leave.
-    fn look(&mut self, last: Option<usize>, candidates: &[usize]) {
-        let last = last.map(|point| self.features(point));
-        let candidates: Vec<Vec<f64>> = candidates.iter().map(|c| self.features(*c)).collect();
-        let (source, loops, weights) = (self.task.source, self.loops, &self.weights);
-        let (blocks, len) = (source.blocks(), source.d() * BLOCK);
-        let closest = Disjoint::new(&mut self.closest);
+    /// One look at all points: brings the closest distances up to date with the point chosen
+    /// last and which candidate it was, and finds what each of these candidates would leave.
+    fn look(&mut self, newest: Option<(usize, usize)>, candidates: &[usize]) {
+        let newest = newest.map(|(point, candidate)| (self.features(point), candidate));
+        let features = candidates.iter().map(|candidate| self.features(*candidate)).collect();
+        let (source, loops) = (self.task.source, self.loops);
+        let candidates = Candidates::new(features, &self.offset, loops.lanes());
+        let (blocks, count, d) = (source.blocks(), candidates.features.len(), source.d());
+        let (space, staged) = (d * BLOCK, (d + 1) * BLOCK);
+        let (trials, weights, squares) = (self.trials, &self.weights, &self.squares);
+        let (closest, limits) = (Disjoint::new(&mut self.closest), Disjoint::new(&mut self.limits));
+        let nearer = Disjoint::new(&mut self.nearer);
         let potentials = Disjoint::new(&mut self.potentials);
-        let space = Disjoint::new(&mut self.space);
+        let spaces = Disjoint::new(&mut self.space);
+        let stages = Disjoint::new(&mut self.staged);
+        let leasts = Disjoint::new(&mut self.least);
+        let offset = &self.offset;
         self.task.team.run(&|member| {
-            let at = member.index() * len;
+            let own = |len: usize| member.index() * len..(member.index() + 1) * len;
             #[allow(unsafe_code, reason = "disjoint output views")]
-            // SAFETY: every member has a space of its own.
-            let space = unsafe { space.part(at..at + len) };
+            // SAFETY: every member has a part of its own.
+            let (space, staged, least) = unsafe {
+                (
+                    spaces.part(own(space)),
+                    stages.part(own(staged)),
+                    leasts.part(own(trials * BLOCK)),
+                )
+            };
             for block in member.share(blocks) {
-                let columns = source.columns(block, space);
                 let lanes = block * BLOCK..(block + 1) * BLOCK;
-                let weights = weights.get(lanes.clone());
                 #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: every block is one member's.
-                let closest = unsafe { closest.part(lanes) };
-                let closest = closest.first_chunk_mut().expect("a whole block");
-                if let Some(last) = &last {
-                    loops.lower(columns, last, closest);
-                }
-                for (index, candidate) in candidates.iter().enumerate() {
-                    let at = index * blocks + block;
-                    #[allow(unsafe_code, reason = "disjoint output views")]
-                    // SAFETY: every block is one member's, of each candidate.
-                    let out = unsafe { potentials.part(at..at + 1) };
-                    out[0] = loops.potential(columns, candidate, closest, weights);
+                // SAFETY: every block is one member's, of each candidate.
+                let (closest, limits, of) = unsafe {
+                    (closest.part(lanes.clone()), limits.part(lanes.clone()), |index: usize| {
+                        let at = index * blocks + block;
+                        (&mut nearer.part(at..at + 1)[0], &mut potentials.part(at..at + 1)[0])
+                    })
+                };
+                let newest = newest.as_ref().map(|(centre, index)| (&centre[..], *of(*index).0));
+                let seen = loops.look(Look {
+                    source,
+                    block,
+                    offset,
+                    newest,
+                    candidates: &candidates,
+                    closest: closest.first_chunk_mut().expect("a whole block"),
+                    limits: limits.first_chunk_mut().expect("a whole block"),
+                    squares: squares.get(lanes.clone()),
+                    weights: weights.get(lanes),
+                    desk: Desk { space, staged, least: least.as_chunks_mut().0 },
+                });
+                for index in 0..count {
+                    let (nearer, potential) = of(index);
+                    (*nearer, *potential) = (seen.nearer[index], seen.potentials[index]);
                 }
             }
         });
@@ -248,35 +299,6 @@ pub(super) fn lower<T: Element>(columns: &[T], centre: &[f64], closest: &mut [f6
             closest[lane] = distances[lane];
         }
     }
-}
-
-/// The sum over a block of the distances to the nearest centre, with `candidate` as one, each
-/// times its weight if there are any.
-#[inline(always)]
-pub(super) fn potential<T: Element>(
-    columns: &[T],
-    candidate: &[f64],
-    closest: &[f64; BLOCK],
-    weights: Option<&[f64]>,
-) -> f64 {
-    let mut distances = distances(columns, candidate);
-    for lane in 0..BLOCK {
-        let (a, b) = (distances[lane], closest[lane]);
-        distances[lane] = if a < b { a } else { b };
-    }
-    if let Some(weights) = weights.and_then(|weights| weights.first_chunk::<BLOCK>()) {
-        for lane in 0..BLOCK {
-            distances[lane] *= weights[lane];
-        }
-    }
-    let mut sums = [0.0; LANES];
-    for group in 0..BLOCK / LANES {
-        for lane in 0..LANES {
-            sums[lane] += distances[group * LANES + lane];
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// The squared distances of the points of a block to a centre, by the definition.

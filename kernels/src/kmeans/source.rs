@@ -187,10 +187,16 @@ fn turn_any<T: Element, P: Copy, U: Copy>(
     let wide = rows.cols() / SQUARE * SQUARE;
     let high = rows.rows() / SQUARE * SQUARE;
     for row in (0..high).step_by(SQUARE) {
-        let lines: [&[T]; SQUARE] = core::array::from_fn(|lane| rows.row(row + lane));
+        // Loops, not `from_fn` and `map`: those are not always inlined.
+        let mut lines: [&[T]; SQUARE] = [&[]; SQUARE];
+        for lane in 0..SQUARE {
+            lines[lane] = rows.row(row + lane);
+        }
         for feature in (0..wide).step_by(SQUARE) {
-            let square: [&[T; SQUARE]; SQUARE] =
-                lines.map(|line| line[feature..].first_chunk().expect("a whole square"));
+            let mut square = [[T::default(); SQUARE]; SQUARE];
+            for lane in 0..SQUARE {
+                square[lane] = *lines[lane][feature..].first_chunk().expect("a whole square");
+            }
             for at in 0..SQUARE {
                 let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
                 let prepared = prepare(feature + at);

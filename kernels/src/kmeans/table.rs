@@ -9,9 +9,10 @@ use crate::vector::{PANEL, Vocabulary};
 
 /// Sixteen registers, or none at all: what has fewer than thirty-two.
 const NARROW: &[Tile] = &[
-    Tile { points: 4, centres: 1 },
     Tile { points: 2, centres: 2 },
+    Tile { points: 4, centres: 1 },
     Tile { points: 2, centres: 4 },
+    Tile { points: 2, centres: 6 },
 ];
 
 /// Thirty-two registers.
@@ -58,6 +59,7 @@ pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V
         (Form::Lanes, 4, 1) => Some(lanes::nearest::<V, 4, 1>),
         (Form::Lanes, 2, 2) => Some(lanes::nearest::<V, 2, 2>),
         (Form::Lanes, 2, 4) => Some(lanes::nearest::<V, 2, 4>),
+        (Form::Lanes, 2, 6) => Some(lanes::nearest::<V, 2, 6>),
         (Form::Lanes, 4, 2) => Some(lanes::nearest::<V, 4, 2>),
         (Form::Lanes, 4, 4) => Some(lanes::nearest::<V, 4, 4>),
         (Form::Lanes, 4, 6) => Some(lanes::nearest::<V, 4, 6>),

@@ -25,7 +25,7 @@ const LEAVES: usize = 64;
 const LEAST: usize = 2048;
 
 /// Most features with which sums are kept in more than one run.
-const FEW: usize = 8;
+const FEW: usize = 7;
 
 /// How many points of `n` are summed in one go for `k` labels; a multiple of [`BLOCK`].
 ///
@@ -37,7 +37,15 @@ pub fn leaf_points(n: usize, k: usize) -> usize {
 
 /// In how many interleaved runs a leaf of points of `d` features is summed.
 pub fn runs(d: usize) -> usize {
-    if d <= FEW { 4 } else { 1 }
+    if d <= FEW { RUNS } else { 1 }
+}
+
+/// Interleaved runs of few features.
+const RUNS: usize = 4;
+
+/// Elements the sums of a label take in a run: whole registers of few features.
+fn width(d: usize) -> usize {
+    if d <= FEW { (d + 1).next_power_of_two() } else { d + 1 }
 }
 
 /// Sums by label: for each label its `d` sums, then the weight of its points, 1 each unless told.
@@ -70,8 +78,13 @@ impl Sums {
             len,
             leaf_points,
             leaves: Buffer::zeroed(len.saturating_mul(leaves))?,
-            runs: Buffer::zeroed(len.saturating_mul(runs(d)).saturating_mul(members))?,
+            runs: Buffer::zeroed(Self::room(k, d).saturating_mul(members))?,
         })
+    }
+
+    /// Elements of a member's runs.
+    fn room(k: usize, d: usize) -> usize {
+        k.saturating_mul(width(d)).saturating_mul(runs(d))
     }
 
     /// How many leaves there are.
@@ -127,7 +140,7 @@ pub(super) struct Leaf<'a> {
 impl SharedSums<'_> {
     /// Sums leaf `leaf` on the runs of member `member`, to which `fill` adds its points.
     pub(super) fn leaf(&self, (member, leaf): (usize, usize), fill: impl FnOnce(&mut [f64])) {
-        let len = self.len * runs(self.d);
+        let len = Sums::room(self.len / (self.d + 1), self.d);
         #[allow(unsafe_code, reason = "disjoint output views")]
         // SAFETY: every member has runs of its own, and every leaf is one member's.
         let (runs, out) = unsafe {
@@ -138,7 +151,7 @@ impl SharedSums<'_> {
         };
         runs.fill(0.0);
         fill(runs);
-        fold(runs, out);
+        fold(self.d, runs, out);
     }
 }
 
@@ -201,15 +214,15 @@ fn add_weighted<T: Element>(
         let labels = &leaf.labels[first..leaf.labels.len().min(first + BLOCK)];
         let weight = |lane| weight(first + lane);
         match (source, source.d()) {
-            (_, 1) => add_columns::<T, 4>(1, source.columns(block, space), labels, weight, runs),
-            (_, 2) => add_columns::<T, 4>(2, source.columns(block, space), labels, weight, runs),
-            (_, 3) => add_columns::<T, 4>(3, source.columns(block, space), labels, weight, runs),
-            (_, 4) => add_columns::<T, 4>(4, source.columns(block, space), labels, weight, runs),
-            (_, d) if d <= FEW => {
-                add_columns::<T, 4>(d, source.columns(block, space), labels, weight, runs);
-            }
+            (_, 1) => add_few::<T, 1, 2>(source.columns(block, space), labels, weight, runs),
+            (_, 2) => add_few::<T, 2, 4>(source.columns(block, space), labels, weight, runs),
+            (_, 3) => add_few::<T, 3, 4>(source.columns(block, space), labels, weight, runs),
+            (_, 4) => add_few::<T, 4, 8>(source.columns(block, space), labels, weight, runs),
+            (_, 5) => add_few::<T, 5, 8>(source.columns(block, space), labels, weight, runs),
+            (_, 6) => add_few::<T, 6, 8>(source.columns(block, space), labels, weight, runs),
+            (_, 7) => add_few::<T, 7, 8>(source.columns(block, space), labels, weight, runs),
             (Source::Blocks(points), d) => {
-                add_columns::<T, 1>(d, points.block(block), labels, weight, runs);
+                add_columns(d, points.block(block), labels, weight, runs);
             }
             (Source::Rows(rows), d) => {
                 for (lane, label) in labels.iter().enumerate() {
@@ -221,19 +234,45 @@ fn add_weighted<T: Element>(
     }
 }
 
-/// Adds the points of a block to the sums of their labels in `R` runs.
+/// Adds the points of a block to the sums of their labels in [`RUNS`] runs. The `D` features of a
+/// point and its weight are `W` elements, of which the last may be 0: one addition of a register
+/// or two, not one of each feature.
 #[inline(always)]
-fn add_columns<T: Element, const R: usize>(
+fn add_few<T: Element, const D: usize, const W: usize>(
+    columns: &[T],
+    labels: &[u32],
+    weight: impl Fn(usize) -> f64,
+    runs: &mut [f64],
+) {
+    let columns: &[[T; BLOCK]; D] = columns.as_chunks().0.first_chunk().expect("D columns");
+    let sums = runs.as_chunks_mut::<W>().0;
+    let k = sums.len() / RUNS;
+    for (lane, label) in labels.iter().enumerate().take(BLOCK) {
+        let weight = weight(lane);
+        let mut point = [0.0; W];
+        for feature in 0..D {
+            point[feature] = columns[feature][lane].into() * weight;
+        }
+        point[D] = weight;
+        let sums = &mut sums[lane % RUNS * k + *label as usize];
+        for at in 0..W {
+            sums[at] += point[at];
+        }
+    }
+}
+
+/// Adds the points of a block to the sums of their labels.
+#[inline(always)]
+fn add_columns<T: Element>(
     d: usize,
     columns: &[T],
     labels: &[u32],
     weight: impl Fn(usize) -> f64,
     runs: &mut [f64],
 ) {
-    let len = runs.len() / R;
     let columns = &columns[..d * BLOCK];
     for (lane, label) in labels.iter().enumerate().take(BLOCK) {
-        let sums = &mut runs[lane % R * len + *label as usize * (d + 1)..][..d + 1];
+        let sums = &mut runs[*label as usize * (d + 1)..][..d + 1];
         let weight = weight(lane);
         for feature in 0..d {
             sums[feature] += columns[feature * BLOCK + lane].into() * weight;
@@ -251,13 +290,15 @@ fn add_point<T: Element>(point: &[T], weight: f64, sums: &mut [f64]) {
 }
 
 /// Adds one run, or four in pairs.
-fn fold(runs: &[f64], out: &mut [f64]) {
-    let len = out.len();
-    if runs.len() == len {
+fn fold(d: usize, runs: &[f64], out: &mut [f64]) {
+    if runs.len() == out.len() {
         return out.copy_from_slice(runs);
     }
-    for (index, out) in out.iter_mut().enumerate() {
-        let run = |run: usize| runs[run * len + index];
-        *out = (run(0) + run(1)) + (run(2) + run(3));
+    let (width, run) = (width(d), runs.len() / RUNS);
+    for (label, out) in out.chunks_exact_mut(d + 1).enumerate() {
+        for (at, out) in out.iter_mut().enumerate() {
+            let of = |index: usize| runs[index * run + label * width + at];
+            *out = (of(0) + of(1)) + (of(2) + of(3));
+        }
     }
 }

@@ -1,0 +1,175 @@
+//! One look at a block of points while centres are chosen: the newest centre is taken in, then
+//! found what each candidate for the next would leave.
+
+use super::exact::sums;
+use super::reference::squared_distance;
+use super::screen::{Panels, limit, screen};
+use super::source::Source;
+use crate::points::{BLOCK, Element};
+use alloc::{vec, vec::Vec};
+use pulp::Simd;
+
+use super::centres::EXACT;
+
+/// Most candidates at a time: `2 + ln k` for any `k` there can be.
+pub(super) const CANDIDATES: usize = 24;
+
+/// Lanes in which the sum over a block is kept before they are added in pairs.
+const LANES: usize = 8;
+
+/// Candidates for the next centre, ready to be looked at.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    /// Their features, one after the other.
+    pub(super) features: Vec<Vec<f64>>,
+    fast: Panels,
+    /// Panels of [`EXACT`], feature by feature; those that fill up are infinitely far.
+    exact: Vec<[f64; EXACT]>,
+}
+
+impl Candidates {
+    /// `lanes` is how many a register holds; `offset` what [`Look::offset`] will be.
+    pub(super) fn new(features: Vec<Vec<f64>>, offset: &[f64], lanes: usize) -> Self {
+        let fast = Panels::new(&features, offset, lanes);
+        let d = offset.len();
+        let mut exact = vec![[f64::INFINITY; EXACT]; features.len().div_ceil(EXACT) * d];
+        for (index, candidate) in features.iter().enumerate() {
+            for (feature, c) in candidate.iter().enumerate() {
+                exact[index / EXACT * d + feature][index % EXACT] = *c;
+            }
+        }
+        Candidates { features, fast, exact }
+    }
+}
+
+/// A block of points, and what is known of them.
+pub(super) struct Look<'a, T> {
+    pub(super) source: Source<'a, T>,
+    /// Which block.
+    pub(super) block: usize,
+    /// What is taken from features that `f32` does not hold; else zeros.
+    pub(super) offset: &'a [f64],
+    /// The features of the centre chosen last, and a bit for each point that is nearer to it than
+    /// to any before.
+    pub(super) newest: Option<(&'a [f64], u64)>,
+    pub(super) candidates: &'a Candidates,
+    /// Squared distances from the nearest centre.
+    pub(super) closest: &'a mut [f64; BLOCK],
+    /// What `screen` makes of them.
+    pub(super) limits: &'a mut [f32; BLOCK],
+    /// Squares of the points less the offset, where that was rounded.
+    pub(super) squares: Option<&'a [f64]>,
+    /// Weights, if there are any.
+    pub(super) weights: Option<&'a [f64]>,
+    pub(super) desk: Desk<'a, T>,
+}
+
+/// Room to work in.
+pub(super) struct Desk<'a, T> {
+    /// A point.
+    pub(super) space: &'a mut [T],
+    /// A block in `f32`, with a feature more.
+    pub(super) staged: &'a mut [f32],
+    /// A block of distances for each candidate.
+    pub(super) least: &'a mut [[f64; BLOCK]],
+}
+
+/// What each candidate would leave of a block.
+pub(super) struct Seen {
+    /// The sum over its points of the distances to the nearest centre, each times its weight.
+    pub(super) potentials: [f64; CANDIDATES],
+    /// A bit for each point that is nearer to the candidate.
+    pub(super) nearer: [u64; CANDIDATES],
+}
+
+/// See [`Look`] and [`Seen`].
+#[inline(always)]
+pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
+    let Look { source, block, offset, newest, candidates, closest, limits, squares, .. } = look;
+    let (weights, Desk { space, staged, least }) = (look.weights, look.desk);
+    let (first, d) = (block * BLOCK, source.d());
+    let square = |lane: usize| squares.map_or(0.0, |squares| squares[lane]);
+    if let Some((centre, nearer)) = newest {
+        for lane in ones(nearer) {
+            let distance = squared_distance(source.point(first + lane, space), centre);
+            if distance < closest[lane] {
+                closest[lane] = distance;
+                limits[lane] = limit(distance, square(lane), d);
+            }
+        }
+    }
+    let mut seen = Seen { potentials: [0.0; CANDIDATES], nearer: [0; CANDIDATES] };
+    let count = candidates.features.len();
+    let mut near = [0; CANDIDATES];
+    let points = source.in_block(block).len();
+    let rows = rows(source, block, offset, staged);
+    screen(simd, (rows.0, rows.1, points), &candidates.fast, limits, &mut near[..count]);
+    seen.potentials.fill(total(closest, weights));
+    for lane in ones(near[..count].iter().fold(0, |all, near| all | near)) {
+        let point = source.point(first + lane, space);
+        for (panel, exact) in candidates.exact.chunks_exact(d).enumerate() {
+            let sums = sums(point, exact, f64::INFINITY).unwrap_or([f64::INFINITY; EXACT]);
+            for (index, sum) in (panel * EXACT..count).zip(sums) {
+                if sum < closest[lane] {
+                    if seen.nearer[index] == 0 {
+                        least[index] = *closest;
+                    }
+                    least[index][lane] = sum;
+                    seen.nearer[index] |= 1 << lane;
+                }
+            }
+        }
+    }
+    for index in 0..count {
+        if seen.nearer[index] != 0 {
+            seen.potentials[index] = total(&least[index], weights);
+        }
+    }
+    seen
+}
+
+/// The rows of a block in `f32` and how far they are apart: where they lie, or staged.
+#[inline(always)]
+fn rows<'b, T: Element>(
+    source: Source<'b, T>,
+    block: usize,
+    offset: &[f64],
+    staged: &'b mut [f32],
+) -> (&'b [f32], usize) {
+    if let Source::Rows(rows) = source {
+        let here = &rows.data()[block * BLOCK * rows.stride()..];
+        if T::NAME == <f32 as Element>::NAME {
+            return (bytemuck::cast_slice(here), rows.stride());
+        }
+    }
+    source.stage_rows(block, offset, staged);
+    (staged, source.d() + 1)
+}
+
+/// The places of the bits that are set.
+#[inline(always)]
+fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(
+        #[inline(always)]
+        move || {
+            let lane = bits.trailing_zeros() as usize;
+            bits &= bits.wrapping_sub(1);
+            (lane < BLOCK).then_some(lane)
+        },
+    )
+}
+
+/// The sum of a block's distances, each times its weight if there are any.
+#[inline(always)]
+fn total(distances: &[f64; BLOCK], weights: Option<&[f64]>) -> f64 {
+    let mut sums = [0.0; LANES];
+    let weights = weights.and_then(|weights| weights.first_chunk::<BLOCK>());
+    for group in 0..BLOCK / LANES {
+        for lane in 0..LANES {
+            let at = group * LANES + lane;
+            sums[lane] += weights.map_or(distances[at], |weights| distances[at] * weights[at]);
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}

@@ -1,0 +1,118 @@
+//! Seeding looks at few distances in full; the points it chooses are those of all of them.
+
+use crate::problem::{Case, Problem, Sample, cases, recipes};
+use proptest::prelude::*;
+use tilewise::Isa;
+use tilewise::kmeans::{Draws, KMeans, Plan, Seeded, With, reference};
+use tilewise::points::Points;
+use tilewise_tests::teams;
+
+/// Sums are taken over so many points in eight lanes, which are added in pairs.
+const BLOCK: usize = 64;
+
+/// Greedy k-means++ by the definition, every distance taken.
+fn plain<T: Sample>(problem: &Problem<T, T::Centre>, weights: &[f64], seed: u64) -> Vec<usize> {
+    let (rows, n, k) = (problem.rows(), problem.shape.n, problem.shape.k);
+    let trials = 2 + (k as f64).ln() as usize;
+    let mut draws = Seeded::new(seed);
+    let mut draw = || draws.draw().unwrap();
+    let features = |point: usize| rows.row(point).iter().map(|&x| x.into()).collect::<Vec<f64>>();
+    let distances = |centre: usize| -> Vec<f64> {
+        let centre = features(centre);
+        (0..n).map(|point| reference::squared_distance(rows.row(point), &centre)).collect()
+    };
+    let lowered = |closest: &[f64], centre: usize| -> Vec<f64> {
+        closest.iter().zip(distances(centre)).map(|(&a, b)| if b < a { b } else { a }).collect()
+    };
+    let sums = |closest: &[f64]| -> Vec<f64> {
+        let shares: Vec<f64> = closest.iter().zip(weights).map(|(a, w)| a * w).collect();
+        let of_block = |block: &[f64]| {
+            let mut lanes = [0.0; 8];
+            block.iter().enumerate().for_each(|(at, share)| lanes[at % 8] += share);
+            let [a, b, c, d, e, f, g, h] = lanes;
+            ((a + e) + (c + g)) + ((b + f) + (d + h))
+        };
+        shares.chunks(BLOCK).map(of_block).collect()
+    };
+    let total: f64 = weights.iter().sum();
+    let target = draw() * total;
+    let mut running = 0.0;
+    let first = (0..n).find(|&point| {
+        running += weights[point];
+        weights[point] > 0.0 && running > target
+    });
+    let heavy = (0..n).rfind(|&point| weights[point] > 0.0).unwrap();
+    let mut chosen = vec![first.unwrap_or(heavy)];
+    let mut closest = distances(chosen[0]);
+    while chosen.len() < k {
+        let shares = sums(&closest);
+        let all: f64 = shares.iter().sum();
+        let targets: Vec<f64> = (0..trials).map(|_| draw() * all).collect();
+        let candidates: Vec<usize> =
+            targets.into_iter().map(|target| find(&closest, weights, &shares, target)).collect();
+        let mut best = (candidates[0], f64::INFINITY);
+        for candidate in candidates {
+            let left = sums(&lowered(&closest, candidate)).iter().sum();
+            if left < best.1 {
+                best = (candidate, left);
+            }
+        }
+        closest = lowered(&closest, best.0);
+        chosen.push(best.0);
+    }
+    chosen
+}
+
+/// The first point at which the running sum reaches the target, blocks first.
+fn find(closest: &[f64], weights: &[f64], shares: &[f64], target: f64) -> usize {
+    let (mut before, mut block) = (0.0, 0);
+    while block + 1 < shares.len() && before + shares[block] < target {
+        before += shares[block];
+        block += 1;
+    }
+    let here = block * BLOCK..closest.len().min((block + 1) * BLOCK);
+    let mut last = here.start;
+    for point in here {
+        let share = closest[point] * weights[point];
+        before += share;
+        if share > 0.0 || point % BLOCK == 0 {
+            last = point;
+        }
+        if before >= target {
+            return point;
+        }
+    }
+    last
+}
+
+fn chooses_what_the_definition_does<T: Sample>(case: Case, seed: u64) {
+    let problem: Problem<T, T::Centre> = case.of();
+    let (shape, weights) = (problem.shape, &problem.weights[..]);
+    if shape.k > shape.n || weights.iter().all(|weight| *weight == 0.0) {
+        return;
+    }
+    let expected = plain(&problem, weights, seed);
+    let points = Points::from_rows(problem.rows()).unwrap();
+    let settings = KMeans::new(shape.k).seed(seed);
+    for isa in Isa::available() {
+        let recipe = recipes(shape, isa)[0];
+        let plan = Plan::new(shape, isa, recipe).unwrap();
+        let (name, team) = teams()[seed as usize % teams().len()];
+        let with = || With::new(&plan, team).weights(weights);
+        let rows = settings.seeds(problem.rows(), with()).unwrap();
+        assert_eq!(rows, expected, "rows of {}, {isa}, {name}", T::NAME);
+        let blocks = settings.seeds(&points, with()).unwrap();
+        assert_eq!(blocks, expected, "blocks of {}, {isa}, {name}", T::NAME);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn seeds_are_those_of_all_distances(case in cases(), seed in any::<u64>()) {
+        chooses_what_the_definition_does::<f32>(case, seed);
+        chooses_what_the_definition_does::<f64>(case, seed);
+        chooses_what_the_definition_does::<u8>(case, seed);
+    }
+}
