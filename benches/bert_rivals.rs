@@ -93,6 +93,7 @@ fn cell(
             threads,
             cache: Cache::Hot,
             copies: 1,
+            input: None,
             element: Element::F32,
         };
         bench.worker(&wanted, &mut entrants, &mut absent);

@@ -140,6 +140,7 @@ fn layer(bench: &mut Bench, shape: Shape) -> Result<(), String> {
             threads,
             cache,
             copies: 1,
+            input: None,
             element: Element::F32,
         };
         bench.worker(&wanted, &mut entrants, &mut absent);

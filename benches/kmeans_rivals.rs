@@ -26,7 +26,10 @@ use tilewise_harness::workload::Cache;
 
 fn main() -> ExitCode {
     bench::main("kmeans-rivals", |bench| {
-        for job in job::ALL.iter().filter(|job| wanted(bench, job)) {
+        for job in &job::ALL {
+            if !wanted(bench, job) {
+                continue;
+            }
             for threads in bench.threads() {
                 match job.points {
                     Kind::F32 => measure::<f32>(bench, job, threads)?,

@@ -110,7 +110,7 @@ proptest! {
 
 fn check_step<T: Float>(stencil: Stencil, extent: Extent, from: &[T]) -> Result<(), TestCaseError> {
     let mut expected = from.to_vec();
-    reference::step(&stencil, extent, from, &mut expected);
+    reference::run(&stencil, extent, &mut expected, 1);
     for arm in arms() {
         for order in Order::ALL {
             let mut to = from.to_vec();

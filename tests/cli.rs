@@ -130,12 +130,41 @@ fn fields_are_stepped_and_painted() {
     assert_eq!((picture.width(), picture.height()), (60, 40));
     json("stencil --kind heat3 --grid 2000 --json", "line");
     json("stencil --kind heat9 --grid 40,30 --steps 3 --json", "line");
-    for kind in ["heat7", "heat13", "heat25", "heat27"] {
+    json("stencil --kind gray-scott --grid 40,30 --steps 3 --json", "line");
+    for kind in ["heat7", "heat13", "heat25", "heat27", "wave7", "wave13", "wave25"] {
         json(&format!("stencil --kind {kind} --grid 20,21,22 --steps 3 --json"), "line");
     }
-    for scheme in ["plain", "spatial", "streaming", "overlapped"] {
-        json(&format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json"), "line");
+    for scheme in ["plain", "spatial", "streaming", "overlapped", "skewed"] {
+        let line = format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json");
+        let predicted = json(&line, "line")["predicted"].clone();
+        let number = |name: &str| predicted[name].as_f64().expect(name);
+        let limit = number("bandwidth") / number("bytes_per_update");
+        assert!((number("streaming_limit") / limit - 1.0).abs() < 1e-9, "{predicted}");
     }
+}
+
+#[test]
+fn fields_are_read_from_arrays_and_written_to_them() {
+    let folder = folder();
+    let [middle, end, whole] = ["middle.npy", "end.npy", "whole.npy"].map(|name| {
+        let file = folder.path().join(name);
+        file.to_str().expect("a name in UTF-8").to_owned()
+    });
+    let line = |rest: &str| {
+        json(&format!("stencil --kind heat7 --grid 12,11,10 --json {rest}"), "line");
+    };
+    // Three steps and four from where they led are seven.
+    line(&format!("--steps 3 --npy-out {middle}"));
+    line(&format!("--steps 4 --npy {middle} --npy-out {end}"));
+    line(&format!("--steps 7 --npy-out {whole}"));
+    assert_eq!(fs::read(&end).expect("an array"), fs::read(&whole).expect("an array"));
+    let of = |rest: &str| format!("stencil --npy {middle} {rest}");
+    refused(&of("--grid 10,11,12"), 1, &["middle.npy", "[10, 11, 12]", "[12, 11, 10]", "--grid"]);
+    refused(&of("--grid 12,11,10 --dtype f64"), 1, &["middle.npy", "<f4", "f8", "--dtype"]);
+    refused("stencil --npy missing.npy", 1, &["missing.npy"]);
+    refused("stencil --npy-out field.png", 2, &["--npy-out field.png", ".npy"]);
+    refused("stencil --coefficient nan", 2, &["NaN", "heat7"]);
+    refused("stencil --kind wave7 --grid 9,9,9 --scheme overlapped", 2, &["wave7", "skewed"]);
 }
 
 fn written(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {

@@ -5,7 +5,6 @@ import os
 from worker import Prepared, Refusal, Request, package, rival, serve
 
 
-
 class Inputs:
     """Points, centres and draws as the runner wrote them: the points' rows, then `f64` only."""
 

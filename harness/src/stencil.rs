@@ -1,4 +1,4 @@
-//! Heat stencils as a workload: explicit steps on a field whose start comes from a seed.
+//! Stencils as a workload: explicit steps on fields whose start comes from a seed or from the user.
 
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
@@ -31,11 +31,20 @@ pub struct Workload<T> {
     stencil: Stencil,
     extent: Extent,
     steps: usize,
-    seed: u64,
+    source: Source<T>,
     expected: Vec<T>,
     grid: RefCell<Grid<T>>,
     /// In the same kind of memory as ours: large pages alone are worth 13 % here.
     plain: RefCell<[Buffer<T>; 2]>,
+}
+
+/// Where the start of a field is from.
+#[derive(Clone, Debug)]
+pub enum Source<T> {
+    /// Random values in 0..1 over a smooth hill.
+    Seed(u64),
+    /// These points, in row-major order, field after field.
+    Points(Vec<T>),
 }
 
 /// A workload that cannot be made.
@@ -62,19 +71,33 @@ impl<T: Field> Workload<T> {
     /// The most steps of a call.
     pub const MOST_STEPS: usize = 1_000_000;
 
-    /// A field of random values in 0..1 over a smooth hill, stepped by the reference.
+    /// Fields of random values in 0..1 over a smooth hill, stepped by the reference, half as far
+    /// as is stable: the field smooths, or swings, and stays among normal numbers.
     ///
     /// # Errors
     /// [`Error::Steps`]; [`Error::Kernel`] for an extent the kernel refuses.
     pub fn new(kind: Kind, extent: Extent, steps: usize, seed: u64) -> Result<Self, Error> {
+        let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
+        Self::of(stencil, extent, steps, Source::Seed(seed))
+    }
+
+    /// A stencil from any start.
+    ///
+    /// # Errors
+    /// As [`Workload::new`]; also for another number of points than the extent has.
+    pub fn of(
+        stencil: Stencil,
+        extent: Extent,
+        steps: usize,
+        source: Source<T>,
+    ) -> Result<Self, Error> {
         if !(1..=Self::MOST_STEPS).contains(&steps) {
             return Err(Error::Steps { given: steps, most: Self::MOST_STEPS });
         }
-        // Half the stable limit: the field smooths and stays among normal numbers.
-        let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
-        let grid = Grid::from_fn(extent, |at| start(seed, extent, at))?;
+        let form = stencil.kind.form();
+        let mut grid = Grid::with_fields(extent, form.fields)?;
         let recipe = stencil::Recipe::estimate::<T>(
-            kind,
+            form,
             extent,
             Isa::Scalar,
             &tilewise::cache::CacheSizes::ASSUMED,
@@ -87,12 +110,14 @@ impl<T: Field> Workload<T> {
             stencil,
             extent,
             steps,
-            seed,
+            source,
             expected: Vec::new(),
-            grid: RefCell::new(grid),
+            grid: RefCell::new(Grid::zeroed(Extent::line(1))?),
             plain: RefCell::new([Buffer::zeroed(0)?, Buffer::zeroed(0)?]),
         };
         workload.expected = workload.start();
+        grid.copy_from_slice(&workload.expected)?;
+        workload.grid.replace(grid);
         stencil::reference::run(&stencil, extent, &mut workload.expected, steps);
         Ok(workload)
     }
@@ -108,9 +133,10 @@ impl<T: Field> Workload<T> {
     }
 
     /// Bytes a workload of this extent takes, with the plain code's fields.
-    pub fn bytes(extent: Extent) -> usize {
+    pub fn bytes(kind: Kind, extent: Extent) -> usize {
         // Ours and the plain code's two fields each, the expected one, the reference's second.
-        extent.points().unwrap_or(usize::MAX).saturating_mul(6 * size_of::<T>())
+        let numbers = 6 * kind.form().fields + kind.form().media;
+        extent.points().unwrap_or(usize::MAX).saturating_mul(numbers * size_of::<T>())
     }
 
     /// What the tuner knows it as.
@@ -128,7 +154,11 @@ impl<T: Field> Workload<T> {
             _ => format!("{x} x {y} x {z}"),
         };
         let inner = extent.inner_points(*kind) as f64;
-        let per_update = 2.0 * size_of::<T>() as f64;
+        let form = kind.form();
+        // What one step at a time has to move at least, and what it goes through.
+        let moved = 2 * form.fields * form.levels + form.media - (form.levels - 1) * form.fields;
+        let per_update = (moved * size_of::<T>()) as f64;
+        let touched = ((2 * form.fields + form.media) * size_of::<T>()) as f64;
         Task {
             kernel: "stencil".into(),
             title: format!("{kind} {size} {}", T::NAME),
@@ -140,7 +170,7 @@ impl<T: Field> Workload<T> {
                 unit: RateUnit::Updates,
                 operations: kind.operations() as f64,
                 bytes: per_update,
-                working_set: inner * per_update,
+                working_set: inner * touched,
                 pattern: Pattern::StreamingCopy,
                 arithmetic: T::ARITHMETIC,
             },
@@ -160,6 +190,21 @@ impl<T: Field> Workload<T> {
         baseline::stencil::Order::ALL.iter().map(candidate).collect()
     }
 
+    /// The plan a recipe makes, to ask what it should cost.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the kernel refuses it.
+    pub fn plan(&self, isa: Isa, recipe: stencil::Recipe) -> Result<Plan<T>, Error> {
+        Ok(Plan::new(self.stencil, self.extent, isa, recipe)?)
+    }
+
+    /// All fields as they are after a call, in row-major order.
+    pub fn points(&self) -> Vec<T> {
+        let mut points = vec![T::from_f64(0.0); self.expected.len()];
+        self.grid.borrow().copy_to_slice(&mut points).expect("the expected field has its extent");
+        points
+    }
+
     /// The kernel, following a recipe.
     ///
     /// # Errors
@@ -171,7 +216,7 @@ impl<T: Field> Workload<T> {
         chosen: &Chosen<stencil::Recipe>,
         team: &'a dyn Team,
     ) -> Result<Candidate<'a>, Error> {
-        let plan = Plan::new(self.stencil, self.extent, isa, chosen.recipe)?;
+        let plan = self.plan(isa, chosen.recipe)?;
         let threads = chosen.recipe.threads.min(team.size());
         Ok(Candidate::kernel(
             name,
@@ -189,11 +234,21 @@ impl<T: Field> Workload<T> {
     }
 
     fn start(&self) -> Vec<T> {
+        let seed = match &self.source {
+            Source::Seed(seed) => *seed,
+            Source::Points(points) => return points.clone(),
+        };
         let Extent { x, y, z } = self.extent;
-        let mut points = Vec::with_capacity(x * y * z);
-        for k in 0..z {
-            for j in 0..y {
-                points.extend((0..x).map(|i| start::<T>(self.seed, self.extent, [i, j, k])));
+        let fields = self.stencil.kind.form().fields;
+        let mut points = Vec::with_capacity(fields * x * y * z);
+        for field in 0..fields as u64 {
+            // The second of two substances is the rarer one.
+            let share = if field > 0 { 0.25 } else { 1.0 };
+            let value = |at| T::from_f64(share * start(seed + field, self.extent, at));
+            for k in 0..z {
+                for j in 0..y {
+                    points.extend((0..x).map(|i| value([i, j, k])));
+                }
             }
         }
         points
@@ -201,7 +256,7 @@ impl<T: Field> Workload<T> {
 }
 
 /// The start value of a point: a hill in the middle, roughened by the seed.
-fn start<T: Field>(seed: u64, extent: Extent, [x, y, z]: [usize; 3]) -> T {
+fn start(seed: u64, extent: Extent, [x, y, z]: [usize; 3]) -> f64 {
     let index = (z * extent.y + y) * extent.x + x;
     // One round of splitmix64: neighbours are unrelated.
     let mut bits = (index as u64 ^ seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -212,7 +267,7 @@ fn start<T: Field>(seed: u64, extent: Extent, [x, y, z]: [usize; 3]) -> T {
         1.0 - 4.0 * share * share
     };
     let hill = middle(x, extent.x) * middle(y, extent.y) * middle(z, extent.z);
-    T::from_f64(0.75 * hill + 0.25 * rough)
+    0.75 * hill + 0.25 * rough
 }
 
 struct Plain<'a, T> {
@@ -265,9 +320,6 @@ impl<T: Field> Work for Ours<'_, T> {
         grid.borrow_mut().copy_from_slice(&start).expect("it has the grid's extent");
         drop(start);
         self.run();
-        let grid = grid.borrow();
-        let mut points = vec![T::from_f64(0.0); expected.len()];
-        grid.copy_to_slice(&mut points).expect("the expected field has its extent");
-        Check::compare("plain loop", &points, expected, 0.0)
+        Check::compare("plain loop", &self.workload.points(), expected, 0.0)
     }
 }

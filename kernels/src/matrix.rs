@@ -282,6 +282,18 @@ mod disjoint {
             unsafe { core::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
         }
 
+        /// All elements, for threads that read and write them in turns.
+        ///
+        /// # Safety
+        /// No thread may write an element that another one reads or writes at the same time, and
+        /// no part alive at the same time may hold it.
+        #[inline]
+        pub unsafe fn cells(&self) -> &'a [core::cell::Cell<T>] {
+            // SAFETY: these are the elements of the slice; races are kept off by the caller's
+            // promise.
+            unsafe { core::slice::from_raw_parts(self.start.cast(), self.len) }
+        }
+
         /// The elements in `range`, for reading.
         ///
         /// # Panics

@@ -51,8 +51,8 @@ fn lines_become_vectors() {
             assert!((length - 1.0).abs() < 1e-5, "{length}");
         }
     }
-    let output = tilewise(&format!("bert embed --model {model} --json")).write_stdin("a cat\n");
-    let output = output.output().expect("it runs");
+    let mut command = tilewise(&format!("bert embed --model {model} --json"));
+    let output = command.write_stdin("a cat\n").output().expect("it runs");
     let value: Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
     super::assert_schema("bert", &value);
     assert_eq!((value["line"].as_u64(), value["tokens"].as_u64()), (Some(1), Some(4)));

@@ -108,7 +108,7 @@ fn every_small_shape_with_every_tile() {
         // Every kind of rows meets every size of each side.
         case.lhs = LhsKind::ALL[(shape.m + shape.n + shape.k) % 3];
         case.zeros = zeros;
-        case.by_columns = (shape.m + 2 * shape.n + shape.k) % 4 == 0;
+        case.by_columns = (shape.m + 2 * shape.n + shape.k).is_multiple_of(4);
         case
     });
 }

@@ -98,7 +98,8 @@ fn every_strategy_comes_to_its_end() {
 #[test]
 fn forged_recordings_are_refused() {
     let whole = recording();
-    let changes: [(fn(&mut Recording), &str); 6] = [
+    type Change = fn(&mut Recording);
+    let changes: [(Change, &str); 6] = [
         (|r| r.schema = 9, "schema 9"),
         (|r| r.calls.clear(), "batch sizes"),
         (|r| r.rounds.truncate(2), "2 rounds"),

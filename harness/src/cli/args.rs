@@ -1,13 +1,16 @@
 //! What can be typed.
 
+mod value;
+
 use super::bert::args::BertArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tilewise::Isa;
 use tilewise::stencil::{Extent, Kind};
+pub(super) use value::count;
+use value::{duration, grid};
 
 /// Vectorised, tiled, tuned compute kernels, and honest reports about them.
 #[derive(Debug, Parser)]
@@ -33,7 +36,7 @@ pub(super) enum Command {
         after_help = "Example:\n  tilewise kmeans --image photo.jpg --k 64 --out few-colours.png"
     )]
     Kmeans(KmeansArgs),
-    /// Measure a heat stencil
+    /// Measure a stencil: heat, waves, a reaction
     #[command(
         after_help = "Example:\n  tilewise stencil --kind heat7 --grid 512,512,512 --steps 1"
     )]
@@ -246,7 +249,8 @@ impl FromStr for InitArg {
 /// What is to be stepped.
 #[derive(Clone, Debug, Args)]
 pub(super) struct StencilShape {
-    /// heat3 on a line; heat5, heat9 on a plane; heat7, heat13, heat25, heat27 in space
+    /// heat3 on a line; heat5, heat9, gray-scott on a plane; heat7, heat13, heat25, heat27, wave7,
+    /// wave13, wave25 in space
     #[arg(long, value_name = "NAME", default_value = "heat7")]
     pub(super) kind: Kind,
     /// Points along x, y and z, as many as there are dimensions, rim included [default: 256 each,
@@ -271,9 +275,20 @@ pub(super) struct StencilArgs {
     /// How the grid is gone through, instead of what wisdom or the estimate says
     #[arg(long, value_enum, value_name = "NAME")]
     pub(super) scheme: Option<SchemeArg>,
+    /// Time step times diffusivity by spacing squared (waves: times speed by spacing, squared)
+    /// [default: half of what is stable]
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub(super) coefficient: Option<f64>,
     /// Write the field after the last step as a picture; in space, its middle plane
     #[arg(long, value_name = "FILE")]
     pub(super) png: Option<PathBuf>,
+    /// Start from this .npy array of the grid's shape (z, y, x; fields before them) and --dtype
+    /// [default: made from --seed]
+    #[arg(long, value_name = "FILE")]
+    pub(super) npy: Option<PathBuf>,
+    /// Write the fields after the last step as a .npy array of the same shape
+    #[arg(long, value_name = "FILE")]
+    pub(super) npy_out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -293,6 +308,8 @@ pub(super) enum SchemeArg {
     Streaming,
     /// Several steps at a time in tiles that overlap
     Overlapped,
+    /// Several steps at a time, in place, in tiles that lean over each other
+    Skewed,
 }
 
 #[derive(Debug, Args)]
@@ -316,7 +333,7 @@ pub(super) enum TuneKernel {
     /// Labelling the points of a picture or file
     #[command(after_help = "Example:\n  tilewise tune kmeans --image photo.jpg --k 64")]
     Kmeans(KmeansShape),
-    /// A heat stencil
+    /// A stencil
     #[command(after_help = "Example:\n  tilewise tune stencil --grid 512,512,512")]
     Stencil(StencilShape),
 }
@@ -329,36 +346,6 @@ pub(super) struct Budget {
     pub(super) budget: Duration,
 }
 
-/// A number of things. Zero passes: whoever counts them knows the range and names it.
-pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|error: ParseIntError| match error.kind() {
-        IntErrorKind::PosOverflow => format!("expected a whole number, at most {}", usize::MAX),
-        _ => "expected a whole number, 1 or more".into(),
-    })
-}
-
-/// `X`, `X,Y` or `X,Y,Z`.
-fn grid(text: &str) -> Result<Extent, String> {
-    let sizes: Result<Vec<usize>, _> = text.split(',').map(|size| size.trim().parse()).collect();
-    match sizes.as_deref() {
-        Ok([x]) => Ok(Extent::line(*x)),
-        Ok([x, y]) => Ok(Extent::plane(*x, *y)),
-        Ok([x, y, z]) => Ok(Extent::space(*x, *y, *z)),
-        _ => Err("expected one to three whole numbers, as in 512,512,512".into()),
-    }
-}
-
-/// `500ms`, `10s`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a positive number with ms, s or m behind it, as in 10s".to_owned();
-    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0)];
-    let found = units.iter().find_map(|(name, seconds)| Some((text.strip_suffix(name)?, seconds)));
-    let (number, unit) = found.ok_or_else(wrong)?;
-    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-    let seconds = Some(number * unit).filter(|seconds| *seconds > 0.0 && *seconds < 1e6);
-    seconds.map(Duration::from_secs_f64).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,21 +354,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_and_grids_are_read_or_refused() {
-        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["10", "s", "-1s", "0s", "nans", "infs", "1h"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(grid("4"), Ok(Extent::line(4)));
-        assert_eq!(grid("4,5"), Ok(Extent::plane(4, 5)));
-        assert_eq!(grid("4,5,6"), Ok(Extent::space(4, 5, 6)));
-        for wrong in ["4,5,6,7", "4,x", "", "-4,5"] {
-            assert!(grid(wrong).is_err(), "{wrong}");
-        }
     }
 }

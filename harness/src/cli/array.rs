@@ -7,42 +7,61 @@ use tilewise::vector::Real;
 
 /// Points of an array of two dimensions: f32 or f64 numbers, or bytes.
 pub(super) fn read<T: Number>(bytes: &[u8]) -> Result<Rows<T>, String> {
-    if sizes_overflow(bytes) {
-        return Err("has a shape of more numbers than this machine can count".into());
-    }
-    let mut data = bytes;
-    let header = NpyHeader::from_reader(&mut data);
-    let header = header.map_err(|error| format!("no .npy array: {error}"))?;
-    let &[rows, columns] = header.shape() else {
-        let dimensions = header.shape().len();
+    let array = Array::<T>::read(bytes)?;
+    let &[_, columns] = &*array.shape else {
+        let dimensions = array.shape.len();
         return Err(format!("has {dimensions} dimensions; expected 2, points by features"));
     };
-    if header.order() != npyz::Order::C {
-        return Err("is in Fortran order; expected C order, a point after the other".into());
+    Ok(Rows { values: array.values, columns: columns as usize })
+}
+
+/// An array of any dimensions.
+pub(super) struct Array<T> {
+    pub(super) shape: Vec<u64>,
+    /// The type of its elements in the file, such as `<f4`.
+    pub(super) element: String,
+    pub(super) values: Vec<T>,
+}
+
+impl<T: Number> Array<T> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
+        if sizes_overflow(bytes) {
+            return Err("has a shape of more numbers than this machine can count".into());
+        }
+        let mut data = bytes;
+        let header = NpyHeader::from_reader(&mut data);
+        let header = header.map_err(|error| format!("no .npy array: {error}"))?;
+        let shape = header.shape().to_vec();
+        if header.order() != npyz::Order::C {
+            return Err("is in Fortran order; expected C order, a point after the other".into());
+        }
+        let DType::Plain(element) = header.dtype() else {
+            return Err("has records; expected f32, f64 or u8 numbers".into());
+        };
+        let element = element.to_string();
+        let size = match &element[1..] {
+            "u1" => 1,
+            "f4" => 4,
+            "f8" => 8,
+            _ => return Err(format!("has elements of type {element}; expected f32, f64 or u8")),
+        };
+        if T::NAME == "u8" && size > 1 {
+            return Err(format!("has elements of type {element}; expected u8, as --dtype says"));
+        }
+        let expected = shape.iter().map(|&along| u128::from(along)).product::<u128>() * size;
+        if data.len() as u128 != expected {
+            let shape: Vec<String> = shape.iter().map(u64::to_string).collect();
+            return Err(format!(
+                "is damaged, cut short or too long: {} bytes of numbers; {} of {element} are \
+                 {expected}",
+                data.len(),
+                shape.join(" x ")
+            ));
+        }
+        let columns = shape.last().map_or(1, |&columns| columns.max(1));
+        let values = numbers(NpyFile::with_header(header, data), size, columns)?;
+        Ok(Array { shape, element, values })
     }
-    let DType::Plain(element) = header.dtype() else {
-        return Err("has records; expected f32, f64 or u8 numbers".into());
-    };
-    let element = element.to_string();
-    let size = match &element[1..] {
-        "u1" => 1,
-        "f4" => 4,
-        "f8" => 8,
-        _ => return Err(format!("has elements of type {element}; expected f32, f64 or u8")),
-    };
-    if T::NAME == "u8" && size > 1 {
-        return Err(format!("has elements of type {element}; expected u8, as --dtype says"));
-    }
-    let expected = u128::from(rows) * u128::from(columns) * size;
-    if data.len() as u128 != expected {
-        return Err(format!(
-            "is damaged, cut short or too long: {} bytes of numbers; {rows} x {columns} of \
-             {element} are {expected}",
-            data.len()
-        ));
-    }
-    let values = numbers(NpyFile::with_header(header, data), size, columns)?;
-    Ok(Rows { values, columns: columns as usize })
 }
 
 /// All numbers of an array with elements of `size` bytes.
@@ -72,8 +91,9 @@ fn sizes_overflow(bytes: &[u8]) -> bool {
 }
 
 /// An array of numbers that were of type `C`.
-pub(super) fn of_reals<C: Real>([rows, columns]: [usize; 2], values: &[f64]) -> Vec<u8> {
-    let shape = format!("{rows}, {columns}");
+pub(super) fn of_reals<C: Real>(shape: &[usize], values: &[f64]) -> Vec<u8> {
+    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let shape = if let [along] = &*shape { format!("{along},") } else { shape.join(", ") };
     if C::NAME == "f32" {
         let bytes = values.iter().flat_map(|&value| (value as f32).to_le_bytes());
         return file("<f4", &shape, bytes);
@@ -126,11 +146,11 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         let values = [0.5, -3.0, 1e-3, 4.0, 5.0, 6.0];
-        let back = read::<f64>(&of_reals::<f64>([3, 2], &values)).expect("an array");
+        let back = read::<f64>(&of_reals::<f64>(&[3, 2], &values)).expect("an array");
         assert_eq!((back.values, back.columns), (values.to_vec(), 2));
-        let back = read::<f32>(&of_reals::<f32>([2, 3], &values)).expect("an array");
+        let back = read::<f32>(&of_reals::<f32>(&[2, 3], &values)).expect("an array");
         assert_eq!((back.values[2], back.columns), (1e-3, 3));
-        let refused = read::<u8>(&of_reals::<f32>([2, 3], &values)).err().expect("an error");
+        let refused = read::<u8>(&of_reals::<f32>(&[2, 3], &values)).err().expect("an error");
         assert!(refused.contains("<f4; expected u8"), "{refused}");
         let labels = of_labels(&[3, 1, 2]);
         assert!(labels.len() == 128 + 12 && labels.ends_with(&[2, 0, 0, 0]));

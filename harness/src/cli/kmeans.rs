@@ -171,7 +171,7 @@ impl Claims {
         }
         if let Some(claim) = self.centres {
             let shape = [rows.rows(), rows.cols()];
-            contents.push((claim, array::of_reals::<T::Centre>(shape, &centres)));
+            contents.push((claim, array::of_reals::<T::Centre>(&shape, &centres)));
         }
         if let Some(claim) = self.labels {
             contents.push((claim, array::of_labels(fit.labels())));

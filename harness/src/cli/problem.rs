@@ -91,7 +91,7 @@ fn field<T: stencil::Field>(
     (kind, extent, steps): (Kind, Extent, usize),
     task: &mut impl Task,
 ) -> Result<(), Failure> {
-    let bytes = stencil::Workload::<T>::bytes(extent);
+    let bytes = stencil::Workload::<T>::bytes(kind, extent);
     setup.check_memory(format_args!("{kind} on {extent}"), bytes)?;
     checked(setup, &Field::<T>::new(kind, extent).with_steps(steps), task)
 }

@@ -1,16 +1,27 @@
-//! `tilewise stencil`: explicit heat steps on one field.
+//! `tilewise stencil`: explicit steps in time on one grid.
 
 use super::args::{RealArg, SchemeArg, StencilArgs, StencilShape};
+use super::array::{self, Array};
 use super::failure::Failure;
 use super::output;
+use super::points::Number;
 use super::setup::Setup;
 use super::single;
-use tilewise::stencil::{self, Extent, Kind, Recipe, Scheme};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use tilewise::SpinTeam;
+use tilewise::stencil::{self, Extent, Kind, Plan, Recipe, Scheme, Stencil};
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files;
-use tilewise_harness::stencil::{Error, Field, Workload};
+use tilewise_harness::roofs::{self, Memory, Pattern, Probe, Quantity};
+use tilewise_harness::stencil::{Error, Field, Source, Workload};
+use tilewise_tuner::measure::Stopwatch;
 use tilewise_tuner::problem::Setting;
 use tilewise_tuner::wisdom::Chosen;
+
+/// Time for the rounds that measure the bandwidth of memory.
+const BANDWIDTH_BUDGET: Duration = Duration::from_millis(500);
 
 impl StencilShape {
     /// The grid given, or 256 points along each axis the kind has, or a line as long as a few caches.
@@ -31,29 +42,96 @@ pub(super) fn run(args: &StencilArgs) -> Result<(), Failure> {
     }
 }
 
-fn step<T: Field>(args: &StencilArgs) -> Result<(), Failure> {
+fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let claim = output::claim("--png", args.png.as_deref(), "png")?;
+    let png = output::claim("--png", args.png.as_deref(), "png")?;
+    let npy = output::claim("--npy-out", args.npy_out.as_deref(), "npy")?;
     let (kind, extent) = (args.shape.kind, args.shape.extent());
-    setup.check_memory(format_args!("{kind} on {extent}"), Workload::<T>::bytes(extent))?;
-    let workload =
-        Workload::<T>::new(kind, extent, args.shape.steps, args.common.seed).map_err(failure)?;
+    setup.check_memory(format_args!("{kind} on {extent}"), Workload::<T>::bytes(kind, extent))?;
+    let source = match &args.npy {
+        Some(file) => Source::Points(points::<T>(file, kind, extent)?),
+        None => Source::Seed(args.common.seed),
+    };
+    let coefficient = args.coefficient.unwrap_or(kind.stability_limit() / 2.0);
+    let stencil = Stencil::new(kind, coefficient);
+    let workload = Workload::<T>::of(stencil, extent, args.shape.steps, source).map_err(failure)?;
     let setting = setup.setting();
     let mut chosen = setup.choose(&workload.problem())?;
     if let Some(scheme) = args.scheme {
         chosen = Chosen::given(with_scheme::<T>(scheme, (kind, extent), &setting));
     }
+    let plan = workload.plan(setting.isa, chosen.recipe).map_err(failure)?;
+    if let Some(warning) = plan.warning() {
+        output::remark(warning);
+    }
     let mut candidate =
         workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
-    let line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
-    if let Some(claim) = claim {
+    let mut line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
+    line.add("predicted", predicted(&plan, chosen.recipe.threads, &setup)?);
+    if png.is_some() || npy.is_some() {
         // Timing went on from where the check stood: begin again for exactly these steps.
         candidate.work.check();
-        drop(candidate);
-        let picture = Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2));
-        files::publish(vec![(claim, picture.png())]).map_err(Failure::failed)?;
     }
+    drop(candidate);
+    let picture = || Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2)).png();
+    let array = || {
+        let values: Vec<f64> = workload.points().into_iter().map(Into::into).collect();
+        array::of_reals::<T>(&shape(kind, extent), &values)
+    };
+    let files = png.map(|claim| (claim, picture())).into_iter();
+    let files = files.chain(npy.map(|claim| (claim, array()))).collect();
+    files::publish(files).map_err(Failure::failed)?;
     line.print(args.common.json)
+}
+
+/// The shape of a grid as an array: z, y and x, as many as the kind has, and before them how many
+/// fields there are, if several.
+fn shape(kind: Kind, extent: Extent) -> Vec<usize> {
+    let (dimensions, fields) = (kind.dimensions(), kind.form().fields);
+    let axes = [extent.z, extent.y, extent.x].into_iter().skip(3 - dimensions);
+    (fields > 1).then_some(fields).into_iter().chain(axes).collect()
+}
+
+/// The points of a file that has the grid's shape and type.
+fn points<T: Field + Number>(file: &Path, kind: Kind, extent: Extent) -> Result<Vec<T>, Failure> {
+    let failed = |reason: String| Failure::failed(format!("{}: {reason}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+    let array = Array::<T>::read(&bytes).map_err(failed)?;
+    let (given, expected) = (array.shape, shape(kind, extent));
+    if !given.iter().copied().eq(expected.iter().map(|&along| along as u64)) {
+        return Err(failed(format!(
+            "has the shape {given:?}; expected {expected:?}, the grid of {kind}: see --grid"
+        )));
+    }
+    let size = format!("f{}", size_of::<T>());
+    if array.element.get(1..) != Some(&*size) {
+        let element = array.element;
+        return Err(failed(format!(
+            "has elements of type {element}; expected {size}: see --dtype"
+        )));
+    }
+    Ok(array.values)
+}
+
+/// What the plan should cost, and what memory allows at the rate of a streaming copy now.
+fn predicted<T: Field>(plan: &Plan<T>, threads: usize, setup: &Setup) -> Result<Value, Failure> {
+    let setting = setup.setting();
+    let memory = Quantity::Bandwidth { memory: Memory::Dram, pattern: Pattern::StreamingCopy };
+    let threads = threads.min(setting.threads);
+    let probe = Probe::new(memory, setting.isa, threads, setting.caches());
+    let team = SpinTeam::new(threads).map_err(Failure::failed)?;
+    let watch = Stopwatch::within(BANDWIDTH_BUDGET);
+    let probes = [probe.map_err(Failure::failed)?];
+    let roofs = roofs::measure(watch, &probes, &team).map_err(Failure::failed)?;
+    let (bandwidth, bytes) = (roofs[0].value, plan.bytes_per_update());
+    Ok(json!({
+        "bytes_per_update": bytes,
+        "bandwidth": bandwidth,
+        "bandwidth_unit": roofs[0].unit,
+        "streaming_limit": bandwidth / bytes,
+        "streaming_limit_unit": "GLUP/s",
+        "cache_footprint": plan.cache_footprint(),
+    }))
 }
 
 /// The estimate, changed to what the user wants to see.
@@ -63,7 +141,7 @@ fn with_scheme<T: Field>(
     setting: &Setting<'_>,
 ) -> Recipe {
     let estimate = match scheme {
-        SchemeArg::Overlapped => Recipe::estimate_fused::<T>,
+        SchemeArg::Overlapped | SchemeArg::Skewed => Recipe::estimate_fused::<T>,
         _ => Recipe::estimate::<T>,
     };
     let mut recipe = estimate(kind, extent, setting.isa, setting.caches(), setting.threads);
@@ -73,6 +151,10 @@ fn with_scheme<T: Field>(
         SchemeArg::Streaming => recipe.streaming = true,
         SchemeArg::Overlapped => {
             recipe.scheme = Scheme::Overlapped;
+            recipe.depth = recipe.depth.max(2);
+        }
+        SchemeArg::Skewed => {
+            recipe.scheme = Scheme::Skewed;
             recipe.depth = recipe.depth.max(2);
         }
     }
@@ -85,6 +167,8 @@ fn failure(error: Error) -> Failure {
         | Error::Kernel(
             stencil::Error::TooSmall { .. }
             | stencil::Error::NotFlat { .. }
+            | stencil::Error::Coefficient { .. }
+            | stencil::Error::Scheme { .. }
             | stencil::Error::TooLarge { .. },
         ) => Failure::usage(error),
         other => Failure::failed(other),

@@ -7,8 +7,8 @@ use crate::vector::{Real, Strip, TargetRows};
 use alloc::boxed::Box;
 use core::ops::Range;
 
-/// The most slices a kernel updates side by side.
-const SIDE_BY_SIDE: usize = 2;
+/// The most rows a kernel writes side by side: those of two slices, or of four fields.
+pub(super) const MOST_TARGETS: usize = 4;
 
 /// The row loops of a plan.
 #[derive(Debug)]
@@ -35,8 +35,11 @@ pub(super) trait Look<'a, T> {
     /// other.
     fn regular(&self, axis: usize) -> Range<isize>;
 
-    /// Rows to be read; more than one only among the regular ones.
-    fn strip(&self, run: Run) -> Strip<'a, T>;
+    /// Rows of a field to be read; more than one only among the regular ones.
+    fn strip(&self, run: Run, field: usize) -> Strip<'a, T>;
+
+    /// Rows of what comes after the fields: their values of one step before, then the media.
+    fn own(&self, run: Run, number: usize) -> Strip<'a, T>;
 }
 
 /// Rows to be updated: those of `ys` in `count` slices from `z` on.
@@ -72,10 +75,10 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
         &mut self,
         slab: Slab,
         look: &impl Look<'a, T>,
-        to: &impl Fn(Run) -> TargetRows<'t, T>,
+        to: &impl Fn(Run, usize) -> TargetRows<'t, T>,
     ) {
         let (reach, end) = (self.kernels.wide.reach(), slab.z + slab.count as isize);
-        if reach.dimensions == 2 && !look.regular(2).is_empty() {
+        if reach.form.dimensions == 2 && !look.regular(2).is_empty() {
             return self.stack(slab.ys.start, slab.z..end, look, to);
         }
         let bz = reach.bz as isize;
@@ -90,7 +93,7 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
         ys: Range<isize>,
         zs: Range<isize>,
         look: &impl Look<'a, T>,
-        to: &impl Fn(Run) -> TargetRows<'t, T>,
+        to: &impl Fn(Run, usize) -> TargetRows<'t, T>,
     ) {
         let reach = self.kernels.wide.reach();
         let (regular, within) = (look.regular(1), reach.within() as isize);
@@ -126,7 +129,7 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
         y: isize,
         zs: Range<isize>,
         look: &impl Look<'a, T>,
-        to: &impl Fn(Run) -> TargetRows<'t, T>,
+        to: &impl Fn(Run, usize) -> TargetRows<'t, T>,
     ) {
         let reach = self.kernels.wide.reach();
         let (bz, across) = (reach.bz, reach.across() as isize);
@@ -164,21 +167,31 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
         kernel: &dyn Kernel<T>,
         run: Run,
         look: &impl Look<'a, T>,
-        to: &impl Fn(Run) -> TargetRows<'t, T>,
+        to: &impl Fn(Run, usize) -> TargetRows<'t, T>,
     ) {
         let (reach, Run { from: [y, z], rows, slices }) = (kernel.reach(), run);
-        let near = &mut self.near[..reach.rows()];
+        let each = reach.rows();
         // Keeping the places in a table gains nothing over counting them out here.
-        for (index, strip) in near.iter_mut().enumerate() {
+        for index in 0..each {
             let [dy, dz] = reach.place(index);
-            let from = [y + dy, z + dz];
-            *strip = look.strip(Run { from, rows: rows - (reach.by - 1), slices });
+            let near = Run { from: [y + dy, z + dz], rows: rows - (reach.by - 1), slices };
+            for field in 0..reach.form.fields {
+                self.near[field * each + index] = look.strip(near, field);
+            }
         }
-        let mut targets = [to(run); SIDE_BY_SIDE];
-        for index in 1..reach.bz {
-            targets[index] = to(Run { from: [y, z + index as isize], ..run });
+        let (first, beside) = (reach.own(0), reach.by * reach.bz);
+        for index in first..reach.strips() {
+            let (number, place) = ((index - first) / beside, (index - first) % beside);
+            let [dy, dz] = [place % reach.by, place / reach.by].map(|off| off as isize);
+            let own = Run { from: [y + dy, z + dz], rows: rows - (reach.by - 1), slices };
+            self.near[index] = look.own(own, number);
         }
-        let Apply { across, ahead, .. } = *self;
-        kernel.update(&Patch { near, rows, across, ahead }, &targets[..reach.bz], &mut self.ends);
+        let mut targets = [to(run, 0); MOST_TARGETS];
+        for index in 1..reach.form.fields * reach.bz {
+            let (field, dz) = (index / reach.bz, (index % reach.bz) as isize);
+            targets[index] = to(Run { from: [y, z + dz], ..run }, field);
+        }
+        let Apply { across, ahead, ref near, .. } = *self;
+        kernel.update(&Patch { near, rows, across, ahead }, &targets, &mut self.ends);
     }
 }

@@ -21,10 +21,12 @@ pub enum Error {
         least: usize,
     },
     /// A stencil of a plane on a grid with several planes, or of a line on one with several rows.
-    #[error("{kind} works on one {}; the grid given is {extent}: use a stencil with as many dimensions", if kind.dimensions() == 1 { "row" } else { "plane" })]
+    #[error("{stencil} works on one {}; the grid given is {extent}: use a stencil with as many dimensions", if *dimensions == 1 { "row" } else { "plane" })]
     NotFlat {
         /// The stencil.
-        kind: Kind,
+        stencil: &'static str,
+        /// Its dimensions.
+        dimensions: usize,
         /// The grid.
         extent: Extent,
     },
@@ -55,17 +57,63 @@ pub enum Error {
         /// What it was given.
         grid: Extent,
     },
-    /// A coefficient with which the field would grow without bound, or no number at all.
+    /// A coefficient that is no number to compute with.
     #[error(
-        "coefficient {coefficient} of {kind}; expected 0 to {limit}, or the field grows without bound: take smaller time steps"
+        "coefficient {coefficient} of {kind}; expected a finite number, 0 to {limit} for a stable step"
     )]
-    Unstable {
+    Coefficient {
         /// The stencil.
         kind: Kind,
         /// What was given.
         coefficient: f64,
         /// The largest stable one.
         limit: f64,
+    },
+    /// A weight of a stencil that is no number to compute with.
+    #[error("{stencil} has a weight that is infinite or not a number; expected finite ones")]
+    Weights {
+        /// The stencil.
+        stencil: &'static str,
+    },
+    /// A value that is no number to compute with.
+    #[error("value {index} of {what} is {value}; expected a finite number")]
+    NotFinite {
+        /// Of what.
+        what: &'static str,
+        /// Which one.
+        index: usize,
+        /// What was given.
+        value: f64,
+    },
+    /// A formula that looks where it says it does not.
+    #[error(
+        "{stencil} looks at {at:?} (x, y, z); expected places within what its shape, radius, dimensions, fields, levels and media say"
+    )]
+    Place {
+        /// The stencil.
+        stencil: &'static str,
+        /// The place.
+        at: [isize; 3],
+    },
+    /// A grid with other fields or media than the stencil has.
+    #[error(
+        "the stencil has {expected} {what}, the grid given has {given}; make a grid with as many"
+    )]
+    Fields {
+        /// `"fields"` or `"media"`.
+        what: &'static str,
+        /// How many the stencil has.
+        expected: usize,
+        /// How many there are.
+        given: usize,
+    },
+    /// A scheme that a stencil cannot be stepped by.
+    #[error(
+        "{stencil} keeps two steps in two buffers, which overlapped tiles would need twice; use another scheme, such as skewed"
+    )]
+    Scheme {
+        /// The stencil.
+        stencil: &'static str,
     },
     /// A recipe with a zero where there must be something.
     #[error("recipe field {field} is 0; expected at least 1")]
@@ -82,12 +130,16 @@ pub enum Error {
         most: usize,
     },
     /// A recipe for another kind of stencil.
-    #[error("recipe field side_by_side is {given}, which {kind} does not have; expected one of {:?}", SideBySide::choices(*kind))]
+    #[error(
+        "recipe field side_by_side is {given}, which {stencil} does not have; expected one of {choices:?}"
+    )]
     SideBySide {
         /// The stencil.
-        kind: Kind,
+        stencil: &'static str,
         /// What the field held.
         given: SideBySide,
+        /// What it may hold.
+        choices: &'static [SideBySide],
     },
     /// An instruction set this CPU does not have.
     #[error(transparent)]

@@ -5,6 +5,7 @@
 //! one text that says what is computed. Its shape, radius and dimensions are constants of its
 //! type: every neighbour is a fixed distance away and costs no arithmetic to find.
 
+use super::SideBySide;
 use crate::vector::{FloatExtra, Real};
 
 /// Which neighbours a stencil looks at.
@@ -17,79 +18,214 @@ pub enum Shape {
     Box,
 }
 
-/// One update of a point from its neighbours.
+/// One update of a point from its neighbours: a stencil of one's own.
 ///
-/// Neighbours are named by their distance along x, y and z; the distance along an axis there is
-/// not is always 0.
-pub(super) trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
+/// [`Star`](super::Star), [`PairedStar`](super::PairedStar) and [`Block`](super::Block) are
+/// formulas made of weights; what is not a weighted sum is written as here.
+///
+/// ```
+/// use tilewise::stencil::{self, Boundary, Extent, Formula, Grid, Near, Shape};
+/// use tilewise::vector::{FloatExtra, Real};
+///
+/// /// What flows to the right at constant speed, upwind.
+/// #[derive(Clone, Copy, Debug)]
+/// struct Upwind<T> {
+///     courant: T,
+/// }
+///
+/// impl<T: Real> Formula<T> for Upwind<T> {
+///     const NAME: &'static str = "upwind";
+///     const SHAPE: Shape = Shape::Star;
+///     const DIMENSIONS: usize = 1;
+///     const RADIUS: usize = 1;
+///
+///     #[inline(always)]
+///     fn update<S: FloatExtra>(
+///         self,
+///         simd: S,
+///         _field: usize,
+///         near: impl Near<T, S>,
+///     ) -> T::Register<S> {
+///         let (here, left) = (near.at(0, [0, 0, 0]), near.at(0, [-1, 0, 0]));
+///         let drop = T::minus(simd, here, left);
+///         T::minus(simd, here, T::times(simd, T::splat(simd, self.courant), drop))
+///     }
+/// }
+///
+/// let mut grid = Grid::from_fn(Extent::line(50), |[x, _, _]| if x == 3 { 1.0 } else { 0.0 })?;
+/// stencil::run(Upwind { courant: 1.0 }, [Boundary::Periodic; 3], &mut grid, 60)?;
+/// assert_eq!(grid.row(0, 0).iter().position(|&value| value == 1.0), Some(13));
+/// # Ok::<(), stencil::Error>(())
+/// ```
+pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
+    /// What errors call it.
+    const NAME: &'static str = "a stencil of one's own";
     /// Which neighbours it looks at.
     const SHAPE: Shape;
     /// One, two or three.
     const DIMENSIONS: usize;
-    /// How far it looks along each axis.
+    /// How far it looks along each axis: 1 to 8, boxes in space at most 3.
     const RADIUS: usize;
+    /// Fields that are stepped together, 1 to 4: each may look at all of them.
+    const FIELDS: usize = 1;
+    /// 2 where an update also takes the value the point had one step before, as waves do; the new
+    /// value then takes the place of that one, in memory too.
+    const LEVELS: usize = 1;
+    /// Fields that no step changes, such as coefficients that differ from point to point.
+    const MEDIA: usize = 0;
 
-    /// The new values of a register full of points.
-    fn update<S: FloatExtra>(
-        self,
-        simd: S,
-        near: impl Fn(isize, isize, isize) -> T::Register<S>,
-    ) -> T::Register<S>;
+    /// Whether its weights are numbers to compute with; a plan refuses it otherwise.
+    fn is_finite(&self) -> bool {
+        true
+    }
+
+    /// The new values of field `field` in a register full of points.
+    ///
+    /// With [`Real::plus`], [`Real::minus`] and [`Real::times`] results are the same to the last
+    /// bit on every instruction set. To be as fast as it can it has `#[inline(always)]`.
+    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S>;
+}
+
+/// What an update looks at: a register full of points and what is around them.
+pub trait Near<T: Real, S: FloatExtra>: Copy {
+    /// The values of field `field`, `off` points away along x, y and z; along an axis there is
+    /// not always 0.
+    fn at(self, field: usize, off: [isize; 3]) -> T::Register<S>;
+
+    /// The values the points themselves had one step before.
+    fn before(self, field: usize) -> T::Register<S>;
+
+    /// Medium `medium` at the points themselves.
+    fn medium(self, medium: usize) -> T::Register<S>;
+}
+
+/// The constants of a formula as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Form {
+    /// What errors call it.
+    pub name: &'static str,
+    /// Which neighbours.
+    pub shape: Shape,
+    /// One, two or three.
+    pub dimensions: usize,
+    /// How far it looks along each axis.
+    pub radius: usize,
+    /// Fields that are stepped together.
+    pub fields: usize,
+    /// 2 where it takes the values of one step before.
+    pub levels: usize,
+    /// Fields that no step changes.
+    pub media: usize,
+    /// Which rows there are loops for.
+    pub(super) side_by_side: &'static [SideBySide],
+}
+
+impl Form {
+    /// The most fields and media together.
+    const MOST_FIELDS: usize = 4;
+
+    /// Of a formula, for numbers of type `T`.
+    pub const fn of<T: Real, F: Formula<T>>() -> Self {
+        Form {
+            name: F::NAME,
+            shape: F::SHAPE,
+            dimensions: F::DIMENSIONS,
+            radius: F::RADIUS,
+            fields: F::FIELDS,
+            levels: F::LEVELS,
+            media: F::MEDIA,
+            side_by_side: &[SideBySide::One],
+        }
+    }
+
+    /// Whether there are loops for it at all.
+    pub(super) const fn fits(&self) -> bool {
+        let Form { dimensions, radius, fields, levels, .. } = *self;
+        let known = matches!(dimensions, 1..=3) && matches!(radius, 1..=8);
+        let fields = fields >= 1 && fields <= Self::MOST_FIELDS && matches!(levels, 1 | 2);
+        known && fields && Reach { form: *self, by: 1, bz: 1 }.strips() <= Reach::MOST
+    }
+
+    /// Whether a step takes the value of one step before.
+    pub(super) const fn keeps_two(&self) -> bool {
+        self.levels > 1
+    }
+
+    /// Numbers that are read and written for an update: the fields as they are, what is written,
+    /// what is read there before, and the media.
+    pub(super) const fn streams(&self, streaming: bool) -> [usize; 2] {
+        let reads = self.fields + self.media;
+        [reads + if self.levels > 1 || !streaming { self.fields } else { 0 }, self.fields]
+    }
 }
 
 /// Where the rows stand that a band looks at: `by` rows side by side in each of `bz` slices.
 ///
 /// A star looks at all rows around its own in the slices it updates, and in the slices before
-/// and behind at its own rows alone; a box looks at all rows everywhere.
+/// and behind at its own rows alone; a box looks at all rows everywhere. After those of all fields
+/// come the band's own rows one step before, and those of the media.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach {
-    pub(super) shape: Shape,
-    pub(super) dimensions: usize,
-    pub(super) radius: usize,
+    pub(super) form: Form,
     pub(super) by: usize,
     pub(super) bz: usize,
 }
 
 impl Reach {
-    /// The most rows any formula looks at: a star of radius 8, or a box of radius 3 in space.
+    /// The most rows any formula looks at: a star of radius 8 and what goes with it, or a box of
+    /// radius 3 in space.
     pub(super) const MOST: usize = 64;
 
     /// Of a band of `by` rows in `bz` slices.
     #[inline(always)]
     pub(super) const fn of<T: Real, F: Formula<T>>(by: usize, bz: usize) -> Self {
-        Reach { shape: F::SHAPE, dimensions: F::DIMENSIONS, radius: F::RADIUS, by, bz }
+        Reach { form: Form::of::<T, F>(), by, bz }
     }
 
     /// How far it looks within a slice.
     #[inline(always)]
     pub(super) const fn within(&self) -> usize {
-        if self.dimensions == 3 { self.radius } else { 0 }
+        if self.form.dimensions == 3 { self.form.radius } else { 0 }
     }
 
     /// How far it looks from slice to slice.
     #[inline(always)]
     pub(super) const fn across(&self) -> usize {
-        if self.dimensions > 1 { self.radius } else { 0 }
+        if self.form.dimensions > 1 { self.form.radius } else { 0 }
     }
 
-    /// How many rows there are.
+    /// How many rows of each field there are.
     pub(super) const fn rows(&self) -> usize {
-        let Reach { shape, by, bz, .. } = *self;
+        let Reach { by, bz, .. } = *self;
         let (wide, across) = (by + 2 * self.within(), self.across());
-        match shape {
+        match self.form.shape {
             Shape::Star => bz * wide + 2 * across * by,
             Shape::Box => (bz + 2 * across) * wide,
         }
     }
 
+    /// How many rows there are of everything.
+    pub(super) const fn strips(&self) -> usize {
+        let Form { fields, levels, media, .. } = self.form;
+        fields * self.rows() + (fields * (levels - 1) + media) * self.by * self.bz
+    }
+
+    /// The first of the band's own rows of what comes after the fields: their values of one step
+    /// before, then the media.
+    #[inline(always)]
+    pub(super) const fn own(&self, number: usize) -> usize {
+        self.form.fields * self.rows() + number * self.by * self.bz
+    }
+
     /// The number of the row `y` rows and `z` slices from the band's first.
     #[inline(always)]
     pub(super) const fn index(&self, y: isize, z: isize) -> usize {
-        let Reach { shape, by, bz, .. } = *self;
+        let Reach { by, bz, .. } = *self;
         let (within, wide) = (self.within(), by + 2 * self.within());
         let inside = z >= 0 && z < bz as isize;
         let (row, before) = ((y + within as isize) as usize, (z + self.across() as isize) as usize);
-        match shape {
+        match self.form.shape {
             Shape::Box => before * wide + row,
             Shape::Star if inside => z as usize * wide + row,
             Shape::Star if z < 0 => bz * wide + before * by + y as usize,
@@ -102,16 +238,20 @@ impl Reach {
     #[inline(always)]
     pub(super) const fn newest(&self, y: usize, z: usize) -> usize {
         let ahead = (z + self.across()) as isize;
-        let all = matches!(self.shape, Shape::Box) || ahead < self.bz as isize;
+        let all = matches!(self.form.shape, Shape::Box) || ahead < self.bz as isize;
         self.index((y + if all { self.within() } else { 0 }) as isize, ahead)
     }
 
     /// Which rows are looked at left and right of the point, too.
     #[inline(always)]
-    pub(super) const fn sideways(&self, row: usize) -> bool {
+    pub(super) const fn sideways(&self, strip: usize) -> bool {
+        if strip >= self.own(0) {
+            return false;
+        }
+        let row = strip % self.rows();
         let wide = self.by + 2 * self.within();
         let own = row % wide >= self.within() && row % wide < self.within() + self.by;
-        match self.shape {
+        match self.form.shape {
             Shape::Box => true,
             Shape::Star => row < self.bz * wide && own,
         }
@@ -122,7 +262,7 @@ impl Reach {
         let (by, bz) = (self.by, self.bz);
         let (within, across) = (self.within(), self.across());
         let wide = by + 2 * within;
-        let (inside, first) = match self.shape {
+        let (inside, first) = match self.form.shape {
             Shape::Star => (bz * wide, 0),
             Shape::Box => ((bz + 2 * across) * wide, across),
         };

@@ -1,136 +1,20 @@
-//! A field on a grid: where its points stand in memory, and the two buffers it steps between.
-//!
-//! ```text
-//! plane z   | row 0   x = 0 1 2 ... | pad |
-//!           | row 1                 | pad |     every row begins on a cache line, so that whole
-//!           | ...                   | pad |     lines can be written past the caches; the next
-//! plane z+1 | row 0 ...                         begins on the next line
-//! ```
-//!
-//! Rows and planes of 2, 4, 8 ... KiB put a point's neighbours on the same cache sets, which is
-//! why grids are often padded. Here it does not pay: a band needs five lines of a set at a time,
-//! sets have eight or more, and one unbroken run of lines is worth more. Measured on 512x512x512
-//! `f32` past the caches, one core and two: 4.31 and 5.5 GLUP/s without padding, 3.97 and 5.3 with
-//! a line to every row (7 % and 3 % less); a line to every plane, or half a page between the
-//! two fields, changed nothing (4.31 and 4.33).
+//! A grid: one or several fields, the two buffers they step between, and what no step changes.
 //!
 //! Where a boundary is fixed the outermost points are the rim, as wide as the stencil's radius:
 //! values that no step changes, the same in both buffers while a plan runs.
+//!
+//! Stencils that take the value of one step before find it in the buffer that the next step is
+//! written to. A grid that never made such a step begins at rest: before is as now.
 
+use super::layout::{Extent, Layout};
 use super::space::Space;
-use super::{Boundary, Error, Kind};
-use crate::buffer::{Buffer, LINE};
+use super::weights::is_finite;
+use super::{Boundary, Error, Form};
+use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
 use crate::vector::Real;
-use core::fmt;
-use core::ops::Range;
 
-/// Points along each axis, the rim among them. A plane has `z == 1`, and its rim is in x and y.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Extent {
-    /// Along a row: neighbours in memory.
-    pub x: usize,
-    /// Rows of a plane.
-    pub y: usize,
-    /// Planes.
-    pub z: usize,
-}
-
-impl Extent {
-    /// A line of `x` points.
-    pub const fn line(x: usize) -> Self {
-        Extent { x, y: 1, z: 1 }
-    }
-
-    /// A plane of `y` rows of `x` points.
-    pub const fn plane(x: usize, y: usize) -> Self {
-        Extent { x, y, z: 1 }
-    }
-
-    /// `z` planes of `y` rows of `x` points.
-    pub const fn space(x: usize, y: usize, z: usize) -> Self {
-        Extent { x, y, z }
-    }
-
-    /// All points, the rim among them; `None` if there are more than can be counted.
-    pub fn points(self) -> Option<usize> {
-        self.x.checked_mul(self.y)?.checked_mul(self.z)
-    }
-
-    /// The points that a step of a stencil updates where the boundaries are fixed: those inside
-    /// the rim.
-    pub fn inner_points(self, kind: Kind) -> usize {
-        let along = [self.x, self.y, self.z].into_iter().enumerate().map(|(axis, points)| {
-            let rim = if axis < kind.dimensions() { 2 * kind.radius() } else { 0 };
-            points.saturating_sub(rim)
-        });
-        along.fold(1, usize::saturating_mul)
-    }
-}
-
-impl fmt::Display for Extent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.x, self.y)?;
-        if self.z == 1 { Ok(()) } else { write!(f, "x{}", self.z) }
-    }
-}
-
-/// Where the points of a grid stand, in numbers from the start of its buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) extent: Extent,
-    /// From one row to the next.
-    pub(super) pitch: usize,
-    /// From one plane to the next.
-    pub(super) plane: usize,
-    /// Before the first one.
-    pub(super) margin: usize,
-}
-
-impl Layout {
-    pub(super) fn new<T: Real>(extent: Extent) -> Result<Self, Error> {
-        for (axis, points, least) in [('x', extent.x, 1), ('y', extent.y, 1), ('z', extent.z, 1)] {
-            if points < least {
-                return Err(Error::TooSmall { extent, axis, points, least });
-            }
-        }
-        let in_line = LINE / size_of::<T>();
-        let layout = || {
-            let pitch = extent.x.div_ceil(in_line).checked_mul(in_line)?;
-            let plane = pitch.checked_mul(extent.y)?;
-            let points = plane.checked_mul(extent.z)?.checked_add(2 * in_line)?;
-            let bytes = points.checked_mul(size_of::<T>())?;
-            (bytes <= isize::MAX as usize).then_some(Layout {
-                extent,
-                pitch,
-                plane,
-                margin: in_line,
-            })
-        };
-        layout().ok_or(Error::TooLarge { extent })
-    }
-
-    /// Numbers in a buffer: those of the rows, and a line before and after them that is read but
-    /// never counts.
-    pub(super) fn len(&self) -> usize {
-        self.plane * self.extent.z + 2 * self.margin
-    }
-
-    /// Where a row begins.
-    #[inline(always)]
-    pub(super) fn row(&self, y: usize, z: usize) -> usize {
-        self.margin + z * self.plane + y * self.pitch
-    }
-
-    /// The rows of all planes, as (y, z), in the order they stand in.
-    fn rows(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let Extent { y: rows, z: planes, .. } = self.extent;
-        (0..planes).flat_map(move |z| (0..rows).map(move |y| (y, z)))
-    }
-}
-
-/// A field of `f32` or `f64` on a plane or in space.
+/// Fields of `f32` or `f64` on a line, a plane or in space; mostly one.
 ///
 /// ```
 /// use tilewise::stencil::{Extent, Grid};
@@ -141,12 +25,17 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub struct Grid<T> {
     layout: Layout,
-    /// The field as it is.
+    /// The fields as they are.
     front: Buffer<T>,
     /// Where the next step goes.
     back: Buffer<T>,
+    /// Whether `back` has the fields as they were one step before.
+    keeps_before: bool,
     /// How wide a rim is the same in both, along each axis of a sweep.
     rim: [usize; 3],
+    /// What no step changes, laid out as the fields are, and how many fields there are of it.
+    media: Buffer<T>,
+    media_count: usize,
     /// What tiles keep between memory and memory.
     scratch: Buffer<T>,
 }
@@ -157,9 +46,22 @@ impl<T: Real> Grid<T> {
     /// # Errors
     /// [`Error::TooSmall`], [`Error::TooLarge`], [`Error::OutOfMemory`].
     pub fn zeroed(extent: Extent) -> Result<Self, Error> {
-        let layout = Layout::new::<T>(extent)?;
+        Self::with_fields(extent, 1)
+    }
+
+    /// So many fields of zeros.
+    ///
+    /// # Errors
+    /// As [`Grid::zeroed`]; [`Error::Fields`] for none.
+    pub fn with_fields(extent: Extent, fields: usize) -> Result<Self, Error> {
+        if fields == 0 {
+            return Err(Error::Fields { what: "fields", expected: 1, given: 0 });
+        }
+        let layout = Layout::new::<T>(extent, fields)?;
         let [front, back] = [Buffer::zeroed(layout.len())?, Buffer::zeroed(layout.len())?];
-        Ok(Grid { layout, front, back, rim: [0; 3], scratch: Buffer::zeroed(0)? })
+        let [media, scratch] = [Buffer::zeroed(0)?, Buffer::zeroed(0)?];
+        let (rim, media_count) = ([0; 3], 0);
+        Ok(Grid { layout, front, back, keeps_before: false, rim, media, media_count, scratch })
     }
 
     /// A field whose point `[x, y, z]` is `value([x, y, z])`, the rim's too.
@@ -167,8 +69,28 @@ impl<T: Real> Grid<T> {
     /// # Errors
     /// As [`Grid::zeroed`].
     pub fn from_fn(extent: Extent, mut value: impl FnMut([usize; 3]) -> T) -> Result<Self, Error> {
-        let mut grid = Self::zeroed(extent)?;
-        grid.write(|x, y, z| value([x, y, z]));
+        Self::from_fields(extent, 1, |_, at| value(at))
+    }
+
+    /// So many fields, whose point `[x, y, z]` is `value(field, [x, y, z])`, the rim's too.
+    ///
+    /// # Errors
+    /// As [`Grid::with_fields`].
+    pub fn from_fields(
+        extent: Extent,
+        fields: usize,
+        mut value: impl FnMut(usize, [usize; 3]) -> T,
+    ) -> Result<Self, Error> {
+        let mut grid = Self::with_fields(extent, fields)?;
+        let layout = grid.layout;
+        for field in 0..fields {
+            for (y, z) in layout.rows() {
+                let row = &mut grid.front[layout.row(field, y, z)..][..extent.x];
+                for (x, point) in row.iter_mut().enumerate() {
+                    *point = value(field, [x, y, z]);
+                }
+            }
+        }
         Ok(grid)
     }
 
@@ -182,26 +104,69 @@ impl<T: Real> Grid<T> {
         Ok(grid)
     }
 
-    /// Sets every point, the rim's too, from row-major order.
+    /// Sets every point, the rim's too, from row-major order, field after field. What was one
+    /// step before is forgotten.
     ///
     /// # Errors
     /// [`Error::Length`] when the slice has more or fewer points than the grid.
     pub fn copy_from_slice(&mut self, points: &[T]) -> Result<(), Error> {
-        self.check_length(points.len())?;
-        let Extent { x: row, y: rows, .. } = self.extent();
-        self.write(|x, y, z| points[(z * rows + y) * row + x]);
+        self.check_length(points.len(), self.layout.fields)?;
+        self.rim = [0; 3];
+        self.keeps_before = false;
+        self.layout.spread(points, &mut self.front);
         Ok(())
     }
 
-    /// Writes every point, the rim's too, in row-major order.
+    /// Writes every point, the rim's too, in row-major order, field after field.
     ///
     /// # Errors
     /// [`Error::Length`] when the slice has room for more or fewer points than the grid has.
     pub fn copy_to_slice(&self, points: &mut [T]) -> Result<(), Error> {
-        self.check_length(points.len())?;
-        for ((y, z), to) in self.layout.rows().zip(points.chunks_exact_mut(self.extent().x)) {
-            to.copy_from_slice(self.row(y, z));
+        self.check_length(points.len(), self.layout.fields)?;
+        self.layout.gather(&self.front, points);
+        Ok(())
+    }
+
+    /// Sets what the fields were one step before, in row-major order, for stencils that ask.
+    ///
+    /// # Errors
+    /// [`Error::Length`].
+    pub fn set_before(&mut self, points: &[T]) -> Result<(), Error> {
+        self.check_length(points.len(), self.layout.fields)?;
+        self.rim = [0; 3];
+        self.keeps_before = true;
+        self.layout.spread(points, &mut self.back);
+        Ok(())
+    }
+
+    /// Turns time round: what was one step before is now, and what is now was one step before. A
+    /// wave then runs back to where it came from. A grid at rest stays as it is.
+    pub fn reverse(&mut self) {
+        if self.keeps_before {
+            self.swap();
+            self.rim = [0; 3];
         }
+    }
+
+    /// Sets what no step changes, such as coefficients that differ from point to point: whole
+    /// fields in row-major order, one after the other. A medium that was not set is 1 everywhere.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when the slice is not as long as a whole number of fields,
+    /// [`Error::NotFinite`] for a value that is no number to compute with,
+    /// [`Error::TooLarge`], [`Error::OutOfMemory`].
+    pub fn set_media(&mut self, points: &[T]) -> Result<(), Error> {
+        let extent = self.extent();
+        let each = extent.x * extent.y * extent.z;
+        let count = (points.len() / each).max(1);
+        self.check_length(points.len(), count)?;
+        if let Some(index) = points.iter().position(|&value| !is_finite(value)) {
+            return Err(Error::NotFinite { what: "a medium", index, value: points[index].into() });
+        }
+        let layout = Layout::new::<T>(extent, count)?;
+        let mut media = Buffer::zeroed(layout.len())?;
+        layout.spread(points, &mut media);
+        (self.media, self.media_count) = (media, count);
         Ok(())
     }
 
@@ -210,30 +175,47 @@ impl<T: Real> Grid<T> {
         self.layout.extent
     }
 
-    /// One row of points; those at its ends belong to the rim.
+    /// How many fields are stepped together.
+    pub fn fields(&self) -> usize {
+        self.layout.fields
+    }
+
+    /// One row of points of the first field; those at its ends belong to the rim.
     ///
     /// # Panics
     /// When there is no such row.
     pub fn row(&self, y: usize, z: usize) -> &[T] {
-        let extent = self.extent();
-        assert!(y < extent.y && z < extent.z, "row y = {y}, z = {z} of a grid of {extent}");
-        &self.front[self.layout.row(y, z)..][..extent.x]
+        self.field_row(0, y, z)
     }
 
-    /// The bytes of both buffers, padding included.
+    /// One row of points of a field.
+    ///
+    /// # Panics
+    /// When there is no such field or row.
+    pub fn field_row(&self, field: usize, y: usize, z: usize) -> &[T] {
+        let (extent, fields) = (self.extent(), self.fields());
+        assert!(
+            field < fields && y < extent.y && z < extent.z,
+            "row y = {y}, z = {z} of field {field} of {fields} on a grid of {extent}"
+        );
+        &self.front[self.layout.row(field, y, z)..][..extent.x]
+    }
+
+    /// The bytes of both buffers and the media, padding included.
     pub fn bytes(&self) -> usize {
-        2 * size_of_val::<[T]>(&self.front)
+        2 * size_of_val::<[T]>(&self.front) + size_of_val::<[T]>(&self.media)
     }
 
     /// Fills what lies between the rows, which no result may depend on: for tests.
     #[doc(hidden)]
     pub fn fill_padding(&mut self, value: T) {
-        let Layout { extent: Extent { x, .. }, pitch, margin, .. } = self.layout;
-        for buffer in [&mut self.front, &mut self.back] {
+        let Layout { extent: Extent { x, .. }, width, margin, .. } = self.layout;
+        let media = (self.media_count > 0).then_some(&mut self.media);
+        for buffer in [&mut self.front, &mut self.back].into_iter().chain(media) {
             let rows = buffer.len() - margin;
             buffer[..margin].fill(value);
             buffer[rows..].fill(value);
-            for row in buffer[margin..rows].chunks_exact_mut(pitch) {
+            for row in buffer[margin..rows].chunks_exact_mut(width) {
                 row[x..].fill(value);
             }
         }
@@ -245,13 +227,41 @@ impl<T: Real> Grid<T> {
         self.scratch.fill(value);
     }
 
-    /// Makes ready for a plan: the rim the same in both buffers, and room for tiles.
-    pub(super) fn prepare(&mut self, space: &Space, scratch: usize) -> Result<(), Error> {
+    /// Makes ready for a plan: the rim the same in both buffers, what was one step before and the
+    /// media there, and room for tiles.
+    pub(super) fn prepare(
+        &mut self,
+        space: &Space,
+        form: Form,
+        scratch: usize,
+    ) -> Result<(), Error> {
+        let expect = |what, expected, given| match expected == given {
+            true => Ok(()),
+            false => Err(Error::Fields { what, expected, given }),
+        };
+        expect("fields", form.fields, self.fields())?;
+        if self.media_count == 0 && form.media > 0 {
+            let mut media = Buffer::zeroed(Layout::new::<T>(self.extent(), form.media)?.len())?;
+            media.fill(T::from_f64(1.0));
+            (self.media, self.media_count) = (media, form.media);
+        } else if form.media > 0 {
+            expect("media", form.media, self.media_count)?;
+        }
         if self.scratch.len() < scratch {
             // Large pages are contiguous in the cache; small ones collide in it at random.
             let large = if scratch > 0 { Buffer::<T>::LARGE } else { 0 };
             self.scratch = Buffer::zeroed(scratch.max(large))?;
         }
+        if form.keeps_two() && !self.keeps_before {
+            self.back.copy_from_slice(&self.front);
+        }
+        self.keeps_before = form.keeps_two();
+        self.share_rim(space);
+        Ok(())
+    }
+
+    /// Copies the rim to the other buffer, unless it is there.
+    fn share_rim(&mut self, space: &Space) {
         let fixed = [0, 1, 2].map(|axis| space.boundary[axis] == Boundary::Fixed);
         let needed = [0, 1, 2].map(|axis| if fixed[axis] { space.reach[axis] } else { 0 });
         if (0..3).any(|axis| needed[axis] > self.rim[axis]) {
@@ -267,40 +277,35 @@ impl<T: Real> Grid<T> {
         }
         // The plan keeps what it was given, and writes everything else.
         self.rim = needed;
-        Ok(())
     }
 
-    /// Both buffers, the one with the field first, for a team to step between, and room for
-    /// tiles.
-    pub(super) fn buffers(&mut self) -> ([Disjoint<'_, T>; 2], Disjoint<'_, T>) {
-        let fields = [Disjoint::new(&mut self.front), Disjoint::new(&mut self.back)];
-        (fields, Disjoint::new(&mut self.scratch))
+    /// What a team steps between.
+    pub(super) fn buffers(&mut self) -> Buffers<'_, T> {
+        Buffers {
+            fields: [Disjoint::new(&mut self.front), Disjoint::new(&mut self.back)],
+            rings: Disjoint::new(&mut self.scratch),
+            media: (&self.media[..], self.media_count),
+        }
     }
 
-    /// After an odd number of steps the field is in the other buffer.
+    /// After an odd number of steps the fields are in the other buffer.
     pub(super) fn swap(&mut self) {
         core::mem::swap(&mut self.front, &mut self.back);
     }
 
-    /// Sets every point of the field.
-    fn write(&mut self, mut value: impl FnMut(usize, usize, usize) -> T) {
-        self.rim = [0; 3];
-        for (y, z) in self.layout.rows() {
-            let row = self.row_range(y, z);
-            for (x, point) in self.front[row].iter_mut().enumerate() {
-                *point = value(x, y, z);
-            }
-        }
-    }
-
-    fn row_range(&self, y: usize, z: usize) -> Range<usize> {
-        let start = self.layout.row(y, z);
-        start..start + self.extent().x
-    }
-
-    fn check_length(&self, given: usize) -> Result<(), Error> {
+    fn check_length(&self, given: usize, fields: usize) -> Result<(), Error> {
         let extent = self.extent();
-        let expected = extent.x * extent.y * extent.z;
+        let expected = fields * extent.x * extent.y * extent.z;
         if given == expected { Ok(()) } else { Err(Error::Length { extent, expected, given }) }
     }
+}
+
+/// The parts of a grid, for a team.
+pub(super) struct Buffers<'a, T> {
+    /// The one that holds the fields first.
+    pub(super) fields: [Disjoint<'a, T>; 2],
+    /// Room for tiles.
+    pub(super) rings: Disjoint<'a, T>,
+    /// The media, and how many.
+    pub(super) media: (&'a [T], usize),
 }

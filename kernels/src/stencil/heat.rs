@@ -28,7 +28,7 @@
 //! u'  = u + a * (((w_1 * f + w_2 * e) + w_3 * c) - w_0 * u)                      in space
 //! ```
 
-use super::formula::{Formula, Shape};
+use super::formula::{Formula, Near, Shape};
 use crate::vector::{FloatExtra, Real};
 
 /// The weight of the points `k` away in the second difference of order `2 radius`.
@@ -60,20 +60,12 @@ pub(super) const fn compact(dimensions: usize) -> Weights {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heat<T, const D: usize, const R: usize> {
     coefficient: T,
-    weights: [T; R],
-    /// `d w_0`
-    centre: T,
+    laplacian: Laplacian<T, D, R>,
 }
 
 impl<T: Real, const D: usize, const R: usize> Heat<T, D, R> {
     pub(super) fn new(coefficient: f64) -> Self {
-        let weights = core::array::from_fn(|k| weight(R, k + 1));
-        let centre = 2.0 * D as f64 * weights.iter().sum::<f64>();
-        Heat {
-            coefficient: T::from_f64(coefficient),
-            weights: weights.map(T::from_f64),
-            centre: T::from_f64(centre),
-        }
+        Heat { coefficient: T::from_f64(coefficient), laplacian: Laplacian::new() }
     }
 }
 
@@ -84,21 +76,45 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Heat<T, D, R> {
     const RADIUS: usize = R;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let excess = self.laplacian.excess(simd, 0, near);
+        T::plus(simd, near.at(0, [0; 3]), weighed::<T, S>(simd, self.coefficient, excess))
+    }
+}
+
+/// The star Laplacian of radius `R` in `D` dimensions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Laplacian<T, const D: usize, const R: usize> {
+    weights: [T; R],
+    /// `d w_0`
+    centre: T,
+}
+
+impl<T: Real, const D: usize, const R: usize> Laplacian<T, D, R> {
+    pub(super) fn new() -> Self {
+        let weights = core::array::from_fn(|k| weight(R, k + 1));
+        let centre = 2.0 * D as f64 * weights.iter().sum::<f64>();
+        Laplacian { weights: weights.map(T::from_f64), centre: T::from_f64(centre) }
+    }
+
+    /// `(w_1 * s_1 + w_2 * s_2 + ...) - (d w_0) * u` of a field.
+    #[inline(always)]
+    pub(super) fn excess<S: FloatExtra>(
         self,
         simd: S,
-        near: impl Fn(isize, isize, isize) -> T::Register<S>,
+        field: usize,
+        near: impl Near<T, S>,
     ) -> T::Register<S> {
         let mut all = T::splat(simd, T::default());
         for index in 0..R {
             let k = index as isize + 1;
-            let mut sum = around::<T, S, D>(simd, k, &near);
+            let mut sum = around::<T, S, D>(simd, field, k, near);
             if R > 1 {
                 sum = weighed::<T, S>(simd, self.weights[index], sum);
             }
             all = if k == 1 { sum } else { T::plus(simd, all, sum) };
         }
-        step(simd, near(0, 0, 0), all, [self.centre, self.coefficient])
+        T::minus(simd, all, weighed::<T, S>(simd, self.centre, near.at(field, [0; 3])))
     }
 }
 
@@ -127,47 +143,26 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
     const RADIUS: usize = 1;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(
-        self,
-        simd: S,
-        near: impl Fn(isize, isize, isize) -> T::Register<S>,
-    ) -> T::Register<S> {
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         let [face, edge, corner] = self.weights;
-        let mut all = weighed::<T, S>(simd, face, around::<T, S, D>(simd, 1, &near));
-        let mut edges = square::<T, S>(
-            simd,
-            #[inline(always)]
-            |a, b| near(a, b, 0),
-        );
+        let (x, y, z) = ([1, 0, 0], [0, 1, 0], [0, 0, 1]);
+        let mut all = weighed::<T, S>(simd, face, around::<T, S, D>(simd, 0, 1, near));
+        let mut edges = square(simd, near, [x, y], [0; 3]);
         if D == 3 {
-            let behind = square::<T, S>(
-                simd,
-                #[inline(always)]
-                |a, b| near(a, 0, b),
-            );
-            let beside = square::<T, S>(
-                simd,
-                #[inline(always)]
-                |a, b| near(0, a, b),
-            );
+            let (behind, beside) =
+                (square(simd, near, [x, z], [0; 3]), square(simd, near, [y, z], [0; 3]));
             edges = T::plus(simd, T::plus(simd, edges, behind), beside);
         }
         all = T::plus(simd, all, weighed::<T, S>(simd, edge, edges));
         if D == 3 {
-            let below = square::<T, S>(
-                simd,
-                #[inline(always)]
-                |a, b| near(a, b, -1),
-            );
-            let above = square::<T, S>(
-                simd,
-                #[inline(always)]
-                |a, b| near(a, b, 1),
-            );
+            let (below, above) =
+                (square(simd, near, [x, y], [0, 0, -1]), square(simd, near, [x, y], z));
             let corners = T::plus(simd, below, above);
             all = T::plus(simd, all, weighed::<T, S>(simd, corner, corners));
         }
-        step(simd, near(0, 0, 0), all, [self.centre, self.coefficient])
+        let u = near.at(0, [0; 3]);
+        let excess = T::minus(simd, all, weighed::<T, S>(simd, self.centre, u));
+        T::plus(simd, u, weighed::<T, S>(simd, self.coefficient, excess))
     }
 }
 
@@ -175,43 +170,44 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
 #[inline(always)]
 fn around<T: Real, S: FloatExtra, const D: usize>(
     simd: S,
+    field: usize,
     k: isize,
-    near: &impl Fn(isize, isize, isize) -> T::Register<S>,
+    near: impl Near<T, S>,
 ) -> T::Register<S> {
-    let mut sum = T::plus(simd, near(-k, 0, 0), near(k, 0, 0));
+    let mut sum = T::plus(simd, near.at(field, [-k, 0, 0]), near.at(field, [k, 0, 0]));
     if D >= 2 {
-        sum = T::plus(simd, sum, T::plus(simd, near(0, -k, 0), near(0, k, 0)));
+        let pair = T::plus(simd, near.at(field, [0, -k, 0]), near.at(field, [0, k, 0]));
+        sum = T::plus(simd, sum, pair);
     }
     if D == 3 {
-        sum = T::plus(simd, sum, T::plus(simd, near(0, 0, -k), near(0, 0, k)));
+        let pair = T::plus(simd, near.at(field, [0, 0, -k]), near.at(field, [0, 0, k]));
+        sum = T::plus(simd, sum, pair);
     }
     sum
 }
 
-/// The sum of the four corners of a square.
+/// The sum of the four corners of a square in the plane of two axes around a place.
 #[inline(always)]
 fn square<T: Real, S: FloatExtra>(
     simd: S,
-    near: impl Fn(isize, isize) -> T::Register<S>,
+    near: impl Near<T, S>,
+    [a, b]: [[isize; 3]; 2],
+    [x, y, z]: [isize; 3],
 ) -> T::Register<S> {
-    let front = T::plus(simd, near(-1, -1), near(1, -1));
-    T::plus(simd, front, T::plus(simd, near(-1, 1), near(1, 1)))
+    let corner = |i: isize, j: isize| {
+        [x + i * a[0] + j * b[0], y + i * a[1] + j * b[1], z + i * a[2] + j * b[2]]
+    };
+    let front = T::plus(simd, near.at(0, corner(-1, -1)), near.at(0, corner(1, -1)));
+    let behind = T::plus(simd, near.at(0, corner(-1, 1)), near.at(0, corner(1, 1)));
+    T::plus(simd, front, behind)
 }
 
 /// `weight * sum`.
 #[inline(always)]
-fn weighed<T: Real, S: FloatExtra>(simd: S, weight: T, sum: T::Register<S>) -> T::Register<S> {
-    T::times(simd, T::splat(simd, weight), sum)
-}
-
-/// `u + coefficient * (neighbours - centre * u)`.
-#[inline(always)]
-fn step<T: Real, S: FloatExtra>(
+pub(super) fn weighed<T: Real, S: FloatExtra>(
     simd: S,
-    u: T::Register<S>,
-    neighbours: T::Register<S>,
-    [centre, coefficient]: [T; 2],
+    weight: T,
+    sum: T::Register<S>,
 ) -> T::Register<S> {
-    let excess = T::minus(simd, neighbours, weighed::<T, S>(simd, centre, u));
-    T::plus(simd, u, weighed::<T, S>(simd, coefficient, excess))
+    T::times(simd, T::splat(simd, weight), sum)
 }

@@ -1,7 +1,10 @@
 //! The ready-made stencils by name: dimensions, radius, shape, and the largest stable step.
 
-use super::formula::Shape;
-use super::heat::{Weights, compact, weight};
+use super::SideBySide;
+use super::formula::{Form, Shape};
+use super::heat::{Compact, Heat, Weights, compact, weight};
+use super::react::GrayScott;
+use super::wave::Wave;
 use core::fmt;
 use core::str::FromStr;
 
@@ -25,11 +28,20 @@ pub enum Kind {
     Heat25,
     /// Heat in three dimensions: the cube around a point, with errors alike in all directions.
     Heat27,
+    /// The acoustic wave in space, of order 2 in space and time.
+    Wave7,
+    /// The acoustic wave in space, of order 4 in space.
+    Wave13,
+    /// The acoustic wave in space, of order 8 in space.
+    Wave25,
+    /// Two substances that react and spread on a plane: [`GrayScott`](super::GrayScott) with the
+    /// feed 0.0545, the kill 0.062, and the second substance spreading half as fast as the first.
+    GrayScott,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Heat3,
         Kind::Heat5,
         Kind::Heat9,
@@ -37,6 +49,10 @@ impl Kind {
         Kind::Heat13,
         Kind::Heat25,
         Kind::Heat27,
+        Kind::Wave7,
+        Kind::Wave13,
+        Kind::Wave25,
+        Kind::GrayScott,
     ];
 
     /// The name used on the command line, in wisdom and in reports.
@@ -49,33 +65,44 @@ impl Kind {
             Kind::Heat13 => "heat13",
             Kind::Heat25 => "heat25",
             Kind::Heat27 => "heat27",
+            Kind::Wave7 => "wave7",
+            Kind::Wave13 => "wave13",
+            Kind::Wave25 => "wave25",
+            Kind::GrayScott => "gray-scott",
         }
+    }
+
+    /// Neighbours, radius, dimensions, fields and media.
+    pub const fn form(self) -> Form {
+        let form = match self {
+            Kind::Heat3 => Form::of::<f64, Heat<f64, 1, 1>>(),
+            Kind::Heat5 => Form::of::<f64, Heat<f64, 2, 1>>(),
+            Kind::Heat9 => Form::of::<f64, Compact<f64, 2>>(),
+            Kind::Heat7 => Form::of::<f64, Heat<f64, 3, 1>>(),
+            Kind::Heat13 => Form::of::<f64, Heat<f64, 3, 2>>(),
+            Kind::Heat25 => Form::of::<f64, Heat<f64, 3, 4>>(),
+            Kind::Heat27 => Form::of::<f64, Compact<f64, 3>>(),
+            Kind::Wave7 => Form::of::<f64, Wave<f64, 1>>(),
+            Kind::Wave13 => Form::of::<f64, Wave<f64, 2>>(),
+            Kind::Wave25 => Form::of::<f64, Wave<f64, 4>>(),
+            Kind::GrayScott => Form::of::<f64, GrayScott<f64>>(),
+        };
+        Form { name: self.name(), side_by_side: SideBySide::choices(self), ..form }
     }
 
     /// One, two or three.
     pub const fn dimensions(self) -> usize {
-        match self {
-            Kind::Heat3 => 1,
-            Kind::Heat5 | Kind::Heat9 => 2,
-            Kind::Heat7 | Kind::Heat13 | Kind::Heat25 | Kind::Heat27 => 3,
-        }
+        self.form().dimensions
     }
 
     /// How far it looks along an axis, and so how wide a fixed rim is.
     pub const fn radius(self) -> usize {
-        match self {
-            Kind::Heat3 | Kind::Heat5 | Kind::Heat9 | Kind::Heat7 | Kind::Heat27 => 1,
-            Kind::Heat13 => 2,
-            Kind::Heat25 => 4,
-        }
+        self.form().radius
     }
 
     /// Whether it looks along the axes only, or at the whole square or cube around a point.
     pub const fn shape(self) -> Shape {
-        match self {
-            Kind::Heat9 | Kind::Heat27 => Shape::Box,
-            _ => Shape::Star,
-        }
+        self.form().shape
     }
 
     /// Additions, subtractions and products of an update.
@@ -85,22 +112,32 @@ impl Kind {
         match self {
             Kind::Heat9 => (3 + 3) + 2 + 1 + 4,
             Kind::Heat27 => (5 + 11 + 7) + 3 + 2 + 4,
-            _ => {
-                let (axes, radius) = (self.dimensions(), self.radius());
-                let weights = if radius > 1 { radius } else { 0 };
-                (2 * axes - 1) * radius + weights + (radius - 1) + 4
-            }
+            // Two Laplacians of four operations and a product less, the reaction, what is fed and
+            // what is taken away.
+            Kind::GrayScott => 2 * (3 + 2 + 1) + 2 + 5 + 4,
+            // Twice the point less the one before, and the medium instead of the heat's last sum.
+            Kind::Wave7 | Kind::Wave13 | Kind::Wave25 => self.star_operations() + 3,
+            _ => self.star_operations(),
         }
     }
 
-    /// The largest coefficient with which no wave grows (von Neumann): 2 over the largest
+    /// Those of a heat step with a star.
+    const fn star_operations(self) -> usize {
+        let (axes, radius) = (self.dimensions(), self.radius());
+        let weights = if radius > 1 { radius } else { 0 };
+        (2 * axes - 1) * radius + weights + (radius - 1) + 4
+    }
+
+    /// The largest coefficient with which nothing grows (von Neumann): 2 over the largest
     /// eigenvalue of the Laplacian, which is that of a wave that changes sign from point to point
-    /// along some of the axes; `1 / (2 d)` for a star of radius 1.
+    /// along some of the axes; `1 / (2 d)` for a star of radius 1. Second order in time allows 4
+    /// over it, where the medium is 1.
     pub fn stability_limit(self) -> f64 {
         let waves = (0..1 << self.dimensions()).map(|axes: usize| {
             [0, 1, 2].map(|axis| if axes >> axis & 1 == 1 { -1.0 } else { 1.0 })
         });
-        -2.0 / waves.map(|signs| self.eigenvalue(signs)).fold(0.0, f64::min)
+        let most = if self.form().levels > 1 { 4.0 } else { 2.0 };
+        -most / waves.map(|signs| self.eigenvalue(signs)).fold(0.0, f64::min)
     }
 
     /// The eigenvalue of the Laplacian, between points one apart, for the wave that keeps (1) or
@@ -120,6 +157,12 @@ impl Kind {
         };
         let Weights { near: [face, edge, corner], centre } = compact(self.dimensions());
         face * faces + edge * edges + corner * corners - centre
+    }
+}
+
+impl From<Kind> for Form {
+    fn from(kind: Kind) -> Form {
+        kind.form()
     }
 }
 

@@ -72,17 +72,17 @@ impl Tiling {
     pub(super) fn new<T: Real>(space: Space, recipe: &Recipe, depth: usize) -> Self {
         let line = LINE / size_of::<T>();
         let [_, _, radius] = space.reach;
-        let whole = space.boundary[0] == Boundary::Periodic || recipe.tile_points >= space.pitch;
+        let whole = space.boundary[0] == Boundary::Periodic || recipe.tile_points >= space.width;
         let columns = match whole {
-            true => space.pitch,
+            true => space.width,
             false => recipe.tile_points.div_ceil(line) * line,
         };
         let rows = recipe.tile_rows.min(space.points[1]);
         let margin = Self::margin::<T>(&space, depth);
-        let overlapped = if columns < space.pitch { columns + 2 * margin } else { columns };
+        let overlapped = if columns < space.width { columns + 2 * margin } else { columns };
         let high = rows + 2 * space.reach[1] * depth.saturating_sub(1);
         let slices = (2 * radius + 2) * depth.saturating_sub(1) + 2;
-        let pitch = overlapped.min(space.pitch);
+        let pitch = overlapped.min(space.width) * space.fields;
         let lines = (high * pitch).div_ceil(line);
         let stride = (lines + (PAGE + STAGGER - lines % PAGE) % PAGE) * line;
         Tiling { space, rows, columns, ring: [slices, high, pitch], stride }
@@ -106,7 +106,7 @@ impl Tiling {
             false => 1.0,
         };
         let Tiling { space, rows, columns, .. } = *self;
-        beside(columns, Self::margin::<T>(&space, depth), space.pitch)
+        beside(columns, Self::margin::<T>(&space, depth), space.width)
             * beside(rows, space.reach[1] * depth, space.points[1])
     }
 
@@ -128,8 +128,8 @@ pub(super) struct Part<'a, T> {
     pub(super) ahead: usize,
     /// Which updated slices; at least one.
     pub(super) slices: Range<usize>,
-    /// The whole field.
-    pub(super) source: &'a [T],
+    /// The whole grid, and what belongs to it.
+    pub(super) field: Field<'a, T>,
     /// This member's ring.
     pub(super) ring: &'a [Cell<T>],
 }
@@ -146,10 +146,10 @@ impl<T: Real> Part<'_, T> {
         let Tiling { space, rows, columns, .. } = self.tiling;
         let ys = space.updated(1);
         self.kernels.wide.write(target, self.streaming, &mut |to| {
-            for x in (0..space.pitch).step_by(columns) {
+            for x in (0..space.width).step_by(columns) {
                 for y in ys.clone().step_by(rows) {
                     let rows = y as isize..ys.end.min(y + rows) as isize;
-                    Tile::new(self, x..space.pitch.min(x + columns), rows).march(to);
+                    Tile::new(self, x..space.width.min(x + columns), rows).march(to);
                 }
             }
         });
@@ -175,7 +175,7 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
         let Tiling { space, ring, .. } = part.tiling;
         let margin = Tiling::margin::<T>(&space, part.depth);
         let looked_at =
-            [columns.start.saturating_sub(margin), space.pitch.min(columns.end + margin)];
+            [columns.start.saturating_sub(margin), space.width.min(columns.end + margin)];
         let mut free = [0; ALIVE * DEEPEST];
         for (slot, free) in free[..ring[0]].iter_mut().enumerate() {
             *free = slot as u16;
@@ -243,12 +243,13 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
         }
         let tile = &*self;
         let base = tile.part.range().start;
-        let rows = |Run { from: [y, z], rows, .. }: Run| {
+        let rows = |Run { from: [y, z], rows, .. }: Run, field: usize| {
             if last {
-                let start = space.start(y as usize, z as usize) + written[0] - base;
+                let start = space.start(y as usize, z as usize) + field * space.width;
+                let start = start + written[0] - base;
                 return to.rows(start, space.pitch, rows, written[1] - written[0]);
             }
-            let (start, pitch) = tile.place(level, y, z);
+            let (start, pitch) = tile.place(level, [y, z], field);
             Target::cells(ring).rows(start, pitch, rows, written[1] - written[0])
         };
         let look = Level { tile, level: below, field: tile.field() };
@@ -276,7 +277,7 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
 
     /// Whether a slice of a level has a slot that the next level may write while it reads it.
     fn dies_under(&self, level: usize, z: isize) -> bool {
-        let shape = self.part.kernels.wide.reach().shape;
+        let shape = self.part.kernels.wide.reach().form.shape;
         level > 0 && shape == Shape::Star && self.wanted(2, level).contains(&z)
     }
 
@@ -294,16 +295,16 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
     }
 
     fn field(&self) -> Field<'a, T> {
-        let Part { tiling: Tiling { space, .. }, source, .. } = *self.part;
-        Field { space, numbers: source, columns: self.looked_at }
+        Field { columns: self.looked_at, ..self.part.field }
     }
 
-    /// Where a row of a level stands in the ring, and the pitch of its rows.
-    fn place(&self, level: usize, y: isize, z: isize) -> (usize, usize) {
+    /// Where a row of a field of a level stands in the ring, and the pitch of its rows.
+    fn place(&self, level: usize, [y, z]: [isize; 2], field: usize) -> (usize, usize) {
         let Tiling { ring: [_, _, pitch], stride, .. } = self.part.tiling;
         let slot = usize::from(self.slots[level][slot_of(z)]);
         let row = (y - self.wanted(1, 1).start) as usize;
-        (Strip::<T>::BESIDE + slot * stride + row * pitch, pitch)
+        let beside = field * (self.looked_at[1] - self.looked_at[0]);
+        (Strip::<T>::BESIDE + slot * stride + row * pitch + beside, pitch)
     }
 }
 
@@ -326,15 +327,22 @@ impl<'a, T: Real> Look<'a, T> for Level<'_, '_, 'a, T> {
             // Slices stand in whatever slot is free.
             _ if axis == 2 => 0..0,
             _ if self.level == 0 => self.field.regular(1),
-            // The slices of a rim are the field's, whose rows begin anew past its end.
-            Boundary::Periodic if space.boundary[2] != Boundary::Fixed => {
+            // The slices of a rim are the field's, whose rows begin anew past its end, and so do
+            // those of the media.
+            Boundary::Periodic
+                if space.boundary[2] != Boundary::Fixed && self.field.media.1 == 0 =>
+            {
                 self.tile.wanted(1, self.level)
             }
             _ => updated.start as isize..updated.end as isize,
         }
     }
 
-    fn strip(&self, run: Run) -> Strip<'a, T> {
+    fn own(&self, run: Run, number: usize) -> Strip<'a, T> {
+        self.field.own(run, number)
+    }
+
+    fn strip(&self, run: Run, number: usize) -> Strip<'a, T> {
         let space = self.field.space;
         let find = |axis: usize, at: isize| match space.boundary[axis] {
             _ if self.level == 0 => None,
@@ -346,9 +354,9 @@ impl<'a, T: Real> Look<'a, T> for Level<'_, '_, 'a, T> {
             }
         };
         let (Some(y), Some(z)) = (find(1, run.from[0]), find(2, run.from[1])) else {
-            return self.field.strip(run);
+            return self.field.strip(run, number);
         };
-        let (start, pitch) = self.tile.place(self.level, y, z);
+        let (start, pitch) = self.tile.place(self.level, [y, z], number);
         let length = self.tile.looked_at[1] - self.tile.looked_at[0];
         Strip::of_cells(&self.tile.part.ring[start - Strip::<T>::BESIDE..], pitch, run.rows, length)
     }

@@ -1,75 +1,117 @@
 //! The definition: plain loops over plain arrays, which every recipe on every instruction set
 //! must match bit for bit.
 
-use super::formula::Formula;
+use super::formula::{Form, Formula, Near, Shape};
 use super::heat::{Compact, Heat};
-use super::{Boundary, Extent, Kind, Stencil};
+use super::react::GrayScott;
+use super::wave::Wave;
+use super::{Boundary, Error, Extent, Kind, Stencil};
 use crate::vector::Real;
 use alloc::vec::Vec;
+use core::cell::Cell;
+use core::marker::PhantomData;
+use pulp::Scalar;
 
-/// One step of a field in row-major order, rim included, from `source` into `target`. A fixed rim
-/// is copied.
-///
-/// # Panics
-/// When a slice is shorter than the extent has points, or when the extent is too small for the
-/// stencil and its boundaries.
-pub fn step<T: Real>(stencil: &Stencil, extent: Extent, source: &[T], target: &mut [T]) {
-    let Stencil { kind, coefficient, boundary } = *stencil;
-    let field = Field { extent, boundary, source };
-    match kind {
-        Kind::Heat3 => field.step(Heat::<T, 1, 1>::new(coefficient), target),
-        Kind::Heat5 => field.step(Heat::<T, 2, 1>::new(coefficient), target),
-        Kind::Heat9 => field.step(Compact::<T, 2>::new(coefficient), target),
-        Kind::Heat7 => field.step(Heat::<T, 3, 1>::new(coefficient), target),
-        Kind::Heat13 => field.step(Heat::<T, 3, 2>::new(coefficient), target),
-        Kind::Heat25 => field.step(Heat::<T, 3, 4>::new(coefficient), target),
-        Kind::Heat27 => field.step(Compact::<T, 3>::new(coefficient), target),
+/// Fields in row-major order, rim included, field after field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<T> {
+    /// As they are.
+    pub now: Vec<T>,
+    /// As they were one step before.
+    pub before: Vec<T>,
+    /// What no step changes; nothing at all is 1 everywhere.
+    pub media: Vec<T>,
+}
+
+impl<T: Real> State<T> {
+    /// At rest: before is as now.
+    pub fn at_rest(now: Vec<T>) -> Self {
+        State { before: now.clone(), now, media: Vec::new() }
+    }
+
+    /// Steps a stencil.
+    ///
+    /// # Panics
+    /// When there are fewer points than the extent has, or when the extent is too small for the
+    /// stencil and its boundaries.
+    pub fn run(&mut self, stencil: &Stencil, extent: Extent, steps: usize) {
+        let Stencil { kind, coefficient, boundary } = *stencil;
+        macro_rules! with {
+            ($formula:expr) => {
+                self.run_formula($formula, boundary, extent, steps)
+            };
+        }
+        match kind {
+            Kind::Heat3 => with!(Heat::<T, 1, 1>::new(coefficient)),
+            Kind::Heat5 => with!(Heat::<T, 2, 1>::new(coefficient)),
+            Kind::Heat9 => with!(Compact::<T, 2>::new(coefficient)),
+            Kind::Heat7 => with!(Heat::<T, 3, 1>::new(coefficient)),
+            Kind::Heat13 => with!(Heat::<T, 3, 2>::new(coefficient)),
+            Kind::Heat25 => with!(Heat::<T, 3, 4>::new(coefficient)),
+            Kind::Heat27 => with!(Compact::<T, 3>::new(coefficient)),
+            Kind::Wave7 => with!(Wave::<T, 1>::new(coefficient)),
+            Kind::Wave13 => with!(Wave::<T, 2>::new(coefficient)),
+            Kind::Wave25 => with!(Wave::<T, 4>::new(coefficient)),
+            Kind::GrayScott => with!(GrayScott::<T>::of_kind(coefficient)),
+        }
+    }
+
+    /// Steps a formula.
+    ///
+    /// # Panics
+    /// As [`State::run`].
+    pub fn run_formula<F: Formula<T>>(
+        &mut self,
+        formula: F,
+        boundary: [Boundary; 3],
+        extent: Extent,
+        steps: usize,
+    ) {
+        for _ in 0..steps {
+            let mut next = self.now.clone();
+            Step { extent, boundary, state: self }.all(formula, &mut next);
+            self.before = core::mem::replace(&mut self.now, next);
+        }
     }
 }
 
-/// `steps` steps in place.
+/// `steps` steps of a stencil that begins at rest, in place; `points` holds all its fields.
 ///
 /// # Panics
-/// As [`step`].
+/// As [`State::run`].
 pub fn run<T: Real>(stencil: &Stencil, extent: Extent, points: &mut [T], steps: usize) {
-    let mut next = points.to_vec();
-    for _ in 0..steps {
-        step(stencil, extent, points, &mut next);
-        points.copy_from_slice(&next);
-    }
+    let mut state = State::at_rest(points.to_vec());
+    state.run(stencil, extent, steps);
+    points.copy_from_slice(&state.now);
 }
 
-struct Field<'a, T> {
+/// One step of everything.
+struct Step<'a, T> {
     extent: Extent,
     boundary: [Boundary; 3],
-    source: &'a [T],
+    state: &'a State<T>,
 }
 
-impl<T: Real> Field<'_, T> {
-    /// One step of a formula, whose registers are numbers here.
-    fn step<F: Formula<T>>(&self, formula: F, target: &mut [T]) {
-        let simd = pulp::Scalar::new();
+impl<T: Real> Step<'_, T> {
+    fn all<F: Formula<T>>(&self, formula: F, next: &mut [T]) {
         let Extent { x: row, y: rows, z: planes } = self.extent;
         let places = [(0, row), (1, rows), (2, planes)]
             .map(|(axis, points)| self.places(axis, points, F::RADIUS));
-        let [xs, ys, zs] = &places;
         let inside = |axis: usize, at: usize, points: usize| {
             axis >= F::DIMENSIONS || self.boundary[axis].updated(points, F::RADIUS).contains(&at)
         };
-        for z in 0..planes {
-            for y in 0..rows {
-                for x in 0..row {
-                    let at = (z * rows + y) * row + x;
-                    if !(inside(0, x, row) && inside(1, y, rows) && inside(2, z, planes)) {
-                        target[at] = self.source[at];
-                        continue;
+        for field in 0..F::FIELDS {
+            for z in 0..planes {
+                for y in 0..rows {
+                    for x in 0..row {
+                        // A fixed rim keeps what it has.
+                        if inside(0, x, row) && inside(1, y, rows) && inside(2, z, planes) {
+                            let (at, places) = ([x, y, z], &places);
+                            let near = Point { step: self, at, places, formula: PhantomData::<F> };
+                            let new = formula.update(Scalar::new(), field, near);
+                            next[near.index(field, at)] = bytemuck::cast(new);
+                        }
                     }
-                    let off = |at: usize, off: isize| (at + F::RADIUS).wrapping_add_signed(off);
-                    let new = formula.update(simd, |dx, dy, dz| {
-                        let (y, z) = (ys[off(y, dy)], zs[off(z, dz)]);
-                        bytemuck::cast(self.source[(z * rows + y) * row + xs[off(x, dx)]])
-                    });
-                    target[at] = bytemuck::cast(new);
                 }
             }
         }
@@ -85,5 +127,104 @@ impl<T: Real> Field<'_, T> {
             boundary => boundary.find(at, points),
         };
         (first..end).map(find).collect()
+    }
+}
+
+/// What a formula sees from one point.
+struct Point<'a, T, F> {
+    step: &'a Step<'a, T>,
+    at: [usize; 3],
+    places: &'a [Vec<usize>; 3],
+    formula: PhantomData<F>,
+}
+
+impl<T, F> Clone for Point<'_, T, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, F> Copy for Point<'_, T, F> {}
+
+impl<T, F> Point<'_, T, F> {
+    fn index(self, field: usize, [x, y, z]: [usize; 3]) -> usize {
+        let Extent { x: row, y: rows, z: planes } = self.step.extent;
+        ((field * planes + z) * rows + y) * row + x
+    }
+}
+
+impl<T: Real, F: Formula<T>> Near<T, Scalar> for Point<'_, T, F> {
+    #[inline(always)]
+    fn at(self, field: usize, off: [isize; 3]) -> T::Register<Scalar> {
+        let place = |axis: usize| {
+            self.places[axis][(self.at[axis] + F::RADIUS).wrapping_add_signed(off[axis])]
+        };
+        let index = self.index(field, [place(0), place(1), place(2)]);
+        bytemuck::cast(self.step.state.now[index])
+    }
+
+    #[inline(always)]
+    fn before(self, field: usize) -> T::Register<Scalar> {
+        bytemuck::cast(self.step.state.before[self.index(field, self.at)])
+    }
+
+    #[inline(always)]
+    fn medium(self, medium: usize) -> T::Register<Scalar> {
+        let media = &self.step.state.media;
+        let one = T::from_f64(1.0);
+        bytemuck::cast(if media.is_empty() { one } else { media[self.index(medium, self.at)] })
+    }
+}
+
+/// Updates one point of nowhere to find out whether a formula looks where it says it does.
+pub(super) fn probe<T: Real, F: Formula<T>>(formula: F) -> Result<(), Error> {
+    let wrong = Cell::new(None);
+    for field in 0..F::FIELDS {
+        formula.update(Scalar::new(), field, Probe::<T, F> { wrong: &wrong, kind: PhantomData });
+    }
+    match wrong.get() {
+        Some(at) => Err(Error::Place { stencil: F::NAME, at }),
+        None => Ok(()),
+    }
+}
+
+/// Notes a place that a formula should not look at.
+struct Probe<'a, T, F> {
+    wrong: &'a Cell<Option<[isize; 3]>>,
+    kind: PhantomData<(T, F)>,
+}
+
+impl<T, F> Clone for Probe<'_, T, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, F> Copy for Probe<'_, T, F> {}
+
+impl<T: Real, F: Formula<T>> Probe<'_, T, F> {
+    fn look(self, right: bool, at: [isize; 3]) -> T::Register<Scalar> {
+        if !right {
+            self.wrong.set(Some(at));
+        }
+        bytemuck::cast(T::from_f64(1.0))
+    }
+}
+
+impl<T: Real, F: Formula<T>> Near<T, Scalar> for Probe<'_, T, F> {
+    fn at(self, field: usize, off: [isize; 3]) -> T::Register<Scalar> {
+        let Form { dimensions, radius, fields, shape, .. } = const { Form::of::<T, F>() };
+        let away = off.iter().filter(|&&along| along != 0).count();
+        let near = off.iter().all(|along| along.unsigned_abs() <= radius);
+        let flat = off[dimensions.min(3)..].iter().all(|&along| along == 0);
+        self.look(field < fields && near && flat && (shape == Shape::Box || away <= 1), off)
+    }
+
+    fn before(self, field: usize) -> T::Register<Scalar> {
+        self.look(F::LEVELS > 1 && field < F::FIELDS, [0; 3])
+    }
+
+    fn medium(self, medium: usize) -> T::Register<Scalar> {
+        self.look(medium < F::MEDIA, [0; 3])
     }
 }

@@ -25,6 +25,7 @@
 
 use super::Boundary;
 use super::formula::{Formula, Reach};
+use super::near::Around;
 use crate::buffer::LINE;
 use crate::vector::{
     FloatExtra, Real, Region, Row, Sink, Sinks, Strip, Target, TargetRows, Vocabulary, Window,
@@ -34,7 +35,7 @@ use core::ops::Range;
 
 /// Rows to be updated and where to put them.
 pub(super) struct Patch<'p, 'a, T> {
-    /// For each row of the kernel's reach all rows that stand there as the band moves on.
+    /// For each strip of the kernel's reach all rows that stand there as the band moves on.
     pub(super) near: &'p [Strip<'a, T>],
     /// How many rows of each slice.
     pub(super) rows: usize,
@@ -64,17 +65,29 @@ pub(super) trait Kernel<T>: core::fmt::Debug + Send + Sync {
     /// Where the rows stand that it looks at.
     fn reach(&self) -> Reach;
 
-    /// Updates a patch; `to` has the rows of each slice side by side, from the first updated
-    /// number on.
+    /// Updates a patch; `to` has for each field the rows of each slice side by side, from the
+    /// first updated number on.
     fn update(&self, patch: &Patch<'_, '_, T>, to: &[TargetRows<'_, T>], ends: &mut Ends<T>);
 
     /// Lets `work` write to `numbers`, past the caches or through them.
     fn write(&self, numbers: &mut [T], past_caches: bool, work: &mut dyn FnMut(Target<'_, T>));
 }
 
-/// `BY` rows in `BZ` slices side by side, of a formula of radius `R` that looks at `N` rows.
+/// `BY` rows in `BZ` slices side by side, of a formula of a radius up to `R` that looks at up to
+/// `N` strips, with `W` slices of all its fields to write.
+///
+/// A formula whose type is yet to be known has the most of each; what it does not use costs
+/// nothing, for all loops below run to constants of the formula.
 #[derive(Debug)]
-pub(super) struct Bands<V, F, const R: usize, const N: usize, const BY: usize, const BZ: usize> {
+pub(super) struct Bands<
+    V,
+    F,
+    const R: usize,
+    const N: usize,
+    const BY: usize,
+    const BZ: usize,
+    const W: usize,
+> {
     pub(super) token: V,
     pub(super) formula: F,
 }
@@ -87,23 +100,27 @@ impl<
     const N: usize,
     const BY: usize,
     const BZ: usize,
-> Kernel<T> for Bands<V, F, R, N, BY, BZ>
+    const W: usize,
+> Kernel<T> for Bands<V, F, R, N, BY, BZ, W>
 {
     fn reach(&self) -> Reach {
         Reach::of::<T, F>(BY, BZ)
     }
 
     fn update(&self, patch: &Patch<'_, '_, T>, to: &[TargetRows<'_, T>], ends: &mut Ends<T>) {
-        const { assert!(R == F::RADIUS && N == Reach::of::<T, F>(BY, BZ).rows()) };
-        let near: &[Strip<'_, T>; N] = patch.near.try_into().expect("a strip for each row");
-        let to: &[TargetRows<'_, T>; BZ] = to.try_into().expect("a target for each slice");
+        const {
+            assert!(R >= F::RADIUS && N >= Reach::of::<T, F>(BY, BZ).strips());
+            assert!(W >= BZ * F::FIELDS);
+        };
+        let near: &[Strip<'_, T>; N] = patch.near[..N].try_into().expect("strips for all rows");
+        let to: &[TargetRows<'_, T>; W] = to[..W].try_into().expect("targets for all slices");
         self.token.run(
             #[inline(always)]
             || {
                 let (simd, formula) = (self.token.floats(), self.formula);
                 let Patch { across, ahead, .. } = *patch;
                 let band =
-                    Band::<V::Floats, T, F, N, BY, BZ> { simd, formula, near, across, ahead };
+                    Band::<V::Floats, T, F, N, BY, BZ, W> { simd, formula, near, across, ahead };
                 band.patch::<R>(patch.rows, to, ends);
             },
         );
@@ -121,7 +138,7 @@ impl<
 }
 
 /// A band on its way through a patch.
-struct Band<'p, 'a, S, T, F, const N: usize, const BY: usize, const BZ: usize> {
+struct Band<'p, 'a, S, T, F, const N: usize, const BY: usize, const BZ: usize, const W: usize> {
     simd: S,
     formula: F,
     near: &'p [Strip<'a, T>; N],
@@ -129,10 +146,19 @@ struct Band<'p, 'a, S, T, F, const N: usize, const BY: usize, const BZ: usize> {
     ahead: usize,
 }
 
-impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, const BZ: usize>
-    Band<'_, '_, S, T, F, N, BY, BZ>
+impl<
+    S: FloatExtra,
+    T: Real,
+    F: Formula<T>,
+    const N: usize,
+    const BY: usize,
+    const BZ: usize,
+    const W: usize,
+> Band<'_, '_, S, T, F, N, BY, BZ, W>
 {
     const REACH: Reach = Reach::of::<T, F>(BY, BZ);
+    const STRIPS: usize = Self::REACH.strips();
+    const TARGETS: usize = BZ * F::FIELDS;
 
     /// The registers that need no care.
     #[inline(always)]
@@ -146,7 +172,7 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
 
     /// Updates the rows of a patch.
     #[inline(always)]
-    fn patch<const R: usize>(&self, rows: usize, to: &[TargetRows<'_, T>; BZ], ends: &mut Ends<T>) {
+    fn patch<const R: usize>(&self, rows: usize, to: &[TargetRows<'_, T>; W], ends: &mut Ends<T>) {
         let lanes = T::lanes::<S>();
         let (first, last) = (self.across.updated[0] / lanes, self.across.updated[1] / lanes);
         let (count, middle) = (last - first, self.middle());
@@ -154,8 +180,9 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         let bands = rows / BY;
         // A strip has a row less for every row that stands beside the band's first.
         let there = (rows + 1).saturating_sub(BY);
-        let windows = Windows::<S, T, N, R>::new(self.near, there, first * lanes, count);
-        let sinks = Sinks::<S, T, BY, BZ>::new(self.simd, to, rows, count);
+        let windows =
+            Windows::<S, T, N, R>::new(&self.near[..Self::STRIPS], there, first * lanes, count);
+        let sinks = Sinks::<S, T, BY, W>::new(self.simd, &to[..Self::TARGETS], rows, count);
         for row in (0..bands).map(|band| band * BY) {
             let (window, sink) = (windows.row(row), sinks.row(row));
             let mut at = 0;
@@ -172,7 +199,8 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
                     self.end(at, (&window, at), &sink);
                 } else {
                     let strips = self.copies(row, at, ends);
-                    let window = Windows::<S, T, N, R>::new(&strips, 1, 0, 1).row(0);
+                    let window =
+                        Windows::<S, T, N, R>::new(&strips[..Self::STRIPS], 1, 0, 1).row(0);
                     self.end(at, (&window, 0), &sink);
                 }
                 at += 1;
@@ -186,49 +214,46 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         &self,
         registers: Range<usize>,
         window: &Window<'_, S, T, N, R>,
-        sink: &Sink<'_, S, T, BY, BZ>,
+        sink: &Sink<'_, S, T, BY, W>,
     ) {
         let (simd, lanes) = (self.simd, T::lanes::<S>());
-        let mut ahead = [[core::ptr::null::<T>(); BY]; BZ];
-        for z in 0..BZ {
-            for y in 0..BY {
-                ahead[z][y] = window.address(Self::REACH.newest(y, z), self.ahead);
-            }
+        let mut ahead = [core::ptr::null::<T>(); N];
+        for strip in 0..Self::STRIPS {
+            ahead[strip] = window.address(strip, self.ahead);
         }
         for at in registers {
             let at = simd.opaque(at);
-            let mut new = [[window.get(0, at, 0); BY]; BZ];
-            for z in 0..BZ {
+            let mut new = [[window.get(0, at, 0); BY]; W];
+            for target in 0..Self::TARGETS {
+                let (field, z) = (target / BZ, target % BZ);
                 for y in 0..BY {
-                    simd.prefetch(ahead[z][y].wrapping_add(at * lanes));
-                    new[z][y] = self.update([y, z], window, at);
+                    let newest = field * Self::REACH.rows() + Self::REACH.newest(y, z);
+                    simd.prefetch(ahead[newest].wrapping_add(at * lanes));
+                    new[target][y] = self.update(field, [y, z], window, at);
                 }
             }
-            for z in 0..BZ {
+            for strip in Self::REACH.own(0)..Self::STRIPS {
+                simd.prefetch(ahead[strip].wrapping_add(at * lanes));
+            }
+            for target in 0..Self::TARGETS {
                 for y in 0..BY {
-                    sink.put(z, y, at, new[z][y]);
+                    sink.put(target, y, at, new[target][y]);
                 }
             }
         }
     }
 
-    /// New values of register `at` of a row of the band.
+    /// New values of a field in register `at` of a row of the band.
     #[inline(always)]
     fn update<const R: usize>(
         &self,
-        [y, z]: [usize; 2],
+        field: usize,
+        place: [usize; 2],
         window: &Window<'_, S, T, N, R>,
         at: usize,
     ) -> T::Register<S> {
-        self.formula.update(
-            self.simd,
-            #[inline(always)]
-            |dx, dy, dz| {
-                // The rows of a plane are its slices.
-                let [dy, dz] = if F::DIMENSIONS == 2 { [0, dy] } else { [dy, dz] };
-                window.get(Self::REACH.index(y as isize + dy, z as isize + dz), at, dx)
-            },
-        )
+        let near = Around::<_, _, F, N, R, BY, BZ>::new(window, at, place);
+        self.formula.update(self.simd, field, near)
     }
 
     /// Register `at` at an end of the band's rows, which is register `index` of the window.
@@ -237,19 +262,28 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         &self,
         at: usize,
         (window, index): (&Window<'_, S, T, N, R>, usize),
-        sink: &Sink<'_, S, T, BY, BZ>,
+        sink: &Sink<'_, S, T, BY, W>,
     ) {
         let (simd, lanes) = (self.simd, T::lanes::<S>());
         let Across { updated, grid, boundary } = self.across;
         let start = updated[0] + at * lanes;
-        let rim = if boundary == Boundary::Fixed { R as isize } else { 0 };
+        // The formula's, not the loops': those of one's own are wider than any formula needs.
+        let rim = if boundary == Boundary::Fixed { F::RADIUS as isize } else { 0 };
         let lane = |at: isize| (at - start as isize).clamp(0, lanes as isize) as usize;
         let inside = T::lanes_between(simd, lane(grid[0] + rim), lane(grid[1] - rim));
-        for z in 0..BZ {
+        let mut new = [[window.get(0, index, 0); BY]; W];
+        for target in 0..Self::TARGETS {
+            let (field, z) = (target / BZ, target % BZ);
             for y in 0..BY {
-                let new = self.update([y, z], window, index);
-                let old = window.get(Self::REACH.index(y as isize, z as isize), index, 0);
-                sink.put(z, y, at, T::select(simd, inside, new, old));
+                let own = field * Self::REACH.rows() + Self::REACH.index(y as isize, z as isize);
+                let old = window.get(own, index, 0);
+                let now = self.update(field, [y, z], window, index);
+                new[target][y] = T::select(simd, inside, now, old);
+            }
+        }
+        for target in 0..Self::TARGETS {
+            for y in 0..BY {
+                sink.put(target, y, at, new[target][y]);
             }
         }
     }
@@ -262,13 +296,13 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         Self: 'e,
     {
         let start = self.across.updated[0] + at * T::lanes::<S>();
-        for index in 0..N {
+        for index in 0..Self::STRIPS {
             if Self::REACH.sideways(index) {
                 copy(self.near[index].row(row), start, (F::RADIUS, self.across), &mut ends[index]);
             }
         }
         let mut strips = [Strip::NONE; N];
-        for index in 0..N {
+        for index in 0..Self::STRIPS {
             strips[index] = match Self::REACH.sideways(index) {
                 true => Strip::new(&ends[index], 0, 1, Strip::<T>::BESIDE),
                 false => self.near[index].row(row).part(start, T::lanes::<S>()),

@@ -5,9 +5,11 @@
 //! of a plane there, by the same code.
 
 use super::apply::{Look, Run};
-use super::grid::Layout;
+use super::formula::Form;
+use super::layout::Layout;
 use super::{Boundary, Error, Extent};
 use crate::vector::{Real, Strip};
+use core::cell::Cell;
 use core::ops::Range;
 
 /// Points, strides and boundaries along the axes of a sweep.
@@ -15,7 +17,11 @@ use core::ops::Range;
 pub(super) struct Space {
     /// Points of a row, rows of a slice, slices.
     pub(super) points: [usize; 3],
-    /// Numbers from one row to the next.
+    /// Fields, row beside row.
+    pub(super) fields: usize,
+    /// Numbers of a row, padding among them.
+    pub(super) width: usize,
+    /// Numbers from one row to the next: a row of each field.
     pub(super) pitch: usize,
     /// Numbers from one slice to the next.
     pub(super) slice: usize,
@@ -29,12 +35,11 @@ pub(super) struct Space {
 impl Space {
     pub(super) fn new(
         layout: Layout,
-        dimensions: usize,
-        radius: usize,
+        Form { dimensions, radius, .. }: Form,
         boundary: [Boundary; 3],
     ) -> Result<Self, Error> {
         let Extent { x, y, z } = layout.extent;
-        let ([bx, by, bz], Layout { pitch, margin, plane, .. }) = (boundary, layout);
+        let ([bx, by, bz], Layout { fields, width, pitch, margin, plane, .. }) = (boundary, layout);
         let (points, slice) = if dimensions == 3 { ([x, y, z], plane) } else { ([x, 1, y], pitch) };
         let (boundary, reach) = match dimensions {
             1 => ([bx, Boundary::Fixed, Boundary::Fixed], [radius, 0, 0]),
@@ -48,7 +53,7 @@ impl Space {
                 return Err(Error::TooSmall { extent: layout.extent, axis, points, least });
             }
         }
-        let space = Space { points, pitch, slice, margin, boundary, reach };
+        let space = Space { points, fields, width, pitch, slice, margin, boundary, reach };
         Ok(space)
     }
 
@@ -74,13 +79,52 @@ impl Space {
     }
 }
 
-/// A field in memory, or a strip of columns of it.
+/// A grid in memory, or a strip of columns of it.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a, T> {
     pub(super) space: Space,
-    pub(super) numbers: &'a [T],
+    pub(super) numbers: Numbers<'a, T>,
     /// The columns looked at, padding among them.
     pub(super) columns: [usize; 2],
+    /// What is read of one step before, where a formula does: the buffer that is written.
+    pub(super) before: Option<&'a [Cell<T>]>,
+    /// What no step changes: rows as those of the fields, and how many fields there are of it.
+    pub(super) media: (&'a [T], usize),
+}
+
+/// Numbers that nobody writes meanwhile, or that this thread may.
+#[derive(Clone, Copy)]
+pub(super) enum Numbers<'a, T> {
+    Shared(&'a [T]),
+    Cells(&'a [Cell<T>]),
+}
+
+impl<'a, T: Real> Field<'a, T> {
+    /// Where the first of the rows stands, counted in rows of a single field.
+    fn first(&self, Run { from: [y, z], .. }: Run) -> usize {
+        let Space { boundary, points, .. } = self.space;
+        let row = boundary[1].find(y, points[1]);
+        let at = boundary[2].find(z, points[2]);
+        at * points[1] + row
+    }
+
+    /// Rows of one of `fields` fields.
+    fn rows(
+        &self,
+        run: Run,
+        numbers: Numbers<'a, T>,
+        (field, fields): (usize, usize),
+    ) -> Strip<'a, T> {
+        let Space { points, width, margin, .. } = self.space;
+        let start = margin + (self.first(run) * fields + field) * width + self.columns[0];
+        let rows = if run.slices > 0 { run.slices * points[1] } else { 1 };
+        let (pitch, length) = (rows * fields * width, self.columns[1] - self.columns[0]);
+        let start = start - Strip::<T>::BESIDE;
+        match numbers {
+            Numbers::Shared(numbers) => Strip::new(&numbers[start..], pitch, run.rows, length),
+            Numbers::Cells(cells) => Strip::of_cells(&cells[start..], pitch, run.rows, length),
+        }
+    }
 }
 
 impl<'a, T: Real> Look<'a, T> for Field<'a, T> {
@@ -88,16 +132,19 @@ impl<'a, T: Real> Look<'a, T> for Field<'a, T> {
         0..self.space.points[axis] as isize
     }
 
-    fn strip(&self, Run { from: [y, z], rows, slices }: Run) -> Strip<'a, T> {
-        let Space { boundary, points, pitch, slice, .. } = self.space;
-        let row = boundary[1].find(y, points[1]);
-        let at = boundary[2].find(z, points[2]);
-        let start = self.space.start(row, at) + self.columns[0];
-        Strip::new(
-            &self.numbers[start - Strip::<T>::BESIDE..],
-            if slices > 0 { slices * slice } else { pitch },
-            rows,
-            self.columns[1] - self.columns[0],
-        )
+    fn strip(&self, run: Run, field: usize) -> Strip<'a, T> {
+        self.rows(run, self.numbers, (field, self.space.fields))
+    }
+
+    fn own(&self, run: Run, number: usize) -> Strip<'a, T> {
+        let fields = self.space.fields;
+        let (media, count) = self.media;
+        match self.before {
+            Some(before) if number < fields => {
+                self.rows(run, Numbers::Cells(before), (number, fields))
+            }
+            Some(_) => self.rows(run, Numbers::Shared(media), (number - fields, count)),
+            None => self.rows(run, Numbers::Shared(media), (number, count)),
+        }
     }
 }

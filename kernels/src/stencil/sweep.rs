@@ -33,6 +33,7 @@ use super::apply::{Apply, Kernels, Run, Slab};
 use super::rows::Across;
 use super::space::{Field, Space};
 use crate::vector::{Real, Target};
+use core::cell::Cell;
 use core::ops::Range;
 
 /// One member's part of one step.
@@ -45,8 +46,8 @@ pub(super) struct Part<'a, T> {
     pub(super) ahead: usize,
     /// Which updated rows, numbered through all slices; at least one.
     pub(super) rows: Range<usize>,
-    /// The whole field.
-    pub(super) source: &'a [T],
+    /// The whole grid, and what belongs to it.
+    pub(super) field: Field<'a, T>,
 }
 
 impl<T: Real> Part<'_, T> {
@@ -59,25 +60,30 @@ impl<T: Real> Part<'_, T> {
         first..last + self.space.pitch
     }
 
-    /// Updates the rows of the part; `target` is its range of the other field.
+    /// Updates the rows of the part; `target` is its range of the other buffer.
     pub(super) fn step(&self, target: &mut [T]) {
-        self.kernels.wide.write(target, self.streaming, &mut |to| self.tiles(to));
+        let base = self.range().start;
+        self.kernels.wide.write(target, self.streaming, &mut |to| self.tiles(to, base));
     }
 
-    /// All tiles of the part, each through all slices.
-    fn tiles(&self, to: Target<'_, T>) {
-        let Part { space, tile_rows, rows, ahead, .. } = self;
-        let (base, ys) = (self.range().start, space.updated(1));
-        let field = Field { space: *space, numbers: self.source, columns: [0, space.pitch] };
+    /// The same where new values take the place of what is read there: of all of the other buffer.
+    pub(super) fn step_in_place(&self, cells: &[Cell<T>]) {
+        self.tiles(Target::cells(cells), 0);
+    }
+
+    /// All tiles of the part, each through all slices, into memory that begins at number `base`.
+    fn tiles(&self, to: Target<'_, T>, base: usize) {
+        let Part { space, tile_rows, rows, ahead, field, .. } = self;
+        let ys = space.updated(1);
         let grid = [0, space.points[0] as isize];
         let across = Across { updated: field.columns, grid, boundary: space.boundary[0] };
         let (first, last) = (space.row(rows.start)[1], space.row(rows.end - 1)[1]);
         let mut apply = Apply::new(self.kernels);
         apply.set(across, *ahead);
-        let to = |Run { from: [y, z], rows, slices }: Run| {
+        let to = |Run { from: [y, z], rows, slices }: Run, number: usize| {
             let pitch = if slices > 0 { slices * space.slice } else { space.pitch };
-            let start = space.start(y as usize, z as usize) - base;
-            to.rows(start, pitch, rows, space.pitch)
+            let start = space.start(y as usize, z as usize) + number * space.width - base;
+            to.rows(start, pitch, rows, space.width)
         };
         for tile in ys.step_by(*tile_rows) {
             let mut z = first;
@@ -88,7 +94,7 @@ impl<T: Real> Part<'_, T> {
                 let count = (1..=last - z).take_while(alike).count() + 1;
                 let slab =
                     Slab { ys: rows.start as isize..rows.end as isize, z: z as isize, count };
-                apply.slab(slab, &field, &to);
+                apply.slab(slab, field, &to);
                 z += count;
             }
         }

@@ -1,9 +1,11 @@
 //! From an instruction set, a stencil and a recipe to the row loops.
 
-use super::apply::Kernels;
-use super::formula::{Formula, Reach};
+use super::apply::{Kernels, MOST_TARGETS};
+use super::formula::{Form, Formula, Reach};
 use super::heat::{Compact, Heat};
+use super::react::GrayScott;
 use super::rows::Bands;
+use super::wave::Wave;
 use super::{Error, Kind, SideBySide, Stencil};
 use crate::isa::Isa;
 use crate::vector::{Real, Visitor, Vocabulary, dispatch_floats};
@@ -24,28 +26,29 @@ struct Find<T> {
     number: core::marker::PhantomData<T>,
 }
 
-/// Rows that `by` rows in `bz` slices of a formula look at, whatever its numbers.
-const fn rows<F: Formula<f32>>(by: usize, bz: usize) -> usize {
-    let rows = Reach::of::<f32, F>(by, bz).rows();
-    assert!(rows <= Reach::MOST);
-    rows
+/// Strips that `by` rows in `bz` slices of a formula look at, whatever its numbers.
+const fn strips<F: Formula<f32>>(by: usize, bz: usize) -> usize {
+    let strips = Reach::of::<f32, F>(by, bz).strips();
+    assert!(strips <= Reach::MOST);
+    strips
 }
 
 /// The loops of a formula, `BY` rows in `BZ` slices side by side: what the compiler cannot count
 /// for a type that is yet to be known, it is told.
 macro_rules! kernels {
-    ($self:ident, $token:ident, $formula:ident <$($size:literal),+>, $by:literal, $bz:literal) => {{
-        type Sized = $formula<f32, $($size),+>;
-        const R: usize = <Sized as Formula<f32>>::RADIUS;
-        let formula = $formula::<T, $($size),+>::new($self.stencil.coefficient);
+    ($token:ident, $formula:ident, $sized:ty, $by:literal, $bz:literal) => {{
+        const R: usize = <$sized as Formula<f32>>::RADIUS;
+        const W: usize = <$sized as Formula<f32>>::FIELDS;
         Kernels {
-            wide: Box::new(Bands::<V, _, R, { rows::<Sized>($by, $bz) }, $by, $bz> {
+            wide: Box::new(
+                Bands::<V, _, R, { strips::<$sized>($by, $bz) }, $by, $bz, { W * $bz }> {
+                    token: $token,
+                    formula: $formula,
+                },
+            ),
+            one: Box::new(Bands::<V, _, R, { strips::<$sized>(1, 1) }, 1, 1, W> {
                 token: $token,
-                formula,
-            }),
-            one: Box::new(Bands::<V, _, R, { rows::<Sized>(1, 1) }, 1, 1> {
-                token: $token,
-                formula,
+                formula: $formula,
             }),
         }
     }};
@@ -56,20 +59,57 @@ impl<T: Real> Visitor for Find<T> {
 
     fn visit<V: Vocabulary>(self, token: V) -> Self::Output {
         use SideBySide::*;
+        let Stencil { kind, coefficient, .. } = self.stencil;
+        macro_rules! sized {
+            ($formula:ident <$($size:literal),+>, $by:literal, $bz:literal) => {{
+                let formula = $formula::<T, $($size),+>::new(coefficient);
+                kernels!(token, formula, $formula<f32, $($size),+>, $by, $bz)
+            }};
+        }
         // A plan refuses what `SideBySide::choices` does not have; the rows of a plane are its
         // slices.
-        match (self.stencil.kind, self.side_by_side) {
-            (Kind::Heat3, _) => kernels!(self, token, Heat<1, 1>, 1, 1),
-            (Kind::Heat5, TwoRows) => kernels!(self, token, Heat<2, 1>, 1, 2),
-            (Kind::Heat5, _) => kernels!(self, token, Heat<2, 1>, 1, 1),
-            (Kind::Heat9, TwoRows) => kernels!(self, token, Compact<2>, 1, 2),
-            (Kind::Heat9, _) => kernels!(self, token, Compact<2>, 1, 1),
-            (Kind::Heat7, One) => kernels!(self, token, Heat<3, 1>, 1, 1),
-            (Kind::Heat7, TwoRows) => kernels!(self, token, Heat<3, 1>, 2, 1),
-            (Kind::Heat7, TwoPlanes) => kernels!(self, token, Heat<3, 1>, 1, 2),
-            (Kind::Heat13, _) => kernels!(self, token, Heat<3, 2>, 1, 1),
-            (Kind::Heat25, _) => kernels!(self, token, Heat<3, 4>, 1, 1),
-            (Kind::Heat27, _) => kernels!(self, token, Compact<3>, 1, 1),
+        match (kind, self.side_by_side) {
+            (Kind::Heat3, _) => sized!(Heat<1, 1>, 1, 1),
+            (Kind::Heat5, TwoRows) => sized!(Heat<2, 1>, 1, 2),
+            (Kind::Heat5, _) => sized!(Heat<2, 1>, 1, 1),
+            (Kind::Heat9, TwoRows) => sized!(Compact<2>, 1, 2),
+            (Kind::Heat9, _) => sized!(Compact<2>, 1, 1),
+            (Kind::Heat7, One) => sized!(Heat<3, 1>, 1, 1),
+            (Kind::Heat7, TwoRows) => sized!(Heat<3, 1>, 2, 1),
+            (Kind::Heat7, TwoPlanes) => sized!(Heat<3, 1>, 1, 2),
+            (Kind::Heat13, _) => sized!(Heat<3, 2>, 1, 1),
+            (Kind::Heat25, _) => sized!(Heat<3, 4>, 1, 1),
+            (Kind::Heat27, _) => sized!(Compact<3>, 1, 1),
+            (Kind::Wave7, _) => sized!(Wave<1>, 1, 1),
+            (Kind::Wave13, _) => sized!(Wave<2>, 1, 1),
+            (Kind::Wave25, _) => sized!(Wave<4>, 1, 1),
+            (Kind::GrayScott, _) => {
+                let formula = GrayScott::<T>::of_kind(coefficient);
+                kernels!(token, formula, GrayScott<f32>, 1, 1)
+            }
         }
+    }
+}
+
+/// The row loops of a formula of one's own.
+pub(super) fn own<T: Real, F: Formula<T>>(formula: F, isa: Isa) -> Result<Kernels<T>, Error> {
+    Ok(dispatch_floats(isa, Own { formula, number: core::marker::PhantomData })?)
+}
+
+struct Own<T, F> {
+    formula: F,
+    number: core::marker::PhantomData<T>,
+}
+
+impl<T: Real, F: Formula<T>> Visitor for Own<T, F> {
+    type Output = Kernels<T>;
+
+    fn visit<V: Vocabulary>(self, token: V) -> Kernels<T> {
+        const { assert!(Form::of::<T, F>().fits(), "no loops for such a formula, see `Formula`") };
+        let bands = || {
+            let formula = self.formula;
+            Box::new(Bands::<V, F, 8, { Reach::MOST }, 1, 1, MOST_TARGETS> { token, formula })
+        };
+        Kernels { wide: bands(), one: bands() }
     }
 }

@@ -120,6 +120,7 @@ impl<'a, T: Real> Row<'a, T> {
 pub struct Windows<'a, S, T, const STRIPS: usize, const REACH: usize> {
     starts: [*const T; STRIPS],
     pitches: [usize; STRIPS],
+    there: usize,
     rows: usize,
     count: usize,
     strips: PhantomData<(&'a Cell<T>, S)>,
@@ -128,23 +129,26 @@ pub struct Windows<'a, S, T, const STRIPS: usize, const REACH: usize> {
 impl<'a, S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     Windows<'a, S, T, STRIPS, REACH>
 {
-    /// `count` registers of each of the first `rows` rows, from number `start` on.
+    /// `count` registers of each of the first `rows` rows, from number `start` on. There may be
+    /// fewer strips than `STRIPS`; those that are missing have no registers.
     ///
     /// # Panics
-    /// When they are not all in the rows, or `REACH` is more than can be read beside a row.
+    /// When they are not all in the rows, when there are more strips than `STRIPS`, or `REACH` is
+    /// more than can be read beside a row.
     #[inline(always)]
-    pub fn new(strips: &[Strip<'a, T>; STRIPS], rows: usize, start: usize, count: usize) -> Self {
+    pub fn new(strips: &[Strip<'a, T>], rows: usize, start: usize, count: usize) -> Self {
         const { assert!(REACH <= Strip::<T>::BESIDE) };
         let end = start + count * T::lanes::<S>();
         let (mut starts, mut pitches) = ([core::ptr::dangling(); STRIPS], [0; STRIPS]);
-        for index in 0..STRIPS {
+        let there = strips.len();
+        for index in 0..there {
             let strip = &strips[index];
             assert!(rows <= strip.rows && end <= strip.length, "{rows} rows to {end} of {strip:?}");
             // SAFETY: `start` is in the first row, if there are rows at all.
             starts[index] = unsafe { strip.start.add(start) };
             pitches[index] = strip.pitch;
         }
-        Windows { starts, pitches, rows, count, strips: PhantomData }
+        Windows { starts, pitches, there, rows, count, strips: PhantomData }
     }
 
     /// The rows with this number.
@@ -155,11 +159,11 @@ impl<'a, S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     pub fn row(&self, row: usize) -> Window<'a, S, T, STRIPS, REACH> {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         let mut starts = self.starts;
-        for index in 0..STRIPS {
+        for index in 0..self.there {
             // SAFETY: `new` found that many rows in the strip.
             starts[index] = unsafe { starts[index].add(row * self.pitches[index]) };
         }
-        Window { starts, count: self.count, strips: PhantomData }
+        Window { starts, there: self.there, count: self.count, strips: PhantomData }
     }
 }
 
@@ -167,6 +171,7 @@ impl<'a, S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a, S, T, const STRIPS: usize, const REACH: usize> {
     starts: [*const T; STRIPS],
+    there: usize,
     count: usize,
     strips: PhantomData<(&'a Cell<T>, S)>,
 }
@@ -181,7 +186,7 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     /// up to the registers there are begins.
     #[inline(always)]
     pub fn get(&self, strip: usize, index: usize, off: isize) -> T::Register<S> {
-        assert!(index < self.count && off.unsigned_abs() <= REACH);
+        assert!(strip < self.there && index < self.count && off.unsigned_abs() <= REACH);
         let at = (index * T::lanes::<S>()) as isize + off;
         // SAFETY: `Windows::new` found the registers inside the row, and a row can be read that
         // far beside.
@@ -266,6 +271,7 @@ impl<'a, T: Real> TargetRows<'a, T> {
 pub struct Sinks<'a, S, T, const ROWS: usize, const TARGETS: usize> {
     simd: S,
     to: [TargetRows<'a, T>; TARGETS],
+    there: usize,
     rows: usize,
     count: usize,
 }
@@ -273,14 +279,17 @@ pub struct Sinks<'a, S, T, const ROWS: usize, const TARGETS: usize> {
 impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
     Sinks<'a, S, T, ROWS, TARGETS>
 {
-    /// The first `count` registers of each of the first `rows` rows.
+    /// The first `count` registers of each of the first `rows` rows. There may be fewer targets
+    /// than `TARGETS`.
     ///
     /// # Panics
-    /// When there are no such rows or registers, when some go past the caches and others do not,
+    /// When there is no target or there are more, no such rows or registers, when some go past the caches and others do not,
     /// or, past the caches, when a row does not begin at a multiple of a register's size.
     #[inline(always)]
-    pub fn new(simd: S, to: &[TargetRows<'a, T>; TARGETS], rows: usize, count: usize) -> Self {
-        let past_caches = to[0].past_caches();
+    pub fn new(simd: S, to: &[TargetRows<'a, T>], rows: usize, count: usize) -> Self {
+        let (past_caches, there) = (to[0].past_caches(), to.len());
+        let mut all = [to[0]; TARGETS];
+        all[..there].copy_from_slice(to);
         for &TargetRows { target, pitch, rows: there } in to {
             assert!(rows <= there, "{rows} rows of {there}");
             assert!(count <= target.length / T::lanes::<S>(), "{count} of {target:?}");
@@ -292,7 +301,7 @@ impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
                 "a streamed row must begin at a multiple of a register's size"
             );
         }
-        Sinks { simd, to: *to, rows, count }
+        Sinks { simd, to: all, there, rows, count }
     }
 
     /// `ROWS` rows of each target from row `row` on.
@@ -303,7 +312,7 @@ impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
     pub fn row(&self, row: usize) -> Sink<'a, S, T, ROWS, TARGETS> {
         assert!(row < self.rows && ROWS <= self.rows - row, "row {row} of {}", self.rows);
         let mut starts = [[core::ptr::dangling_mut(); ROWS]; TARGETS];
-        for index in 0..TARGETS {
+        for index in 0..self.there {
             let TargetRows { target, pitch, .. } = self.to[index];
             for more in 0..ROWS {
                 // SAFETY: the target has that many rows.
@@ -311,7 +320,8 @@ impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
             }
         }
         let past_caches = self.to[0].past_caches();
-        Sink { simd: self.simd, starts, count: self.count, past_caches, cells: PhantomData }
+        let Sinks { simd, there, count, .. } = *self;
+        Sink { simd, starts, there, count, past_caches, cells: PhantomData }
     }
 }
 
@@ -320,6 +330,7 @@ impl<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
 pub struct Sink<'a, S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize> {
     simd: S,
     starts: [[*mut T::Register<S>; ROWS]; TARGETS],
+    there: usize,
     count: usize,
     past_caches: bool,
     cells: PhantomData<&'a Cell<T>>,
@@ -335,7 +346,7 @@ impl<S: FloatExtra, T: Real, const ROWS: usize, const TARGETS: usize>
     /// registers there are begins.
     #[inline(always)]
     pub fn put(&self, target: usize, row: usize, index: usize, value: T::Register<S>) {
-        assert!(index < self.count);
+        assert!(target < self.there && index < self.count);
         // SAFETY: in bounds, and this thread's alone to write.
         let to = unsafe { self.starts[target][row].add(index) };
         if S::STREAMS && self.past_caches {

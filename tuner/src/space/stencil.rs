@@ -102,7 +102,7 @@ impl<T: Real> Tunable for Field<T> {
         if !self.many {
             return around(estimate, &[&streaming, &side, &prefetch, &rows, &threads], 3, legal);
         }
-        let schemes = vec![Scheme::Spatial, Scheme::Overlapped];
+        let schemes = vec![Scheme::Spatial, Scheme::Overlapped, Scheme::Skewed];
         let scheme = Axis { values: schemes, set: |r: &mut Recipe, v| r.scheme = v };
         let depth = Axis { values: vec![2, 3, 4, 6, 8, 16], set: |r: &mut Recipe, v| r.depth = v };
         let columns = up_to(self.extent.x, &[256, 512, 1024, 2048, 4096]);
@@ -120,8 +120,8 @@ impl<T: Real> Tunable for Field<T> {
     }
 }
 
-/// Planes of the grid on which recipes are verified: tiles are cut across a plane, so a slab has
-/// every tile the whole grid has, at a fraction of the time.
+/// Planes inside the rim of the grid on which recipes are verified: tiles are cut across a plane,
+/// so a slab has every tile the whole grid has, at a fraction of the time.
 const SLAB: usize = 8;
 
 struct Bench<T> {
@@ -142,12 +142,16 @@ fn value<T: Real>(index: usize) -> T {
 impl<T: Real> Bench<T> {
     fn new(field: Field<T>, setting: &Setting<'_>) -> Result<Self, AnyError> {
         let Extent { x, y, z } = field.extent;
-        let slab = Extent { x, y, z: z.min(SLAB) };
-        let start: Vec<T> = filled(slab.points(), value)?;
+        let form = field.kind.form();
+        let slab = Extent { x, y, z: z.min(SLAB + 2 * form.radius) };
+        let numbers = slab.points().and_then(|points| points.checked_mul(form.fields));
+        let start: Vec<T> = filled(numbers, value)?;
         let mut expected = start.clone();
         // A plan first: it checks what the reference would index.
         Plan::<T>::new(field.stencil(), field.extent, setting.isa, field.estimate(setting))?;
-        let grid = Grid::from_fn(field.extent, |[x, y, z]| value(x ^ (y << 10) ^ (z << 20)))?;
+        let grid = Grid::from_fields(field.extent, form.fields, |field, [x, y, z]| {
+            value(field ^ x ^ (y << 10) ^ (z << 20))
+        })?;
         reference::run(&field.stencil(), slab, &mut expected, field.steps());
         Ok(Bench {
             field,
@@ -161,7 +165,8 @@ impl<T: Real> Bench<T> {
     }
 
     fn step_slab(&self, recipe: &Recipe) -> Result<Vec<T>, tilewise::stencil::Error> {
-        let mut grid = Grid::from_slice(self.slab, &self.start)?;
+        let mut grid = Grid::with_fields(self.slab, self.field.kind.form().fields)?;
+        grid.copy_from_slice(&self.start)?;
         let plan = Plan::new(self.field.stencil(), self.slab, self.isa, *recipe)?;
         plan.run(&mut grid, self.field.steps(), &self.team)?;
         let mut out = self.start.clone();

@@ -37,7 +37,7 @@ impl MachineFlags {
     /// from batch to batch.
     pub(super) fn common(&self) -> Common {
         let MachineFlags { isa, threads, seed, json } = *self;
-        Common { isa, threads, wisdom: Some(WisdomArg::Off), seed, json }
+        Common { isa, threads, wisdom: Some(WisdomArg::Off), wisdom_mode: None, seed, json }
     }
 }
 

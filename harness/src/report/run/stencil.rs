@@ -33,9 +33,9 @@ impl Run {
     pub(super) fn too_large(&self, plan: &Plan<'_>) -> Option<String> {
         let available = *plan.setting.machine.memory_available.known()? as f64;
         let needed = if self.double {
-            Workload::<f64>::bytes(self.extent)
+            Workload::<f64>::bytes(self.kind, self.extent)
         } else {
-            Workload::<f32>::bytes(self.extent)
+            Workload::<f32>::bytes(self.kind, self.extent)
         } as f64;
         (needed > available).then(|| {
             let giga = 1e9;

@@ -1,0 +1,56 @@
+//! Values of flags: read, or refused in words.
+
+use std::num::{IntErrorKind, ParseIntError};
+use std::time::Duration;
+use tilewise::stencil::Extent;
+
+/// A number of things. Zero passes: whoever counts them knows the range and names it.
+pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("expected a whole number, at most {}", usize::MAX),
+        _ => "expected a whole number, 1 or more".into(),
+    })
+}
+
+/// `X`, `X,Y` or `X,Y,Z`.
+pub(super) fn grid(text: &str) -> Result<Extent, String> {
+    let sizes: Result<Vec<usize>, _> = text.split(',').map(|size| size.trim().parse()).collect();
+    match sizes.as_deref() {
+        Ok([x]) => Ok(Extent::line(*x)),
+        Ok([x, y]) => Ok(Extent::plane(*x, *y)),
+        Ok([x, y, z]) => Ok(Extent::space(*x, *y, *z)),
+        _ => Err("expected one to three whole numbers, as in 512,512,512".into()),
+    }
+}
+
+/// `500ms`, `10s`, `2m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a positive number with ms, s or m behind it, as in 10s".to_owned();
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0)];
+    let found = units.iter().find_map(|(name, seconds)| Some((text.strip_suffix(name)?, seconds)));
+    let (number, unit) = found.ok_or_else(wrong)?;
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    let seconds = Some(number * unit).filter(|seconds| *seconds > 0.0 && *seconds < 1e6);
+    seconds.map(Duration::from_secs_f64).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_grids_are_read_or_refused() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["10", "s", "-1s", "0s", "nans", "infs", "1h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(grid("4"), Ok(Extent::line(4)));
+        assert_eq!(grid("4,5"), Ok(Extent::plane(4, 5)));
+        assert_eq!(grid("4,5,6"), Ok(Extent::space(4, 5, 6)));
+        for wrong in ["4,5,6,7", "4,x", "", "-4,5"] {
+            assert!(grid(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a formula sees: the strips around a register of a band.
+
+use super::formula::{Formula, Near, Reach};
+use crate::vector::{FloatExtra, Real, Window};
+use core::marker::PhantomData;
+
+/// What a formula sees from register `at` of the band's row `y` in its slice `z`.
+pub(super) struct Around<
+    'w,
+    'a,
+    S,
+    T,
+    F,
+    const N: usize,
+    const R: usize,
+    const BY: usize,
+    const BZ: usize,
+> {
+    window: &'w Window<'a, S, T, N, R>,
+    at: usize,
+    /// `[y, z]`
+    place: [usize; 2],
+    formula: PhantomData<F>,
+}
+
+impl<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize> Clone
+    for Around<'_, '_, S, T, F, N, R, BY, BZ>
+{
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize> Copy
+    for Around<'_, '_, S, T, F, N, R, BY, BZ>
+{
+}
+
+impl<
+    S: FloatExtra,
+    T: Real,
+    F: Formula<T>,
+    const N: usize,
+    const R: usize,
+    const BY: usize,
+    const BZ: usize,
+> Near<T, S> for Around<'_, '_, S, T, F, N, R, BY, BZ>
+{
+    #[inline(always)]
+    fn at(self, field: usize, [dx, dy, dz]: [isize; 3]) -> T::Register<S> {
+        let reach = const { Reach::of::<T, F>(BY, BZ) };
+        // The rows of a plane are its slices.
+        let [dy, dz] = if F::DIMENSIONS == 2 { [0, dy] } else { [dy, dz] };
+        let row = reach.index(self.place[0] as isize + dy, self.place[1] as isize + dz);
+        self.window.get(field * reach.rows() + row, self.at, dx)
+    }
+
+    #[inline(always)]
+    fn before(self, field: usize) -> T::Register<S> {
+        self.own(field)
+    }
+
+    #[inline(always)]
+    fn medium(self, medium: usize) -> T::Register<S> {
+        self.own((F::LEVELS - 1) * F::FIELDS + medium)
+    }
+}
+
+impl<
+    'w,
+    'a,
+    S: FloatExtra,
+    T: Real,
+    F: Formula<T>,
+    const N: usize,
+    const R: usize,
+    const BY: usize,
+    const BZ: usize,
+> Around<'w, 'a, S, T, F, N, R, BY, BZ>
+{
+    #[inline(always)]
+    pub(super) fn new(window: &'w Window<'a, S, T, N, R>, at: usize, place: [usize; 2]) -> Self {
+        Around { window, at, place, formula: PhantomData }
+    }
+
+    /// The same point of what comes after the fields.
+    #[inline(always)]
+    fn own(self, number: usize) -> T::Register<S> {
+        let reach = const { Reach::of::<T, F>(BY, BZ) };
+        self.window.get(reach.own(number) + self.place[1] * BY + self.place[0], self.at, 0)
+    }
+}

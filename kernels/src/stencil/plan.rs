@@ -1,0 +1,365 @@
+//! A stencil made ready: everything checked once, run as often as one likes.
+
+use super::apply::Kernels;
+use super::formula::Form;
+use super::grid::Buffers;
+use super::layout::Layout;
+use super::overlap::{self, Tiling};
+use super::skew::{self, Slant};
+use super::space::{Field, Numbers, Space};
+use super::{
+    Boundary, Error, Extent, Formula, Grid, Kind, Recipe, Scheme, Stencil, reference, sweep, table,
+};
+use crate::buffer::LINE;
+use crate::isa::Isa;
+use crate::matrix::Disjoint;
+use crate::team::{Member, Team};
+use crate::vector::Real;
+use core::cell::Cell;
+use core::ops::Range;
+
+/// A stencil made ready for grids of one extent: checked once, run as often as you like.
+///
+/// ```
+/// use tilewise::cache::CacheSizes;
+/// use tilewise::stencil::{Extent, Grid, Plan, Recipe, Stencil};
+/// use tilewise::{Isa, Solo};
+/// let (stencil, extent, isa) = (Stencil::heat5(0.25), Extent::plane(100, 80), Isa::best());
+/// let recipe = Recipe::estimate::<f64>(stencil.kind, extent, isa, &CacheSizes::detect(), 1);
+/// let plan = Plan::new(stencil, extent, isa, recipe)?;
+/// plan.run(&mut Grid::from_fn(extent, |[x, y, _]| (x * y) as f64)?, 10, &Solo)?;
+/// # Ok::<(), tilewise::stencil::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Plan<T> {
+    form: Form,
+    warning: Option<Unstable>,
+    isa: Isa,
+    recipe: Recipe,
+    layout: Layout,
+    space: Space,
+    kernels: Kernels<T>,
+}
+
+impl<T: Real> Plan<T> {
+    /// Checks everything that can be wrong.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`], [`Error::NotFlat`] and [`Error::TooLarge`] for the extent,
+    /// [`Error::Coefficient`], [`Error::RecipeZero`], [`Error::Depth`], [`Error::Scheme`] and
+    /// [`Error::SideBySide`] for the recipe, [`Error::MissingIsa`].
+    pub fn new(stencil: Stencil, extent: Extent, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
+        let Stencil { kind, coefficient, boundary } = stencil;
+        let limit = kind.stability_limit();
+        if !coefficient.is_finite() {
+            return Err(Error::Coefficient { kind, coefficient, limit });
+        }
+        let stable = (0.0..=limit).contains(&coefficient);
+        let warning = (!stable).then_some(Unstable { kind, coefficient, limit });
+        let kernels = || table::find(stencil, isa, recipe.side_by_side);
+        let plan = Self::made(kind.form(), boundary, extent, isa, recipe, kernels)?;
+        Ok(Plan { warning, ..plan })
+    }
+
+    /// The same for a formula of one's own. Its side_by_side is [`SideBySide::One`].
+    ///
+    /// # Errors
+    /// As [`Plan::new`], but [`Error::Weights`] and [`Error::Place`] for the formula.
+    ///
+    /// [`SideBySide::One`]: super::SideBySide::One
+    pub fn of<F: Formula<T>>(
+        formula: F,
+        boundary: [Boundary; 3],
+        extent: Extent,
+        isa: Isa,
+        recipe: Recipe,
+    ) -> Result<Self, Error> {
+        if !formula.is_finite() {
+            return Err(Error::Weights { stencil: F::NAME });
+        }
+        reference::probe(formula)?;
+        let kernels = || table::own(formula, isa);
+        Self::made(Form::of::<T, F>(), boundary, extent, isa, recipe, kernels)
+    }
+
+    fn made(
+        form: Form,
+        boundary: [Boundary; 3],
+        extent: Extent,
+        isa: Isa,
+        recipe: Recipe,
+        kernels: impl FnOnce() -> Result<Kernels<T>, Error>,
+    ) -> Result<Self, Error> {
+        let layout = Layout::new::<T>(extent, form.fields)?;
+        let axes = [extent.y, extent.z];
+        if !axes.iter().skip(form.dimensions - 1).all(|&points| points == 1) {
+            let Form { name: stencil, dimensions, .. } = form;
+            return Err(Error::NotFlat { stencil, dimensions, extent });
+        }
+        let space = Space::new(layout, form, boundary)?;
+        recipe.check(form)?;
+        let kernels = kernels()?;
+        Ok(Plan { form, warning: None, isa, recipe, layout, space, kernels })
+    }
+
+    /// What it computes.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// That the field grows without bound, if it does.
+    pub fn warning(&self) -> Option<Unstable> {
+        self.warning
+    }
+
+    /// The grids it is for.
+    pub fn extent(&self) -> Extent {
+        self.layout.extent
+    }
+
+    /// The instruction set it uses.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// How it sweeps.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Bytes moved between memory and caches for one update of a large grid, if each point that a
+    /// tile looks at is read once: what the bandwidth of memory limits.
+    ///
+    /// One step at a time it is a read and a write of each field and a read of the media, and
+    /// another read of what is written unless stores go past the caches. Fused steps share that
+    /// among them, and read again what their tiles overlap.
+    pub fn bytes_per_update(&self) -> f64 {
+        let Recipe { depth, streaming, scheme, .. } = self.recipe;
+        let [reads, writes] = self.form.streams(streaming).map(|numbers| numbers as f64);
+        let size = size_of::<T>() as f64;
+        match scheme {
+            Scheme::Plain | Scheme::Spatial => (reads + writes) * size,
+            Scheme::Overlapped => {
+                let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
+                let once = (self.form.fields + self.form.media) as f64;
+                let again = (tiling.overlap::<T>(depth) - 1.0) * once;
+                (reads + again + writes) * size / depth as f64
+            }
+            Scheme::Skewed => {
+                // Both buffers are read and written.
+                let (slant, fields) = (self.slant(), 2.0 * self.form.fields as f64);
+                let numbers = 2.0 * fields + self.form.media as f64;
+                numbers * slant.overlap(slant.depth) * size / slant.depth as f64
+            }
+        }
+    }
+
+    /// Bytes of cache that a tile keeps busy: that of one member, or of all where they share it.
+    pub fn cache_footprint(&self) -> usize {
+        let Recipe { scheme, depth, tile_rows, .. } = self.recipe;
+        let [_, rows, _] = self.space.points;
+        let looked_at = 2 * self.space.reach[2] + self.bz();
+        let numbers = match scheme {
+            Scheme::Skewed => {
+                let (slant, Form { fields, media, .. }) = (self.slant(), self.form);
+                slant.busy(slant.depth) / fields * (2 * fields + media)
+            }
+            Scheme::Overlapped => {
+                let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
+                tiling.slice() * looked_at + tiling.scratch::<T>().unwrap_or(usize::MAX)
+            }
+            Scheme::Plain | Scheme::Spatial => {
+                let rows = if scheme == Scheme::Plain { rows } else { tile_rows.min(rows) };
+                (rows + 2 * self.space.reach[1]) * self.space.pitch * looked_at
+            }
+        };
+        numbers.saturating_mul(size_of::<T>())
+    }
+
+    /// Steps the grid `steps` times. All steps are one region of the team.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when the grid has another extent than the plan, [`Error::Fields`] when
+    /// it has other fields or media, [`Error::OutOfMemory`] when there is no room for tiles.
+    pub fn run(&self, grid: &mut Grid<T>, steps: usize, team: &dyn Team) -> Result<(), Error> {
+        if grid.extent() != self.extent() {
+            return Err(Error::Mismatch { plan: self.extent(), grid: grid.extent() });
+        }
+        let scheme = self.recipe.scheme;
+        let depth = match scheme {
+            Scheme::Overlapped => self.recipe.depth.min(steps),
+            Scheme::Skewed => self.slant().depth.min(steps),
+            Scheme::Plain | Scheme::Spatial => 1,
+        };
+        let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
+        let takers = self.recipe.threads.min(team.size());
+        let fused = scheme == Scheme::Overlapped && depth > 1;
+        let ring = if fused { tiling.scratch::<T>() } else { Some(0) };
+        let scratch =
+            ring.and_then(|ring| ring.checked_next_multiple_of(LINE)?.checked_mul(takers));
+        let scratch = scratch.ok_or(Error::TooLarge { extent: self.extent() })?;
+        grid.prepare(&self.space, self.form, scratch)?;
+        let Buffers { fields, rings, media } = grid.buffers();
+        let passes = steps.div_ceil(depth.max(1));
+        // Skewed tiles leave every step where it belongs; others change buffers once a pass.
+        let written = |pass: usize| if scheme == Scheme::Skewed { pass * depth } else { pass };
+        team.run(&|member| {
+            for pass in 0..passes {
+                let first = written(pass) % 2;
+                let (from, to) = (&fields[first], &fields[1 - first]);
+                let depth = depth.min(steps - pass * depth);
+                match scheme {
+                    Scheme::Skewed => self.skewed(member, depth, [from, to], media),
+                    Scheme::Overlapped => {
+                        self.overlapped(member, (tiling, depth), &rings, [from, to], media);
+                    }
+                    Scheme::Plain | Scheme::Spatial => self.step(member, [from, to], media),
+                }
+                member.barrier();
+            }
+        });
+        if written(passes).min(steps) % 2 == 1 {
+            grid.swap();
+        }
+        Ok(())
+    }
+
+    /// Points ahead of use that memory is asked for.
+    fn ahead(&self) -> usize {
+        self.recipe.prefetch / size_of::<T>()
+    }
+
+    fn bz(&self) -> usize {
+        self.kernels.wide.reach().bz
+    }
+
+    fn slant(&self) -> Slant {
+        Slant::new(self.space, &self.recipe, self.bz())
+    }
+
+    fn takers(&self, member: &Member<'_>) -> usize {
+        self.recipe.threads.min(member.count())
+    }
+
+    /// The member's share of one step.
+    fn step(&self, member: Member<'_>, [from, to]: [&Disjoint<'_, T>; 2], media: (&[T], usize)) {
+        let rows = member.share_among(self.takers(&member), self.space.rows());
+        if rows.is_empty() {
+            return;
+        }
+        let Recipe { tile_rows, streaming, .. } = self.recipe;
+        let before = self.form.keeps_two().then(|| cells(to));
+        let part = sweep::Part {
+            space: self.space,
+            kernels: &self.kernels,
+            tile_rows: if self.recipe.scheme == Scheme::Plain { usize::MAX } else { tile_rows },
+            streaming,
+            ahead: self.ahead(),
+            rows,
+            field: self.field(from, before, media),
+        };
+        match before {
+            Some(before) => part.step_in_place(before),
+            None => part.step(own(to, part.range())),
+        }
+    }
+
+    fn field<'a>(
+        &self,
+        from: &Disjoint<'a, T>,
+        before: Option<&'a [Cell<T>]>,
+        media: (&'a [T], usize),
+    ) -> Field<'a, T> {
+        let (space, numbers) = (self.space, Numbers::Shared(whole(from)));
+        Field { space, numbers, columns: [0, space.width], before, media }
+    }
+
+    /// The member's share of `depth` steps of skewed tiles.
+    fn skewed(
+        &self,
+        member: Member<'_>,
+        depth: usize,
+        buffers: [&Disjoint<'_, T>; 2],
+        media: (&[T], usize),
+    ) {
+        let takers = self.takers(&member);
+        let part = skew::Part {
+            slant: self.slant(),
+            kernels: &self.kernels,
+            member,
+            takers,
+            ahead: self.ahead(),
+            buffers: buffers.map(|buffer| cells(buffer)),
+            media,
+        };
+        part.steps(depth);
+    }
+
+    /// The member's share of `depth` steps of overlapped tiles.
+    fn overlapped(
+        &self,
+        member: Member<'_>,
+        (tiling, depth): (Tiling, usize),
+        rings: &Disjoint<'_, T>,
+        [from, to]: [&Disjoint<'_, T>; 2],
+        media: (&[T], usize),
+    ) {
+        let takers = self.takers(&member);
+        let updated = self.space.updated(2);
+        let share = member.share_among(takers, updated.len());
+        if share.is_empty() {
+            return;
+        }
+        let each = rings.len() / takers / LINE * LINE;
+        let ring = own(rings, member.index() * each..(member.index() + 1) * each);
+        let part = overlap::Part {
+            tiling,
+            kernels: &self.kernels,
+            depth,
+            streaming: self.recipe.streaming,
+            ahead: self.ahead(),
+            slices: updated.start + share.start..updated.start + share.end,
+            field: self.field(from, None, media),
+            ring: Cell::from_mut(ring).as_slice_of_cells(),
+        };
+        part.steps(own(to, part.range()));
+    }
+}
+
+/// The field all members read.
+#[allow(unsafe_code, reason = "disjoint output views")]
+fn whole<'a, T>(from: &Disjoint<'a, T>) -> &'a [T] {
+    // SAFETY: in one pass all members read `from` and nobody writes it; a barrier stands between
+    // this pass and the next, where the two change places.
+    unsafe { from.read(0..from.len()) }
+}
+
+/// What one member writes: its range of the other field, or its ring.
+#[allow(unsafe_code, reason = "disjoint output views")]
+fn own<'a, T>(to: &Disjoint<'a, T>, range: Range<usize>) -> &'a mut [T] {
+    // SAFETY: members have disjoint ranges, and nobody else looks at them before the barrier.
+    unsafe { to.part(range) }
+}
+
+/// A whole buffer of which members write disjoint rows.
+#[allow(unsafe_code, reason = "disjoint output views")]
+fn cells<'a, T>(buffer: &Disjoint<'a, T>) -> &'a [Cell<T>] {
+    // SAFETY: before the next barrier a member reads what nobody writes, or what only itself
+    // writes: its own rows in a plain step, slices apart from those of all levels in a front.
+    unsafe { buffer.cells() }
+}
+
+/// A step with which the field grows without bound.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "coefficient {coefficient} of {kind} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps"
+)]
+#[non_exhaustive]
+pub struct Unstable {
+    /// The stencil.
+    pub kind: Kind,
+    /// What was given.
+    pub coefficient: f64,
+    /// The largest stable one.
+    pub limit: f64,
+}

@@ -1,0 +1,215 @@
+//! Stencils made of weights: stars and blocks of any radius as values, constant or multiplied by a
+//! coefficient that differs from point to point.
+//!
+//! The order of the operations is part of each type, for it decides how results round: a
+//! [`Star`] adds neighbour after neighbour, a [`PairedStar`] the two at the same distance first.
+
+use super::formula::{Formula, Near, Shape};
+use super::heat::weighed;
+use crate::vector::{FloatExtra, Real};
+
+/// A weighted sum of a point and its neighbours on `D` axes, up to `R` away, which is the new
+/// value: the point itself first, then for each axis and each distance the neighbour before and
+/// the one behind, each product rounded and added in this order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Star<T, const D: usize, const R: usize> {
+    /// Of the point itself.
+    pub centre: T,
+    /// By axis and distance less 1: of the neighbours before and behind.
+    pub arms: [[[T; 2]; R]; D],
+}
+
+impl<T: Real, const D: usize, const R: usize> Formula<T> for Star<T, D, R> {
+    const NAME: &'static str = "a star";
+    const SHAPE: Shape = star(D);
+    const DIMENSIONS: usize = D;
+    const RADIUS: usize = R;
+
+    fn is_finite(&self) -> bool {
+        finite(self.arms.as_flattened().as_flattened()) && finite(&[self.centre])
+    }
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
+        for axis in 0..D {
+            for index in 0..R {
+                for side in 0..2 {
+                    let value = near.at(0, along(axis, index, side));
+                    let part = weighed::<T, S>(simd, self.arms[axis][index][side], value);
+                    sum = T::plus(simd, sum, part);
+                }
+            }
+        }
+        sum
+    }
+}
+
+/// A weighted sum of a point and its neighbours on `D` axes, up to `R` away, in which the two
+/// neighbours at a distance have one weight and are added before they are multiplied: half the
+/// products of a [`Star`], other rounding, and a mirrored field has mirrored bits.
+///
+/// ```
+/// use tilewise::stencil::{self, Boundary, Extent, Grid, PairedStar};
+/// // Heat that spreads twice as fast along x.
+/// let heat = PairedStar { centre: 0.4, arms: [[0.2], [0.1]] };
+/// let mut grid = Grid::from_fn(Extent::plane(9, 9), |at| if at == [4, 4, 0] { 1.0 } else { 0.0 })?;
+/// stencil::run(heat, [Boundary::Mirror; 3], &mut grid, 1)?;
+/// assert_eq!([grid.row(4, 0)[5], grid.row(5, 0)[4]], [0.2, 0.1]);
+/// # Ok::<(), stencil::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairedStar<T, const D: usize, const R: usize> {
+    /// Of the point itself.
+    pub centre: T,
+    /// By axis and distance less 1.
+    pub arms: [[T; R]; D],
+}
+
+impl<T: Real, const D: usize, const R: usize> Formula<T> for PairedStar<T, D, R> {
+    const NAME: &'static str = "a paired star";
+    const SHAPE: Shape = star(D);
+    const DIMENSIONS: usize = D;
+    const RADIUS: usize = R;
+
+    fn is_finite(&self) -> bool {
+        finite(self.arms.as_flattened()) && finite(&[self.centre])
+    }
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
+        for axis in 0..D {
+            for index in 0..R {
+                let before = near.at(0, along(axis, index, 0));
+                let pair = T::plus(simd, before, near.at(0, along(axis, index, 1)));
+                sum = T::plus(simd, sum, weighed::<T, S>(simd, self.arms[axis][index], pair));
+            }
+        }
+        sum
+    }
+}
+
+/// A weighted sum of all points of the square or cube of `W` points a side around a point, which
+/// is the new value: x fastest, then y, then z, each product rounded and added in this order.
+/// `W` is odd, at most 17 and in space at most 7; on a plane or a line only the first of the
+/// weights along the axes there are not count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Block<T, const D: usize, const W: usize> {
+    /// By z, y and x, from the neighbour before on.
+    pub weights: [[[T; W]; W]; W],
+}
+
+impl<T: Real, const D: usize, const W: usize> Block<T, D, W> {
+    /// From the weight of each neighbour, `off` points away along x, y and z.
+    pub fn new(mut weight: impl FnMut([isize; 3]) -> T) -> Self {
+        let off = |axis: usize, index: usize| {
+            if axis < D { index as isize - (W / 2) as isize } else { 0 }
+        };
+        let mut weights = [[[T::default(); W]; W]; W];
+        let most = |axis: usize| if axis < D { W } else { 1 };
+        for (z, plane) in weights.iter_mut().enumerate().take(most(2)) {
+            for (y, row) in plane.iter_mut().enumerate().take(most(1)) {
+                for (x, place) in row.iter_mut().enumerate() {
+                    *place = weight([off(0, x), off(1, y), off(2, z)]);
+                }
+            }
+        }
+        Block { weights }
+    }
+}
+
+impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
+    const NAME: &'static str = "a block";
+    const SHAPE: Shape = Shape::Box;
+    const DIMENSIONS: usize = D;
+    const RADIUS: usize = W / 2;
+
+    fn is_finite(&self) -> bool {
+        finite(self.weights.as_flattened().as_flattened())
+    }
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        const { assert!(W % 2 == 1, "a block has a point in the middle") };
+        let most = |axis: usize| if axis < D { W } else { 1 };
+        let off = |axis: usize, index: usize| {
+            if axis < D { index as isize - (W / 2) as isize } else { 0 }
+        };
+        let mut sum = T::splat(simd, T::default());
+        for z in 0..most(2) {
+            for y in 0..most(1) {
+                for x in 0..W {
+                    let value = near.at(0, [off(0, x), off(1, y), off(2, z)]);
+                    let part = weighed::<T, S>(simd, self.weights[z][y][x], value);
+                    sum = if [x, y, z] == [0; 3] { part } else { T::plus(simd, sum, part) };
+                }
+            }
+        }
+        sum
+    }
+}
+
+/// A point and what another formula makes of it times the medium there: `u' = u + m * f(u)`, so
+/// that the coefficient of a step differs from point to point.
+///
+/// ```
+/// use tilewise::stencil::{self, Boundary, Extent, Grid, PairedStar, Varied};
+/// // Heat along a rod whose right half conducts nothing.
+/// let laplacian = PairedStar { centre: -2.0, arms: [[1.0]] };
+/// let mut grid = Grid::from_fn(Extent::line(8), |[x, _, _]| x as f64 * x as f64)?;
+/// grid.set_media(&[0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0])?;
+/// stencil::run(Varied(laplacian), [Boundary::Fixed; 3], &mut grid, 1)?;
+/// assert_eq!(grid.row(0, 0), [0.0, 1.5, 4.5, 9.5, 16.0, 25.0, 36.0, 49.0]);
+/// # Ok::<(), stencil::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Varied<F>(
+    /// What is multiplied.
+    pub F,
+);
+
+impl<T: Real, F: Formula<T>> Formula<T> for Varied<F> {
+    const NAME: &'static str = "a varied stencil";
+    const SHAPE: Shape = F::SHAPE;
+    const DIMENSIONS: usize = F::DIMENSIONS;
+    const RADIUS: usize = F::RADIUS;
+    const FIELDS: usize = F::FIELDS;
+    const LEVELS: usize = F::LEVELS;
+    /// Its own comes after those of the formula it varies.
+    const MEDIA: usize = F::MEDIA + 1;
+
+    fn is_finite(&self) -> bool {
+        self.0.is_finite()
+    }
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let change = T::times(simd, near.medium(F::MEDIA), self.0.update(simd, field, near));
+        T::plus(simd, near.at(field, [0; 3]), change)
+    }
+}
+
+/// Whether it is a number to compute with.
+pub(super) fn is_finite<T: Real>(number: T) -> bool {
+    let number: f64 = number.into();
+    number.is_finite()
+}
+
+/// Whether all are numbers to compute with.
+pub(super) fn finite<T: Real>(weights: &[T]) -> bool {
+    weights.iter().all(|&weight| is_finite(weight))
+}
+
+/// On a line a star is all there is.
+const fn star(dimensions: usize) -> Shape {
+    if dimensions == 1 { Shape::Box } else { Shape::Star }
+}
+
+/// The neighbour `index + 1` away along an axis, before (0) or behind (1).
+#[inline(always)]
+fn along(axis: usize, index: usize, side: usize) -> [isize; 3] {
+    let mut off = [0; 3];
+    off[axis] = if side == 0 { -(index as isize + 1) } else { index as isize + 1 };
+    off
+}

@@ -1,0 +1,239 @@
+//! Stencils of one's own: every shape and radius gives the bits of the plain loop in every scheme,
+//! whatever delays the members of a team, and what a formula may not do is refused by name.
+
+use std::cell::Cell;
+use std::time::Duration;
+use tilewise::stencil::reference::State;
+use tilewise::stencil::{
+    Block, Boundary, Error, Extent, Form, Formula, Grid, Near, PairedStar, Plan, Recipe, Scheme,
+    Shape, Star, Varied,
+};
+use tilewise::vector::{FloatExtra, Real};
+use tilewise::{Isa, SpinTeam, Team, cache::CacheSizes};
+
+/// Values of which every mantissa bit is in use.
+fn noise(index: usize) -> f64 {
+    ((index as f64 + 0.5) * 0.754_877_666_246_692_7).fract() - 0.5
+}
+
+fn numbers<T: Real>(count: usize, from: usize) -> Vec<T> {
+    (from..from + count).map(|index| T::from_f64(noise(index))).collect()
+}
+
+/// Every scheme of a formula on every instruction set, with tiles that cut what can be cut.
+fn check<T: Real, F: Formula<T>>(formula: F, extent: Extent, team: &dyn Team) {
+    let (form, points) = (Form::of::<T, F>(), extent.points().unwrap());
+    let start = State {
+        now: numbers(form.fields * points, 0),
+        before: numbers(form.fields * (form.levels - 1) * points, 1000),
+        media: numbers(form.media * points, 2000),
+    };
+    for (index, scheme) in Scheme::ALL.into_iter().enumerate() {
+        if form.levels > 1 && scheme == Scheme::Overlapped {
+            continue;
+        }
+        let (boundary, steps) = ([Boundary::ALL[index % 3]; 3], 5);
+        let mut expected = start.clone();
+        expected.run_formula(formula, boundary, extent, steps);
+        for isa in Isa::available() {
+            let caches = CacheSizes::ASSUMED;
+            let mut recipe = Recipe::estimate::<T>(form, extent, isa, &caches, team.size());
+            (recipe.scheme, recipe.depth) = (scheme, 3);
+            (recipe.tile_rows, recipe.tile_points) = (5, 16);
+            let plan = Plan::of(formula, boundary, extent, isa, recipe).unwrap();
+            let mut grid = Grid::with_fields(extent, form.fields).unwrap();
+            grid.copy_from_slice(&start.now).unwrap();
+            if form.levels > 1 {
+                grid.set_before(&start.before).unwrap();
+            }
+            if form.media > 0 {
+                grid.set_media(&start.media).unwrap();
+            }
+            plan.run(&mut grid, steps, team).unwrap();
+            let mut found = start.now.clone();
+            grid.copy_to_slice(&mut found).unwrap();
+            let mut pairs = found.iter().zip(&expected.now).enumerate();
+            let wrong = pairs.find(|(_, (found, expected))| found != expected);
+            assert_eq!(wrong, None, "{} {scheme} {boundary:?} on {isa}", form.name);
+        }
+    }
+}
+
+fn team() -> SpinTeam {
+    SpinTeam::new(2.min(std::thread::available_parallelism().unwrap().get())).unwrap()
+}
+
+/// Weights whose sizes sum to 1, so that nothing grows.
+fn arms<const D: usize, const R: usize>() -> [[f64; R]; D] {
+    let weight = |axis: usize, k: usize| (noise(10 * axis + k) + 0.1) / (2 * D * R) as f64;
+    std::array::from_fn(|axis| std::array::from_fn(|k| weight(axis, k)))
+}
+
+fn paired<const D: usize, const R: usize>(extent: Extent) {
+    check::<f64, _>(PairedStar { centre: 0.4, arms: arms::<D, R>() }, extent, &team());
+}
+
+fn star<const D: usize, const R: usize>(extent: Extent) {
+    let arms = arms::<D, R>().map(|arm| arm.map(|weight| [weight as f32, -0.5 * weight as f32]));
+    check::<f32, _>(Star { centre: 0.4, arms }, extent, &team());
+}
+
+#[test]
+fn stars_of_every_radius_give_the_bits_of_the_plain_loop() {
+    star::<1, 1>(Extent::line(67));
+    paired::<1, 8>(Extent::line(40));
+    star::<2, 3>(Extent::plane(35, 23));
+    paired::<2, 7>(Extent::plane(33, 31));
+    star::<3, 2>(Extent::space(37, 13, 11));
+    paired::<3, 4>(Extent::space(33, 17, 15));
+    paired::<3, 5>(Extent::space(33, 17, 19));
+    star::<3, 6>(Extent::space(19, 23, 17));
+    paired::<3, 8>(Extent::space(35, 21, 24));
+}
+
+#[test]
+fn blocks_of_every_radius_give_the_bits_of_the_plain_loop() {
+    fn block<T: Real, const D: usize, const W: usize>(extent: Extent) {
+        let count = W.pow(D as u32) as f64;
+        let weight = |[x, y, z]: [isize; 3]| noise((x + 9 * y + 81 * z + 800) as usize) / count;
+        check::<T, _>(Block::<T, D, W>::new(|at| T::from_f64(weight(at))), extent, &team());
+    }
+    block::<f64, 1, 5>(Extent::line(70));
+    block::<f32, 2, 5>(Extent::plane(35, 19));
+    block::<f64, 2, 17>(Extent::plane(37, 25));
+    block::<f32, 3, 3>(Extent::space(34, 13, 11));
+    block::<f64, 3, 7>(Extent::space(35, 15, 13));
+}
+
+/// A weighted sum of the six neighbours and the point, each weight a field.
+#[derive(Clone, Copy, Debug)]
+struct SevenCoefficients;
+
+impl<T: Real> Formula<T> for SevenCoefficients {
+    const SHAPE: Shape = Shape::Star;
+    const DIMENSIONS: usize = 3;
+    const RADIUS: usize = 1;
+    const MEDIA: usize = 7;
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let mut sum = T::times(simd, near.medium(6), near.at(0, [0; 3]));
+        for index in 0..6 {
+            let mut off = [0; 3];
+            off[index / 2] = 2 * (index as isize % 2) - 1;
+            sum = T::plus(simd, sum, T::times(simd, near.medium(index), near.at(0, off)));
+        }
+        sum
+    }
+}
+
+/// Two fields with momentum that a third medium couples.
+#[derive(Clone, Copy, Debug)]
+struct Coupled;
+
+impl<T: Real> Formula<T> for Coupled {
+    const SHAPE: Shape = Shape::Box;
+    const DIMENSIONS: usize = 2;
+    const RADIUS: usize = 1;
+    const FIELDS: usize = 2;
+    const LEVELS: usize = 2;
+    const MEDIA: usize = 1;
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let half = T::splat(simd, T::from_f64(0.5));
+        let across = T::plus(simd, near.at(1 - field, [-1, 1, 0]), near.at(field, [1, 1, 0]));
+        let pushed = T::times(simd, near.medium(0), T::minus(simd, across, near.before(field)));
+        T::times(simd, half, T::plus(simd, near.at(field, [0; 3]), pushed))
+    }
+}
+
+#[test]
+fn media_and_several_fields_give_the_bits_of_the_plain_loop() {
+    let team = team();
+    check::<f64, _>(SevenCoefficients, Extent::space(35, 13, 11), &team);
+    check::<f32, _>(Coupled, Extent::plane(37, 23), &team);
+    let varied = Varied(PairedStar { centre: -1.0, arms: [[0.25], [0.25]] });
+    check::<f64, _>(varied, Extent::plane(35, 29), &team);
+    check::<f32, _>(
+        Varied(Varied(Block::<f32, 3, 3>::new(|_| 0.02))),
+        Extent::space(20, 9, 8),
+        &team,
+    );
+}
+
+thread_local! {
+    /// Where this thread is on its random way.
+    static RANDOM: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A wave whose members fall asleep now and then, wherever they are in a tile.
+#[derive(Clone, Copy, Debug)]
+struct Drowsy;
+
+impl<T: Real> Formula<T> for Drowsy {
+    const SHAPE: Shape = Shape::Star;
+    const DIMENSIONS: usize = 3;
+    const RADIUS: usize = 2;
+    const LEVELS: usize = 2;
+
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let state = RANDOM.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        RANDOM.set(state);
+        let drawn = (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
+        if drawn.is_multiple_of(997) {
+            std::thread::sleep(Duration::from_micros(drawn % 300));
+        }
+        let [left, right] = [-2, 1].map(|x| near.at(0, [x, 0, 0]));
+        let [below, above] = [-2, 2].map(|z| near.at(0, [0, 0, z]));
+        let [front, behind] = [-1, 2].map(|y| near.at(0, [0, y, 0]));
+        let pairs = [(left, right), (below, above), (front, behind)];
+        let sum =
+            pairs.map(|(a, b)| T::plus(simd, a, b)).into_iter().reduce(|a, b| T::plus(simd, a, b));
+        let quarter = T::splat(simd, T::from_f64(0.125));
+        T::minus(simd, T::times(simd, quarter, sum.unwrap()), near.before(0))
+    }
+}
+
+#[test]
+fn delays_in_the_middle_of_tiles_change_nothing() {
+    for members in [2, 3] {
+        let team = SpinTeam::new(members);
+        // Fewer cores than that: nothing to delay.
+        let Ok(team) = team else { continue };
+        for _ in 0..3 {
+            check::<f32, _>(Drowsy, Extent::space(33, 23, 29), &team);
+        }
+    }
+}
+
+#[test]
+fn what_a_formula_may_not_do_is_refused_by_name() {
+    #[derive(Clone, Copy, Debug)]
+    struct Corner;
+    impl<T: Real> Formula<T> for Corner {
+        const NAME: &'static str = "corner";
+        const SHAPE: Shape = Shape::Star;
+        const DIMENSIONS: usize = 2;
+        const RADIUS: usize = 1;
+        fn update<S: FloatExtra>(self, _: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+            near.at(0, [1, -1, 0])
+        }
+    }
+    let extent = Extent::plane(9, 9);
+    let recipe = Recipe::estimate::<f64>(
+        Form::of::<f64, Corner>(),
+        extent,
+        Isa::Scalar,
+        &CacheSizes::ASSUMED,
+        1,
+    );
+    let boundary = [Boundary::Fixed; 3];
+    let refused = Plan::<f64>::of(Corner, boundary, extent, Isa::Scalar, recipe).unwrap_err();
+    assert!(refused.to_string().contains("corner looks at [1, -1, 0]"), "{refused}");
+    for weight in [f64::NAN, f64::INFINITY] {
+        let star = PairedStar { centre: 0.5, arms: [[0.1], [weight]] };
+        let refused = Plan::of(star, boundary, extent, Isa::Scalar, recipe).map(drop);
+        assert!(matches!(refused, Err(Error::Weights { stencil: "a paired star" })));
+    }
+}
