@@ -162,9 +162,14 @@ impl Sizes<'_> {
     }
 
     fn all(self) -> usize {
-        let parts =
-            [self.keys(), self.values(), self.scores(), tiles(self.attention.isa)[0].sums()];
+        let parts = [self.keys(), self.values(), self.scores(), self.sums()];
         parts.into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// Those of tiles that are finished together.
+    fn sums(self) -> usize {
+        let tile = tiles(self.attention.isa)[0];
+        Cuts { tile, rows: ROWS, steps: 1, panels: 1 }.sums(1)
     }
 }
 
@@ -233,7 +238,7 @@ impl Call<'_> {
         let (keys, room) = room.split_at_mut(sizes.keys());
         let (values, room) = room.split_at_mut(sizes.values());
         let (scores, room) = room.split_at_mut(sizes.scores());
-        let (sums, _) = room.split_at_mut(tiles(self.attention.isa)[0].sums());
+        let (sums, _) = room.split_at_mut(sizes.sums());
         let part = |which: usize| (which * self.attention.heads + head) * width;
         token.run(
             #[inline(always)]

@@ -59,7 +59,8 @@ fn compare(encoder: &Encoder, record: &Hidden) {
     }
     let Hidden { model, gap, .. } = record;
     println!("{model}: {most:.1e} from transformers, which is {gap:.1e} from f64");
-    assert!(most <= CLOSE, "{model}: {most:e} from transformers, which is {gap:e} from f64");
+    // Theirs are as far from the truth as they are; ours must be close to it.
+    assert!(most <= CLOSE + gap, "{model}: {most:e} from transformers, which is {gap:e} from f64");
 }
 
 #[test]

@@ -180,7 +180,11 @@ fn bad_bert_input_is_refused() {
     refused(&format!("{squad} --window 25"), 2, &["--window 25", "at most 24"]);
     refused(&format!("{squad} --window 4"), 2, &["4 tokens", "no room"]);
     folder.configure("hidden_act", "swish".into());
-    refused(&format!("bert bench --model {model}"), 1, &["hidden_act", "swish", "gelu"]);
+    refused(&format!("bert bench --model {model} --seq 4"), 1, &["hidden_act", "swish", "gelu"]);
     folder.configure("intermediate_size", 63.into());
-    refused(&format!("bert bench --model {model}"), 1, &["intermediate", "[64, 32]", "[63, 32]"]);
+    refused(
+        &format!("bert bench --model {model} --seq 4"),
+        1,
+        &["intermediate", "[64, 32]", "[63, 32]"],
+    );
 }
