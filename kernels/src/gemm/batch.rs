@@ -35,7 +35,7 @@ impl Plan {
     /// rest of its members idle. It is large enough for [`Plan::run`] too.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`](super::Error::OutOfMemory).
+    /// [`Error::OutOfMemory`].
     pub fn batch_scratch(&self, threads: usize) -> Result<Scratch, Error> {
         let lines = self.batch_scratch_bytes(threads) / size_of::<Line>();
         Ok(Scratch { lines: Buffer::zeroed(lines)? })
