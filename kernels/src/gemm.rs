@@ -68,7 +68,7 @@ use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch, dispatch_floats
 use call::Call;
 use core::fmt;
 use drive::Cuts;
-use epilogue::Write;
+use epilogue::{Write, WriteTransposed};
 use quantise::lines_of_row;
 use words::HALVES;
 
@@ -218,8 +218,54 @@ impl Plan {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check_output(lhs.rows(), output, [out.rows(), out.cols()])?;
+        self.finish::<O, false>(lhs, weights, output, out, (scratch, team))
+    }
+
+    /// As [`run`](Plan::run), to an output that is stored column by column: `out` is its transpose,
+    /// row `j` of it is column `j` of the product.
+    ///
+    /// ```
+    /// # use tilewise::{Isa, Matrix, MatrixMut, Solo, cache::CacheSizes};
+    /// # use tilewise::gemm::{Lhs, PackedWeights, Plan, Recipe, Shape, Store};
+    /// # let shape = Shape { m: 2, n: 3, k: 1 };
+    /// # let recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), 1);
+    /// # let plan = Plan::new(shape, Isa::best(), recipe)?;
+    /// let weights = PackedWeights::pack(Matrix::new(&[1, 2, 3], 1, 3)?)?;
+    /// let lhs = Lhs::u8(Matrix::new(&[1, 10], 2, 1)?, 0);
+    /// let mut out = [0; 6]; // two rows and three columns, column by column
+    /// let columns = MatrixMut::new(&mut out, 3, 2)?;
+    /// plan.run_transposed(lhs, &weights, &Store, columns, &mut plan.scratch(1)?, &Solo)?;
+    /// assert_eq!(out, [1, 10, 2, 20, 3, 30]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`run`](Plan::run); [`Error::Mismatch`] and [`Error::OutputRows`] speak of the rows
+    /// and columns of the product.
+    pub fn run_transposed<O: Output>(
+        &self,
+        lhs: Lhs<'_>,
+        weights: &PackedWeights,
+        output: &O,
+        out: MatrixMut<'_, O::Element>,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
+        self.check_output(lhs.rows(), output, [out.cols(), out.rows()])?;
+        self.finish::<O, true>(lhs, weights, output, out, (scratch, team))
+    }
+
+    /// Multiplies, into an output that was checked.
+    fn finish<O: Output, const TRANSPOSED: bool>(
+        &self,
+        lhs: Lhs<'_>,
+        weights: &PackedWeights,
+        output: &O,
+        out: MatrixMut<'_, O::Element>,
+        (scratch, team): (&mut Scratch, &dyn Team),
+    ) -> Result<(), Error> {
         let call = self.call(lhs, weights, scratch)?;
-        Ok(dispatch_floats(self.isa, Finish { call, output, out, team })??)
+        Ok(dispatch_floats(self.isa, Finish::<O, TRANSPOSED> { call, output, out, team })??)
     }
 
     /// Checks the operands and hands out the scratch.
@@ -287,21 +333,25 @@ impl Plan {
 }
 
 /// A call and what becomes of its sums.
-struct Finish<'a, O: Output> {
+struct Finish<'a, O: Output, const TRANSPOSED: bool> {
     call: Call<'a>,
     output: &'a O,
     out: MatrixMut<'a, O::Element>,
     team: &'a dyn Team,
 }
 
-impl<O: Output> Visitor for Finish<'_, O> {
+impl<O: Output, const TRANSPOSED: bool> Visitor for Finish<'_, O, TRANSPOSED> {
     type Output = Result<(), MissingIsa>;
 
     fn visit<T: Vocabulary>(self, token: T) -> Result<(), MissingIsa> {
-        let (columns, stride) = (self.out.cols(), self.out.stride());
+        let (columns, stride) = (self.call.plan.shape.n, self.out.stride());
         let out = self.out.into_disjoint();
         let write = Write::new(token, self.output, &out).at(0, columns, stride);
-        self.call.run(&write, self.team)
+        if TRANSPOSED {
+            self.call.run(&WriteTransposed(write), self.team)
+        } else {
+            self.call.run(&write, self.team)
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Case {
     pub(crate) lhs: LhsKind,
     /// Whether the left operand is given column by column.
     pub(crate) by_columns: bool,
+    /// Whether the output is stored column by column.
+    pub(crate) out_by_columns: bool,
     pub(crate) zero_point: u8,
     pub(crate) zeros: Zeros,
     pub(crate) bytes: Bytes,
@@ -103,6 +105,7 @@ impl Case {
             gaps: [0; 4],
             lhs: LhsKind::U8,
             by_columns: false,
+            out_by_columns: false,
             zero_point: 3,
             zeros: Zeros::None,
             bytes: Bytes::Any,
@@ -144,6 +147,7 @@ impl Draw {
         );
         (case.transposed, case.at_end) = (rng.random(), rng.random());
         case.by_columns = rng.random_range(0..3) == 0;
+        case.out_by_columns = rng.random_range(0..4) == 0;
         case.stored = rng.random_range(0..4) == 0;
         case.recipe = recipe(rng, case.recipe, isa);
         // Waking others takes longer than most of these products: mostly alone, or two.

@@ -109,6 +109,7 @@ fn every_small_shape_with_every_tile() {
         case.lhs = LhsKind::ALL[(shape.m + shape.n + shape.k) % 3];
         case.zeros = zeros;
         case.by_columns = (shape.m + 2 * shape.n + shape.k).is_multiple_of(4);
+        case.out_by_columns = (2 * shape.m + shape.n + shape.k).is_multiple_of(4);
         case
     });
 }
@@ -159,6 +160,10 @@ fn drawn_cases_cover_every_choice() {
     some("weights by column", &|case| case.transposed);
     some("floats on the left by column", &|case| case.by_columns && case.lhs == LhsKind::F32);
     some("signed bytes on the left by column", &|case| case.by_columns && case.lhs == LhsKind::I8);
+    for output in OutputKind::ALL {
+        let what = format!("{output:?} by column");
+        some(&what, &|case| case.out_by_columns && case.output == output);
+    }
     some("threads", &|case| case.team > 0);
 }
 

@@ -128,26 +128,33 @@ impl Ready<'_> {
     {
         let Ready { case, lhs, operands, out } = self;
         let Shape { m, n, .. } = case.shape;
-        let stride = n + case.gaps[2];
+        // Lines are what lies together: rows, or columns.
+        let (lines, len) = if case.out_by_columns { (n, m) } else { (m, n) };
+        let stride = len + case.gaps[2];
         let mut untouched: Vec<O::Element> =
-            vec![bytemuck::Zeroable::zeroed(); spread(m, n, case.gaps[2])];
+            vec![bytemuck::Zeroable::zeroed(); spread(lines, len, case.gaps[2])];
         bytemuck::cast_slice_mut(&mut untouched).fill(CANARY);
         let values = out.put(&untouched, case.at_end);
         let plan = Plan::new(case.shape, case.isa, case.recipe).unwrap();
         let mut scratch = plan.scratch(case.threads).unwrap();
-        let view = MatrixMut::with_stride(values, m, n, stride).unwrap();
-        let team = teams()[case.team].1;
-        plan.run(lhs, &operands.packed, output, view, &mut scratch, team).unwrap();
-        for row in 0..if n > 0 { m } else { 0 } {
-            for column in 0..n {
+        let view = MatrixMut::with_stride(values, lines, len, stride).unwrap();
+        let (weights, team) = (&operands.packed, teams()[case.team].1);
+        if case.out_by_columns {
+            plan.run_transposed(lhs, weights, output, view, &mut scratch, team).unwrap();
+        } else {
+            plan.run(lhs, weights, output, view, &mut scratch, team).unwrap();
+        }
+        for line in 0..if len > 0 { lines } else { 0 } {
+            for at in 0..len {
+                let (row, column) = if case.out_by_columns { (at, line) } else { (line, at) };
                 let expected = expected(operands.sums[row * n + column], row, column);
-                let value = values[row * stride + column];
+                let value = values[line * stride + at];
                 let same = bytemuck::bytes_of(&value) == bytemuck::bytes_of(&expected);
                 assert!(same, "{value:?}, not {expected:?}, at row {row}, column {column}");
             }
-            let gap = row * stride + n..((row + 1) * stride).min(values.len());
+            let gap = line * stride + len..((line + 1) * stride).min(values.len());
             let gap: &[u8] = bytemuck::cast_slice(&values[gap]);
-            assert!(gap.iter().all(|&byte| byte == CANARY), "wrote past the end of row {row}");
+            assert!(gap.iter().all(|&byte| byte == CANARY), "wrote past the end of line {line}");
         }
         let bytes = size_of_val(values);
         assert!(out.is_clean_beside(bytes, case.at_end), "wrote outside the output");

@@ -11,6 +11,7 @@ use super::table::{MAX_PANELS, RUN_ROWS};
 use crate::isa::Token;
 use crate::matrix::Disjoint;
 use crate::vector::PANEL;
+use core::array;
 
 /// Takes finished tiles.
 pub(super) trait Sink<S>: Sync {
@@ -78,7 +79,7 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
         }
         let rows = tile.sums.chunks_exact(tile.panels).zip(scales).zip(tile.row..);
         for ((sums, &scale), row) in rows {
-            let (out, _) = self.target(row, first, NP * PANEL).as_chunks_mut();
+            let (out, _) = self.line(row, first, NP * PANEL).as_chunks_mut();
             let mut place = Place { row, column: first, scale };
             for ((out, sums), columns) in out.iter_mut().zip(&sums[..NP]).zip(&columns) {
                 *out = self.output.convert(columns, place, *sums);
@@ -96,16 +97,56 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
         for ((sums, &scale), row) in rows {
             let place = Place { row, column, scale };
             let values = self.output.convert(&columns, place, sums[tile.panels - 1]);
-            self.target(row, column, width).copy_from_slice(&values[..width]);
+            self.line(row, column, width).copy_from_slice(&values[..width]);
         }
     }
 
+    /// So many elements from `at` on of line `index` of the output.
     #[inline(always)]
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
-    fn target(&self, row: usize, column: usize, width: usize) -> &mut [O::Element] {
-        let start = self.start + row * self.stride + column;
-        // SAFETY: parts of a split do not overlap, a part's tiles do not, products of
-        // a batch do not, and a tile's pieces are written one after the other.
-        unsafe { self.out.part(start..start + width) }
+    fn line(&self, index: usize, at: usize, len: usize) -> &mut [O::Element] {
+        let start = self.start + index * self.stride + at;
+        // SAFETY: parts of a split do not overlap, a part's tiles do not, products of a batch do
+        // not, and a tile's pieces are lines of their own or written one after the other.
+        unsafe { self.out.part(start..start + len) }
+    }
+}
+
+/// Writes as [`Write`] does, to the transpose of the output: its lines are columns.
+pub(super) struct WriteTransposed<'a, T, S, O: Output<S>>(pub(super) Write<'a, T, S, O>);
+
+impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for WriteTransposed<'_, T, S, O> {
+    fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {
+        self.0.token.run(
+            #[inline(always)]
+            || {
+                for panel in 0..tile.panels {
+                    self.panel(tile, panel, scales);
+                }
+            },
+        );
+    }
+}
+
+impl<T, S: Copy, O: Output<S>> WriteTransposed<'_, T, S, O> {
+    /// A line of the output gets one element of each row of the tile, which lie side by side there:
+    /// all sixteen lines stay in the first-level cache until they are full.
+    #[inline(always)]
+    fn panel(&self, tile: &TileSums<'_, S>, panel: usize, scales: &[f32; RUN_ROWS]) {
+        let Write { output, columns, .. } = self.0;
+        let column = (tile.panel + panel) * PANEL;
+        let width = PANEL.min(columns - column);
+        let mut lines: [&mut [O::Element]; PANEL] = array::from_fn(|c| {
+            let rows = if c < width { tile.rows } else { 0 };
+            self.0.line(column + c.min(width - 1), tile.row, rows)
+        });
+        let columns = output.columns(column);
+        for ((r, sums), &scale) in tile.sums.chunks_exact(tile.panels).enumerate().zip(scales) {
+            let place = Place { row: tile.row + r, column, scale };
+            let values = output.convert(&columns, place, sums[panel]);
+            for (line, value) in lines[..width].iter_mut().zip(values) {
+                line[r] = value;
+            }
+        }
     }
 }

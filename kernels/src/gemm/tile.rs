@@ -97,16 +97,11 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
             }
         }
     }
-    let mut step = 0;
-    while P::TOGETHER > 1 && step + P::TOGETHER <= steps {
-        for step in step..step + P::TOGETHER {
-            take(product, &rows, &panels, step, &mut acc);
-        }
-        step += P::TOGETHER;
-    }
-    for step in step..steps {
-        take(product, &rows, &panels, step, &mut acc);
-    }
+    let whole = match P::TOGETHER {
+        2 => walk::<P, MR, NP, 2>(product, &rows, &panels, 0, &mut acc),
+        _ => 0,
+    };
+    walk::<P, MR, NP, 1>(product, &rows, &panels, whole, &mut acc);
     let Some(Outer { rows, columns }) = ends.less else {
         for r in 0..MR {
             for p in 0..NP {
@@ -125,33 +120,52 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
     }
 }
 
-/// Takes one step of the panels times one group of each row into the sums.
+/// Takes the steps from `first` on into the sums, `T` between two looks at the counter, and says
+/// where it stopped: before the first `T` that are not all there.
 #[inline(always)]
-fn take<P: Product, const MR: usize, const NP: usize>(
+fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
     product: P,
     rows: &[&[P::Group]; MR],
     panels: &[&[P::Step]; NP],
-    step: usize,
+    first: usize,
     acc: &mut [[P::Acc; NP]; MR],
-) {
-    // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that stays a
-    // call, and every sum is spilled around it.
-    let mut rhs = [product.load(&panels[0][step]); NP];
-    for p in 1..NP {
-        rhs[p] = product.load(&panels[p][step]);
-    }
-    // Where a panel ends, the next one of this tile begins; what is news is the next tile's.
-    let (ahead, steps) = (step + AHEAD, panels[0].len());
-    let ahead = if ahead < steps { ahead } else { ahead + (NP - 1) * steps };
-    for p in 0..NP {
-        product.prefetch(panels[p].as_ptr().wrapping_add(ahead));
-    }
+) -> usize {
+    // Chunks of a length that is known need no look at their bounds; with one at every step the
+    // compiler keeps sums in memory for whoever might see it fail.
+    let steps = panels[0].len();
+    let count = (steps - first) / T;
+    let mut groups: [&[[P::Group; T]]; MR] = [&[]; MR];
     for r in 0..MR {
-        let lhs = product.broadcast(rows[r][step]);
-        for p in 0..NP {
-            acc[r][p] = product.step(acc[r][p], lhs, rhs[p]);
+        groups[r] = &rows[r][first..].as_chunks().0[..count];
+    }
+    let mut lines: [&[[P::Step; T]]; NP] = [&[]; NP];
+    for p in 0..NP {
+        lines[p] = &panels[p][first..].as_chunks().0[..count];
+    }
+    for chunk in 0..count {
+        for t in 0..T {
+            // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that
+            // stays a call, and every sum is spilled around it.
+            let mut rhs = [product.load(&lines[0][chunk][t]); NP];
+            for p in 1..NP {
+                rhs[p] = product.load(&lines[p][chunk][t]);
+            }
+            // Where a panel ends, the next one of this tile begins; what is news is the next
+            // tile's.
+            let ahead = first + chunk * T + t + AHEAD;
+            let ahead = if ahead < steps { ahead } else { ahead + (NP - 1) * steps };
+            for p in 0..NP {
+                product.prefetch(panels[p].as_ptr().wrapping_add(ahead));
+            }
+            for r in 0..MR {
+                let lhs = product.broadcast(groups[r][chunk][t]);
+                for p in 0..NP {
+                    acc[r][p] = product.step(acc[r][p], lhs, rhs[p]);
+                }
+            }
         }
     }
+    first + count * T
 }
 
 /// The first sums, as rows of panels.

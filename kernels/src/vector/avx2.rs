@@ -68,7 +68,7 @@ impl ByteDot for Avx2 {
         let half = |acc, rhs: Widened| unsafe {
             let even = _mm256_madd_epi16(lhs.even, rhs.even);
             let odd = _mm256_madd_epi16(lhs.odd, rhs.odd);
-            _mm256_add_epi32(acc, _mm256_add_epi32(even, odd))
+            in_order(_mm256_add_epi32(in_order(_mm256_add_epi32(acc, even)), odd))
         };
         [half(acc[0], rhs[0]), half(acc[1], rhs[1])]
     }
@@ -130,7 +130,7 @@ impl ByteDot for Pairs<Avx2> {
         // SAFETY: the token proves AVX2.
         let half = |acc, rhs| unsafe {
             let pairs = _mm256_maddubs_epi16(lhs, rhs);
-            _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            in_order(_mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
         };
         [half(acc[0], rhs[0]), half(acc[1], rhs[1])]
     }
@@ -159,9 +159,26 @@ impl WordDot for Avx2 {
     #[inline(always)]
     fn dot_words(self, acc: Self::Acc, lhs: __m256i, rhs: Self::RhsWords) -> Self::Acc {
         // SAFETY: the token proves AVX2.
-        let half = |acc, rhs| unsafe { _mm256_add_epi32(acc, _mm256_madd_epi16(lhs, rhs)) };
+        let half = |acc, rhs| unsafe { in_order(_mm256_add_epi32(acc, _mm256_madd_epi16(lhs, rhs))) };
         [half(acc[0], rhs[0]), half(acc[1], rhs[1])]
     }
+}
+
+/// Hides from the compiler how a sum came about. It may add integers in any order, and would add
+/// the products of several steps to each other first: then they need registers too, and sums are
+/// spilled.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn in_order(mut sum: __m256i) -> __m256i {
+    // SAFETY: no instruction at all.
+    unsafe {
+        core::arch::asm!(
+            "/* {0} */",
+            inout(ymm_reg) sum,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
 }
 
 /// Reads a line into two registers; AVX-VNNI does the same. As bytes, which need no alignment.
