@@ -7,7 +7,7 @@
 
 use super::drive::{Columns, Panels, Rows};
 use crate::product::{Bytes, Product, Words};
-use crate::vector::{GROUP, Step, Vocabulary, WordDot, WordStep};
+use crate::vector::{GROUP, PANEL, Step, Vocabulary, WordDot, WordStep};
 use core::ops::Range;
 
 /// Word steps, or words of a row's groups, in one of bytes.
@@ -75,10 +75,11 @@ fn widen(room: &mut [[u8; GROUP]]) {
         let len = CHUNK.min(half - start);
         let mut bytes = [[0; GROUP]; CHUNK];
         bytes[..len].copy_from_slice(&room[half + start..][..len]);
-        let words = bytes.map(|group| {
-            let pairs: [u16; HALVES] = bytemuck::cast(group);
-            [pairs.map(|pair| pair & 0xff), pairs.map(|pair| pair >> 8)]
-        });
+        let bytes: [u32; CHUNK] = bytemuck::cast(bytes);
+        let mut words = [[0; HALVES]; CHUNK];
+        for g in 0..CHUNK {
+            words[g] = [bytes[g] & 0x00ff_00ff, bytes[g] >> 8 & 0x00ff_00ff];
+        }
         let words: [[u8; GROUP]; CHUNK * HALVES] = bytemuck::cast(words);
         room[start * HALVES..][..len * HALVES].copy_from_slice(&words[..len * HALVES]);
     }
@@ -103,11 +104,31 @@ impl<T: Vocabulary + WordDot> Columns<Words<T>> for Widened<Panels<'_, Step>> {
     #[inline(always)]
     fn make(&self, index: usize, steps: Range<usize>, room: &mut [WordStep]) {
         let panel = &self.0.data[index * self.0.steps..][..self.0.steps];
-        for (words, step) in room.iter_mut().zip(steps) {
-            let pairs: WordStep = bytemuck::cast(panel[step / HALVES]);
-            // Even bytes go up before all come down with their signs.
-            let up = if step.is_multiple_of(HALVES) { 8 } else { 0 };
-            *words = pairs.map(|column| column.map(|pair| pair << up >> 8));
+        let (mut panel, mut room) = (&panel[steps.start / HALVES..], room);
+        if !steps.start.is_multiple_of(HALVES) {
+            let ([words, rest @ ..], [step, later @ ..]) = (room, panel) else { return };
+            *words = halves(step)[1];
+            (panel, room) = (later, rest);
+        }
+        let (whole, last) = room.as_chunks_mut();
+        for (words, step) in whole.iter_mut().zip(panel) {
+            *words = halves(step);
+        }
+        if let ([words], Some(step)) = (last, panel.get(whole.len())) {
+            *words = halves(step)[0];
         }
     }
+}
+
+/// The even bytes of a step and the odd ones, as words. Loops, for a closure for each column is a
+/// call for each column.
+#[inline(always)]
+fn halves(step: &Step) -> [WordStep; HALVES] {
+    let pairs: [i16; PANEL * HALVES] = bytemuck::cast(*step);
+    let (mut even, mut odd) = ([0; PANEL * HALVES], [0; PANEL * HALVES]);
+    for c in 0..pairs.len() {
+        // Even bytes go up before they come down with their signs.
+        (even[c], odd[c]) = (pairs[c] << 8 >> 8, pairs[c] >> 8);
+    }
+    [bytemuck::cast(even), bytemuck::cast(odd)]
 }
