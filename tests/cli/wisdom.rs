@@ -30,6 +30,7 @@ fn records_are_shown_and_explained() {
     let said = String::from_utf8(tilewise(&other).output().expect("it runs").stdout).expect("text");
     assert!(said.contains("source     estimated") && said.contains("not used"), "{said}");
     assert!(said.contains("away, recipes reach"), "{said}");
+    assert!(!said.contains("CPU: "), "records of other CPUs are counted: {said}");
 
     fs::write(&file, [fs::read(&file).expect("a file"), b"torn\n".to_vec()].concat())
         .expect("a file");

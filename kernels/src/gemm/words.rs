@@ -71,18 +71,26 @@ impl<T: Vocabulary + WordDot, L: Rows<Bytes<T>>> Rows<Words<T>> for Widened<&L> 
 fn widen(room: &mut [[u8; GROUP]]) {
     const CHUNK: usize = 16;
     let half = room.len() / HALVES;
-    for start in (0..half).step_by(CHUNK) {
-        let len = CHUNK.min(half - start);
-        let mut bytes = [[0; GROUP]; CHUNK];
-        bytes[..len].copy_from_slice(&room[half + start..][..len]);
-        let bytes: [u32; CHUNK] = bytemuck::cast(bytes);
-        let mut words = [[0; HALVES]; CHUNK];
-        for g in 0..CHUNK {
-            words[g] = [bytes[g] & 0x00ff_00ff, bytes[g] >> 8 & 0x00ff_00ff];
-        }
-        let words: [[u8; GROUP]; CHUNK * HALVES] = bytemuck::cast(words);
-        room[start * HALVES..][..len * HALVES].copy_from_slice(&words[..len * HALVES]);
+    let whole = half - half % CHUNK;
+    for start in (0..whole).step_by(CHUNK) {
+        widen_chunk::<CHUNK>(room, half + start, start * HALVES);
     }
+    for start in whole..half {
+        widen_chunk::<1>(room, half + start, start * HALVES);
+    }
+}
+
+/// Makes words of `N` groups at `from` and writes them at `to`, which is not behind them. Of known
+/// length: copying slices is a call for each.
+#[inline(always)]
+fn widen_chunk<const N: usize>(room: &mut [[u8; GROUP]], from: usize, to: usize) {
+    let bytes: [[u8; GROUP]; N] = *room[from..].first_chunk().expect("half of the room");
+    let mut words = [[[0; GROUP]; HALVES]; N];
+    for g in 0..N {
+        let pairs = u32::from_ne_bytes(bytes[g]);
+        words[g] = [pairs, pairs >> 8].map(|pair| (pair & 0x00ff_00ff).to_ne_bytes());
+    }
+    room[to..][..N * HALVES].copy_from_slice(words.as_flattened());
 }
 
 impl<T: Vocabulary + WordDot> Columns<Words<T>> for Widened<Panels<'_, Step>> {

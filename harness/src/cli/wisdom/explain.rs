@@ -7,6 +7,8 @@ use super::super::problem::{self, Task};
 use super::super::setup::Setup;
 use super::{changes, evidence};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tilewise_tuner::machine::Identity;
 use tilewise_tuner::space::Tunable;
 use tilewise_tuner::wisdom::Considered;
 
@@ -34,6 +36,9 @@ impl Task for Explain<'_> {
             .iter()
             .filter(|considered| !considered.against.is_empty())
             .collect();
+        let here = setting.identity();
+        let (unused, foreign): (Vec<&Considered>, Vec<&Considered>) =
+            unused.into_iter().partition(|considered| considered.record.identity.cpu == here.cpu);
         let recipe = serde_json::to_value(chosen.recipe).map_err(Failure::failed)?;
         if self.json {
             let record = |c: &Considered| json!({"record": c.record, "origin": c.origin.to_string(), "against": c.against});
@@ -73,9 +78,27 @@ impl Task for Explain<'_> {
         if let Some(more @ 1..) = unused.len().checked_sub(SHOWN) {
             lines.push(format!("           and {more} more (--json lists all)"));
         }
+        lines.extend(of_others(&foreign));
         if explained.considered.is_empty() {
             lines.push(format!("           there is no record of {}", P::KERNEL));
         }
         output::print(lines.join("\n"))
     }
+}
+
+/// Records of other CPUs, a line for each of these: what speaks against one does against all.
+fn of_others(foreign: &[&Considered]) -> Vec<String> {
+    let mut counts = BTreeMap::<_, usize>::new();
+    for Considered { record, origin, .. } in foreign {
+        let Identity { cpu, isa, .. } = &record.identity;
+        let of = (cpu.as_str(), isa.to_string(), origin.to_string());
+        *counts.entry(of).or_default() += 1;
+    }
+    let line = |((cpu, isa, origin), count): ((&str, String, String), usize)| {
+        let records = if count == 1 { "record" } else { "records" };
+        format!(
+            "not used   {count} {records} of another CPU, {cpu}, {isa} ({origin}): first tries of a search here"
+        )
+    };
+    counts.into_iter().map(line).collect()
 }
