@@ -12,6 +12,12 @@ use tilewise_tuner::search::{Progress, Strategy};
 const FILE: &str = "TILEWISE_TEST_JOURNAL";
 const FAULT: &str = "TILEWISE_TEST_FAULT";
 
+/// What a candidate of the searches below may take, a thousand times what they do.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How a search ends that has lost its patience with recipe 40.
+const GAVE_UP: i32 = 42;
+
 /// Not a test of its own: what the processes of the others do, which are this program again.
 #[test]
 fn search_until_killed() {
@@ -25,7 +31,10 @@ fn search_until_killed() {
     let slowly = |_: &Progress| std::thread::sleep(Duration::from_millis(2));
     let found = fake
         .search(10.0, |search| {
-            search.strategy(Strategy::Exhaustive).journal(&path).progress(slowly)
+            let search = search.strategy(Strategy::Exhaustive).journal(&path).progress(slowly);
+            search.patience(PATIENCE, |recipe| {
+                std::process::exit(if recipe == "40" { GAVE_UP } else { 1 });
+            })
         })
         .unwrap();
     let result = serde_json::json!({
@@ -48,11 +57,14 @@ fn start(path: &Path, fault: &str) -> Child {
         .unwrap()
 }
 
-/// Lets a search run for so long at most.
-fn run(path: &Path, fault: &str, most: Duration) {
+/// Lets a search run for so long at most, and says how it ended.
+fn run(path: &Path, fault: &str, most: Duration) -> Option<i32> {
     let mut child = start(path, fault);
     let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
         if start.elapsed() > most {
             child.kill().unwrap();
         }
@@ -104,9 +116,10 @@ fn what_hangs_or_crashes_every_search_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let result = path.with_extension("result");
-        for _ in 0..3 {
-            run(&path, fault, Duration::from_secs(3));
-        }
+        // It is noticed without anybody's help.
+        let ends = [(); 3].map(|()| run(&path, fault, Duration::from_secs(60)));
+        let early = if fault == "hangs" { Some(GAVE_UP) } else { None };
+        assert_eq!(ends, [early, early, Some(0)], "{fault}");
         let found: serde_json::Value = serde_json::from_slice(&fs::read(&result).unwrap()).unwrap();
         assert_eq!(found["recipe"], 41, "{fault}: {found}");
         let why = found["rejected"][0][1].as_str().unwrap();

@@ -23,6 +23,7 @@ mod race;
 mod screen;
 mod stop;
 mod tried;
+mod watch;
 
 pub use error::Error;
 pub use order::Strategy;
@@ -36,6 +37,7 @@ use journal::Journal;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
+use watch::{GiveUp, Watch};
 
 /// A search for the best recipe, with its budget.
 ///
@@ -60,6 +62,7 @@ pub struct Search<'a> {
     progress: Box<dyn FnMut(&Progress) + 'a>,
     wisdom: Option<&'a Wisdom>,
     journal: Option<PathBuf>,
+    patience: Option<(Duration, GiveUp)>,
 }
 
 /// What a search is doing.
@@ -151,6 +154,7 @@ impl<'a> Search<'a> {
             progress: Box::new(|_| ()),
             wisdom: None,
             journal: None,
+            patience: None,
         }
     }
 
@@ -189,6 +193,21 @@ impl<'a> Search<'a> {
     /// twice and never finished hung or crashed it, and is rejected.
     pub fn journal(mut self, file: impl Into<PathBuf>) -> Self {
         self.journal = Some(file.into());
+        self
+    }
+
+    /// Calls `give_up` with the recipe, on another thread, if verifying a candidate and a first
+    /// look at its speed take longer than `patience`.
+    ///
+    /// A call that does not return cannot be ended from outside; what is left is to end the
+    /// process. With a [journal](Search::journal) the next search for the same tries that candidate
+    /// last, and the one after it leaves it out.
+    pub fn patience(
+        mut self,
+        patience: Duration,
+        give_up: impl FnOnce(&str) + Send + 'static,
+    ) -> Self {
+        self.patience = Some((patience, Box::new(give_up)));
         self
     }
 
@@ -242,7 +261,7 @@ impl<'a> Search<'a> {
         space: Space<P::Recipe>,
         pick: impl FnOnce(&mut Hunt<'_, P::Recipe>) -> Result<(Option<usize>, Stopped), Error>,
     ) -> Result<Found, Error> {
-        let Search { clock, mut progress, .. } = self;
+        let Search { clock, mut progress, patience, .. } = self;
         let kernel = P::KERNEL;
         let start = clock.now();
         let bench =
@@ -257,6 +276,7 @@ impl<'a> Search<'a> {
             rule: self.rule,
             progress: &mut *progress,
             journal: None,
+            watch: patience.map(|(patience, give_up)| Watch::start(patience, give_up)),
             start,
             bench: &*bench,
             tried: tried::Tried::new(space.len()),

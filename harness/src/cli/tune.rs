@@ -34,6 +34,9 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
     files::publish(vec![(claim, page.into_bytes())]).map_err(Failure::failed)
 }
 
+/// With ten times the budget, what a candidate may take: far beyond a slow one on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What all searches of a command share.
 struct Tuning<'a> {
     args: &'a TuneArgs,
@@ -112,6 +115,14 @@ pub(super) fn search<P: Tunable>(
     if let Some(file) = &setup.wisdom_file {
         search = search.journal(journal(file, problem, setting));
     }
+    search = search.patience(PATIENCE + 10 * budget, |recipe| {
+        files::abandon();
+        output::remark(format_args!(
+            "{}: {recipe} did not come back; start again, and it is tried last, then never",
+            P::KERNEL
+        ));
+        std::process::exit(1);
+    });
     let found = search.tune(problem, setting).map_err(Failure::failed)?;
     bar.finish_and_clear();
     if found.resumed > 0 {

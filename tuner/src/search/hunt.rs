@@ -2,6 +2,7 @@
 
 use super::journal::Journal;
 use super::tried::Tried;
+use super::watch::Watch;
 use super::{Error, Found, Progress, Stage, Stopped, Strategy, Timed, guard};
 use crate::measure::{Arm, Clock, Counters, Ratio, Rule, Stopwatch, Verdict as Speed, stats};
 use crate::space::{Space, Workbench};
@@ -23,6 +24,7 @@ pub(super) struct Hunt<'b, R> {
     pub(super) rule: Rule,
     pub(super) progress: &'b mut (dyn FnMut(&Progress) + 'b),
     pub(super) journal: Option<Journal>,
+    pub(super) watch: Option<Watch>,
     pub(super) start: f64,
     pub(super) bench: &'b (dyn Workbench<R> + 'b),
     pub(super) space: Space<R>,

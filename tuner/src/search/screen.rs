@@ -55,7 +55,13 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
         if let Some(journal) = &mut self.journal {
             journal.begin(&describe(&recipe))?;
         }
+        if let Some(watch) = &self.watch {
+            watch.begin(recipe.to_string());
+        }
         let outcome = guard::caught(|| self.evaluate(runner, point));
+        if let Some(watch) = &self.watch {
+            watch.end();
+        }
         runner.keep(1);
         if let Some(journal) = &mut self.journal {
             let spent = self.clock.now() - self.start;
