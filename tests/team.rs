@@ -135,3 +135,29 @@ fn a_team_of_nobody_is_an_error() {
     let message = SpinTeam::new(0).unwrap_err().to_string();
     assert!(message.contains('0') && message.contains('1'), "{message}");
 }
+
+/// Two members that were put on one core do not stay there: the caller would wait for its worker,
+/// and the worker spin for the next region, in turns.
+#[cfg(target_os = "linux")]
+#[test]
+fn members_on_one_core_part() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+    let all = sched_getaffinity(None).unwrap();
+    let Some(core) =
+        (0..CpuSet::MAX_CPU).find(|&core| all.is_set(core)).filter(|_| all.count() > 1)
+    else {
+        println!("SKIPPED: one core alone");
+        return;
+    };
+    let mut one = CpuSet::new();
+    one.set(core);
+    let team = SpinTeam::new(2).unwrap();
+    let cores = [(); 2].map(|()| AtomicUsize::new(0));
+    team.run(&|_| sched_setaffinity(None, &one).unwrap());
+    team.run(&|_| sched_setaffinity(None, &all).unwrap());
+    let apart = (0..20).any(|_| {
+        team.run(&|member| cores[member.index()].store(sched_getcpu(), Ordering::Relaxed));
+        cores[0].load(Ordering::Relaxed) != cores[1].load(Ordering::Relaxed)
+    });
+    assert!(apart, "both are still on core {core}");
+}

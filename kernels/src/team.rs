@@ -13,6 +13,8 @@
 use core::ops::Range;
 
 mod barrier;
+#[cfg(feature = "std")]
+mod place;
 #[cfg(feature = "rayon")]
 mod rayon;
 #[cfg(feature = "std")]

@@ -50,16 +50,18 @@ impl Barrier {
     }
 }
 
-/// Spins until `ready`, after a while letting other threads have the core between two looks.
-pub(super) fn wait_until(mut ready: impl FnMut() -> bool) {
+/// Spins until `ready`, after a while letting other threads have the core between two looks. Says
+/// whether it came to that.
+pub(super) fn wait_until(mut ready: impl FnMut() -> bool) -> bool {
     let mut spins = 0;
     while !ready() {
         if spins < SPINS {
-            spins += 1;
             core::hint::spin_loop();
         } else {
             #[cfg(feature = "std")]
             std::thread::yield_now();
         }
+        spins = (spins + 1).min(SPINS + 1);
     }
+    spins > SPINS
 }
