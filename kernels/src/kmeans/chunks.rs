@@ -59,8 +59,8 @@ pub trait Reader<T>: Sync {
 
 /// Points read part by part. What comes out is, to the bit, what points in memory give.
 ///
-/// Beside the parts, a fit keeps 8 bytes of labels for each point, k-means++ another 13 or so (of
-/// `f64` 21), whatever number of features there are.
+/// Beside the parts, a fit keeps 12 bytes for each point, and while it chooses seeds some 14 more
+/// (for `f64` 22, for random points 16), whatever number of features there are.
 #[derive(Clone, Copy)]
 pub struct Chunks<'a, T> {
     reader: &'a dyn Reader<T>,
