@@ -7,6 +7,7 @@ mod bound;
 mod failure;
 mod interrupt;
 mod machine;
+mod npy;
 mod output;
 mod setup;
 mod single;

@@ -7,7 +7,8 @@
 //! equals. Everything here gives that label, on every instruction set, with every recipe and any
 //! number of threads.
 //!
-//! Points are `f32`, `f64` or `u8`, in blocks or rows ([`Source`]); centres are `f32` or `f64`. All
+//! Points are `f32`, `f64` or `u8`, in blocks, in rows, or read part by part where there are more
+//! than memory holds ([`Source`]); centres are `f32` or `f64`. All
 //! are widened exactly, so any pairing is right: `f64` and `u8` points are labelled at the speed of
 //! `f32`, and precisely.
 //!
@@ -44,6 +45,7 @@
 
 mod assign;
 mod centres;
+mod chunks;
 mod distinct;
 mod draws;
 mod engine;
@@ -51,6 +53,7 @@ mod error;
 mod exact;
 mod fit;
 mod found;
+mod held;
 mod lanes;
 mod lloyd;
 mod look;
@@ -68,6 +71,7 @@ mod tile;
 mod update;
 mod with;
 
+pub use chunks::{Chunks, ReadError, Reader, Reason};
 pub use draws::{Draws, Seeded};
 pub use error::Error;
 pub use fit::KMeans;

@@ -121,3 +121,77 @@ fn a_truncated_photograph_is_refused() {
     let cut = written(&folder, "cut.jpg", &bytes[..bytes.len() / 3]);
     refused(&format!("kmeans --image {}", cut.display()), 1, &["cut.jpg", "cut short"]);
 }
+
+/// The head of a .npy file, as anyone may have written it, and bytes behind it.
+fn array(element: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let head =
+        format!("{{'descr': '{element}', 'fortran_order': {fortran}, 'shape': ({shape}), }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((head.len() as u16).to_le_bytes());
+    file.extend(head.bytes().chain(bytes.iter().copied()));
+    file
+}
+
+#[test]
+fn points_may_stay_in_their_file() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name);
+    let values: Vec<f32> = (0..9000).map(|i| (i * i % 1709) as f32 / 7.0).collect();
+    let big: Vec<u8> = values.iter().flat_map(|x| f64::from(*x).to_be_bytes()).collect();
+    let little = written(&folder, "little.npy", npy(3000, 3, &values));
+    let big = written(&folder, "big.npy", array(">f8", "False", "3000, 3", &big));
+    let run = |data: &Path, flags: &str, schema: &str| {
+        let (centres, labels) = (file("centres.npy"), file("labels.npy"));
+        let outputs = format!("--centers {} --labels {}", centres.display(), labels.display());
+        let line = format!("kmeans --data {} --k 7 {outputs} --json {flags}", data.display());
+        let value = json(&line, schema);
+        let kept =
+            ["inertia", "iterations", "clusters", "shape", "dtype"].map(|k| value[k].clone());
+        (kept, fs::read(centres).expect("made"), fs::read(labels).expect("made"))
+    };
+    for dtype in ["--dtype f32", "--dtype f64"] {
+        let whole = run(&little, dtype, "line");
+        for flags in ["--chunk 1", "--chunk 1000 --threads 1", "--chunk 100000"] {
+            assert_eq!(run(&little, &format!("{dtype} {flags}"), "streamed"), whole);
+            assert_eq!(run(&big, &format!("{dtype} {flags}"), "streamed"), whole);
+        }
+    }
+    let bytes: Vec<u8> = (0..400).map(|i| (i * i % 251) as u8).collect();
+    let bytes = written(&folder, "bytes.npy", array("|u1", "False", "200, 2", &bytes));
+    assert_eq!(run(&bytes, "--dtype u8 --chunk 64", "streamed"), run(&bytes, "--dtype u8", "line"));
+}
+
+#[test]
+fn files_that_hold_no_points_are_refused_with_and_without_parts() {
+    let folder = folder();
+    let zeros = [0; 48];
+    for (name, bytes, words) in [
+        ("cut.npy", array("<f4", "False", "4, 3", &zeros[..40]), "cut short or too long: 40 bytes"),
+        (
+            "order.npy",
+            array("<f4", "True", "4, 3", &zeros),
+            "is in Fortran order; expected C order",
+        ),
+        (
+            "ints.npy",
+            array("<i4", "False", "4, 3", &zeros),
+            "has elements of type <i4; expected f32",
+        ),
+        ("flat.npy", array("<f4", "False", "12,", &zeros), "has 1 dimensions; expected 2"),
+        ("none.npy", array("<f4", "False", "0, 3", &[]), "there are no points in it"),
+        ("noise.npy", b"no array at all".to_vec(), "no .npy array"),
+        ("nan.npy", npy(2, 2, &[0.0, 1.0, f32::NAN, 0.0]), "row 2, column 1 is NaN"),
+    ] {
+        let file = written(&folder, name, bytes);
+        for chunk in ["", "--chunk 2"] {
+            let line = format!("kmeans --data {} --k 2 {chunk}", file.display());
+            refused(&line, 1, &[name, words]);
+        }
+    }
+    let floats = written(&folder, "floats.npy", npy(4, 3, &[0.0; 12]));
+    let line = format!("kmeans --data {} --k 2 --chunk 9", floats.display());
+    refused(&format!("{line} --dtype u8"), 1, &["<f4; expected u8"]);
+    refused(&line.replace("--k 2", "--k 5"), 2, &["--k 5: expected 1 to 4"]);
+    refused(&line.replace("--chunk 9", "--chunk 0"), 2, &["--chunk"]);
+    refused("kmeans --chunk 9", 2, &["--chunk: expected --data FILE.npy"]);
+}

@@ -1,7 +1,8 @@
 //! `.npy` arrays, read as points and written from what a fit found.
 
+use super::npy::{Head, NpyError};
 use super::points::{Number, Rows};
-use npyz::{DType, NpyFile, NpyHeader};
+use npyz::NpyFile;
 use std::io;
 use tilewise::vector::Real;
 
@@ -9,8 +10,7 @@ use tilewise::vector::Real;
 pub(super) fn read<T: Number>(bytes: &[u8]) -> Result<Rows<T>, String> {
     let array = Array::<T>::read(bytes)?;
     let &[_, columns] = &*array.shape else {
-        let dimensions = array.shape.len();
-        return Err(format!("has {dimensions} dimensions; expected 2, points by features"));
+        return Err(NpyError::Dimensions(array.shape.len()).to_string());
     };
     Ok(Rows { values: array.values, columns: columns as usize })
 }
@@ -25,47 +25,17 @@ pub(super) struct Array<T> {
 
 impl<T: Number> Array<T> {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        if sizes_overflow(bytes) {
-            return Err("has a shape of more numbers than this machine can count".into());
-        }
-        let mut data = bytes;
-        let header = NpyHeader::from_reader(&mut data);
-        let header = header.map_err(|error| format!("no .npy array: {error}"))?;
-        let shape = header.shape().to_vec();
-        if header.order() != npyz::Order::C {
-            return Err("is in Fortran order; expected C order, a point after the other".into());
-        }
-        let DType::Plain(element) = header.dtype() else {
-            return Err("has records; expected f32, f64 or u8 numbers".into());
-        };
-        let element = element.to_string();
-        let size = match &element[1..] {
-            "u1" => 1,
-            "f4" => 4,
-            "f8" => 8,
-            _ => return Err(format!("has elements of type {element}; expected f32, f64 or u8")),
-        };
-        if T::NAME == "u8" && size > 1 {
-            return Err(format!("has elements of type {element}; expected u8, as --dtype says"));
-        }
-        let expected = shape.iter().map(|&along| u128::from(along)).product::<u128>() * size;
-        if data.len() as u128 != expected {
-            let shape: Vec<String> = shape.iter().map(u64::to_string).collect();
-            return Err(format!(
-                "is damaged, cut short or too long: {} bytes of numbers; {} of {element} are \
-                 {expected}",
-                data.len(),
-                shape.join(" x ")
-            ));
-        }
+        let message = |error: NpyError| error.to_string();
+        let head = Head::read::<T>(bytes, bytes.len() as u64).map_err(message)?;
+        let Head { shape, element, size, length, header } = head;
         let columns = shape.last().map_or(1, |&columns| columns.max(1));
-        let values = numbers(NpyFile::with_header(header, data), size, columns)?;
+        let values = numbers(NpyFile::with_header(header, &bytes[length..]), size, columns)?;
         Ok(Array { shape, element, values })
     }
 }
 
 /// All numbers of an array with elements of `size` bytes.
-fn numbers<T: Number>(file: NpyFile<&[u8]>, size: u128, columns: u64) -> Result<Vec<T>, String> {
+fn numbers<T: Number>(file: NpyFile<&[u8]>, size: usize, columns: u64) -> Result<Vec<T>, String> {
     let wrong_type = |error: npyz::DTypeError| error.to_string();
     let numbers: Box<dyn Iterator<Item = io::Result<f64>> + '_> = match size {
         1 => Box::new(file.data::<u8>().map_err(wrong_type)?.map(|byte| byte.map(f64::from))),
@@ -78,16 +48,6 @@ fn numbers<T: Number>(file: NpyFile<&[u8]>, size: u128, columns: u64) -> Result<
         value.map_err(|reason| format!("row {row}, column {column} {reason}"))
     };
     (0..).zip(numbers).map(value).collect()
-}
-
-/// Whether the product of a .npy header's sizes overflows, which its reader does not ask.
-fn sizes_overflow(bytes: &[u8]) -> bool {
-    const KEY: &[u8] = b"'shape':";
-    let Some(start) = bytes.windows(KEY.len()).position(|part| part == KEY) else { return false };
-    let sizes = bytes[start + KEY.len()..].split(|&byte| byte == b')').next().unwrap_or(&[]);
-    let sizes = String::from_utf8_lossy(sizes);
-    let mut sizes = sizes.split([' ', '(', ',']).filter_map(|size| size.parse::<u64>().ok());
-    sizes.try_fold(1u64, |product, size| product.checked_mul(size.max(1))).is_none()
 }
 
 /// An array of numbers that were of type `C`.

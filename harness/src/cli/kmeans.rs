@@ -1,5 +1,7 @@
 //! `tilewise kmeans`: clusters the colours of a picture, or points from a file.
 
+mod streamed;
+
 use super::args::{DtypeArg, InitArg, KmeansArgs, KmeansShape};
 use super::array;
 use super::failure::Failure;
@@ -9,10 +11,12 @@ use super::setup::Setup;
 use super::single;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tilewise::Matrix;
-use tilewise::kmeans::{Fit, KMeans, Plan, Progress, Shape, With};
+use tilewise::kmeans::{Fit, KMeans, Plan, Progress, Shape, Source, With};
+use tilewise::vector::Real;
 use tilewise_harness::kmeans::{self, Error, Layout, Workload};
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::{self, Claim};
@@ -54,15 +58,19 @@ impl KmeansShape {
                 from_picture(Picture::generate(width, height, seed), "generated".into())
             }
         };
-        let points = input.rows.len();
-        if !(1..=points).contains(&self.k) {
-            let source = &input.source;
-            return Err(Failure::usage(format!(
-                "--k {}: expected 1 to {points}, the points there are ({source})",
-                self.k
-            )));
-        }
+        self.check(input.rows.len(), &input.source)?;
         Ok(input)
+    }
+
+    /// Holds k against the number of points.
+    fn check(&self, points: usize, source: &dyn Display) -> Result<(), Failure> {
+        if (1..=points).contains(&self.k) {
+            return Ok(());
+        }
+        let k = self.k;
+        Err(Failure::usage(format!(
+            "--k {k}: expected 1 to {points}, the points there are ({source})"
+        )))
     }
 }
 
@@ -88,6 +96,9 @@ fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
         centres: output::claim("--centers", args.centers.as_deref(), "npy")?,
         labels: output::claim("--labels", args.labels.as_deref(), "npy")?,
     };
+    if let Some(points) = streamed::open::<T>(args, &setup)? {
+        return streamed::run(args, &setup, claims, &points);
+    }
     let input = args.shape.read::<T>(args.common.seed)?;
     let Rows { values, columns } = input.rows;
     let shape = Shape { n: values.len() / columns, d: columns, k: args.shape.k };
@@ -97,7 +108,7 @@ fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
     let chosen = setup.choose(&shape)?;
     let how = (shape, setting.isa, chosen.recipe);
     let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
-    let fit = watched(&settings, view, &plan, (&setup, args.max_iter))
+    let fit = watched(&settings, view, &plan, (&setup, args.max_iter), |_| ())
         .map_err(|error| failure(error.into()))?;
     let fit_time = {
         let arm = Arm::new("fit", || {
@@ -121,24 +132,31 @@ fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
     line.add("inertia", json!(fit.inertia()));
     line.add("clusters", fit.clusters());
     claims.write::<T>(input.picture.as_ref(), &fit)?;
-    if fit.clusters() < shape.k {
-        let (found, k) = (fit.clusters(), shape.k);
-        output::remark(format!("only {found} of {k} clusters have points; some may be equal"));
-    }
+    remark_clusters(&fit, shape.k);
     line.print(args.common.json)
 }
 
-/// The fit, with a bar that shows itself on a terminal if it takes long.
-fn watched<T: Number>(
+fn remark_clusters<C: Real>(fit: &Fit<C>, k: usize) {
+    let found = fit.clusters();
+    if found < k {
+        output::remark(format!("only {found} of {k} clusters have points; some may be equal"));
+    }
+}
+
+/// The fit, with a bar that shows itself on a terminal if it takes long. `see` is shown every
+/// iteration.
+fn watched<'a, T: Number>(
     settings: &KMeans,
-    rows: Matrix<'_, T>,
+    points: impl Into<Source<'a, T>>,
     plan: &Plan,
     (setup, most): (&Setup, usize),
+    mut see: impl FnMut(Progress<'_, T::Centre>),
 ) -> Result<Fit<T::Centre>, tilewise::kmeans::Error> {
     const PATIENCE: Duration = Duration::from_secs(1);
     let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is fine");
     let bar = ProgressBar::new(most as u64).with_style(style);
     let mut watch = |progress: Progress<'_, T::Centre>| {
+        see(progress);
         if bar.elapsed() > PATIENCE {
             bar.set_position(progress.iteration as u64);
             let Progress { start, iteration, shift, tolerance, .. } = progress;
@@ -148,7 +166,7 @@ fn watched<T: Number>(
         }
         ControlFlow::Continue(())
     };
-    let fit = settings.fit_with(rows, With::new(plan, setup.team()).watch(&mut watch));
+    let fit = settings.fit_with(points, With::new(plan, setup.team()).watch(&mut watch));
     bar.finish_and_clear();
     fit
 }
@@ -177,6 +195,14 @@ impl Claims {
             contents.push((claim, array::of_labels(fit.labels())));
         }
         files::publish(contents).map_err(Failure::failed)
+    }
+
+    /// Writes the centres alone; whether they were asked for.
+    fn write_centres<T: Number>(self, shape: Shape, centres: &[f64]) -> Result<bool, Failure> {
+        let Some(claim) = self.centres else { return Ok(false) };
+        let bytes = array::of_reals::<T::Centre>(&[shape.k, shape.d], centres);
+        files::publish(vec![(claim, bytes)]).map_err(Failure::failed)?;
+        Ok(true)
     }
 }
 

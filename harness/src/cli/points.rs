@@ -68,6 +68,11 @@ impl Number for u8 {
     }
 }
 
+/// Whether a file's ending says that it is an array.
+pub(super) fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "npy")
+}
+
 /// Reads a file by its ending.
 pub(super) fn read<T: Number>(path: &Path) -> Result<Rows<T>, Failure> {
     let wrong = |reason: String| Failure::failed(format!("{}: {reason}", path.display()));

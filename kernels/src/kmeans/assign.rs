@@ -2,8 +2,8 @@
 
 use super::centres::Ready;
 use super::exact;
+use super::held::Held;
 use super::recipe::Form;
-use super::source::Source;
 use crate::points::{BLOCK, Element};
 use crate::vector::Vocabulary;
 use core::ops::Range;
@@ -38,7 +38,7 @@ pub(super) type Nearest<V> = fn(V, Staged<'_>, &Ready<'_>, &mut [u32; BLOCK]) ->
 #[inline(always)]
 pub(super) fn label<V: Vocabulary, T: Element>(
     (token, form, nearest): (V, Form, Nearest<V>),
-    source: Source<'_, T>,
+    held: Held<'_, T>,
     ready: &Ready<'_>,
     (blocks, labels): (Range<usize>, &mut [u32]),
     desk: &mut Desk<'_, T>,
@@ -46,15 +46,15 @@ pub(super) fn label<V: Vocabulary, T: Element>(
     let mut bad = None;
     for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
         match form {
-            Form::Lanes => source.stage_columns(block, ready.offset, desk.staged),
-            Form::Tile => source.stage_rows(block, ready.offset, desk.staged),
+            Form::Lanes => held.stage_columns(block, ready.offset, desk.staged),
+            Form::Tile => held.stage_rows(block, ready.offset, desk.staged),
         }
         let mut found = [0; BLOCK];
         let staged = Staged { values: desk.staged, points: out.len(), room: desk.room };
         let unsure = nearest(token, staged, ready, &mut found);
         let unsure = unsure & (u64::MAX >> (BLOCK - out.len()));
         if unsure != 0 {
-            let odd = settle(source, ready, block * BLOCK, unsure, &mut found, desk.space);
+            let odd = settle(held, ready, block * BLOCK, unsure, &mut found, desk.space);
             bad = bad.or(odd);
         }
         match out.first_chunk_mut() {
@@ -69,7 +69,7 @@ pub(super) fn label<V: Vocabulary, T: Element>(
 /// not finite: those are never certain, for their gap is not finite either.
 #[inline(always)]
 fn settle<T: Element>(
-    source: Source<'_, T>,
+    held: Held<'_, T>,
     ready: &Ready<'_>,
     first: usize,
     mut unsure: u64,
@@ -80,7 +80,7 @@ fn settle<T: Element>(
     while unsure != 0 {
         let lane = unsure.trailing_zeros() as usize;
         unsure &= unsure - 1;
-        let point = source.point(first + lane, space);
+        let point = held.point(first + lane, space);
         if point.iter().all(|&x| x.into().is_finite()) {
             labels[lane] = exact::nearest(point, ready, labels[lane]);
         } else {

@@ -28,10 +28,11 @@ pub(super) struct Distinct<T> {
 }
 
 impl<T: Element> Distinct<T> {
-    /// Nothing where points are not bytes, weigh something, or are mostly different.
+    /// Nothing where points are not bytes, not in memory, weigh something, or are mostly different.
     pub(super) fn find(source: Source<'_, T>, weights: Option<&[f64]>) -> Option<Self> {
         let (n, d) = (source.n(), source.d());
         let suits = size_of::<T>() == 1 && d <= BYTES && (LEAST..1 << 31).contains(&n);
+        let held = source.held()?;
         if !suits || weights.is_some() {
             return None;
         }
@@ -45,7 +46,7 @@ impl<T: Element> Distinct<T> {
         found.of.try_reserve_exact(n).ok()?;
         let mut space = vec![T::default(); d];
         for point in 0..n {
-            let features = source.point(point, &mut space);
+            let features = held.point(point, &mut space);
             let mut key = [0; BYTES];
             key[..d].copy_from_slice(bytemuck::cast_slice(features));
             let key = u64::from_le_bytes(key);

@@ -3,9 +3,9 @@
 
 use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
+use super::held::Held;
 use super::look::{self, Look, Seen};
 use super::recipe::Form;
-use super::source::Source;
 use super::update::{self, Leaf};
 use super::{Error, Recipe, exact, seed, table};
 use crate::Isa;
@@ -22,14 +22,14 @@ pub(super) trait Loops<T>: Send + Sync {
     /// is not finite, if there is one, and then the labels mean nothing.
     fn label(
         &self,
-        source: Source<'_, T>,
+        held: Held<'_, T>,
         ready: &Ready<'_>,
         labelled: (Range<usize>, &mut [u32]),
         desk: &mut Desk<'_, T>,
     ) -> Option<usize>;
 
     /// Adds labelled points to the sums of their labels.
-    fn add(&self, source: Source<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]);
+    fn add(&self, held: Held<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]);
 
     /// Lowers the closest distances of a block of points to those from `centre`.
     fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]);
@@ -103,7 +103,7 @@ impl<V: Vocabulary> Engine for On<V> {}
 impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
     fn label(
         &self,
-        source: Source<'_, T>,
+        held: Held<'_, T>,
         ready: &Ready<'_>,
         labelled: (Range<usize>, &mut [u32]),
         desk: &mut Desk<'_, T>,
@@ -112,15 +112,15 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
             #[inline(always)]
             || {
                 let how = (self.token, self.form, self.nearest);
-                assign::label(how, source, ready, labelled, desk)
+                assign::label(how, held, ready, labelled, desk)
             },
         )
     }
 
-    fn add(&self, source: Source<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]) {
+    fn add(&self, held: Held<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]) {
         self.token.run(
             #[inline(always)]
-            || update::add(source, leaf, space, runs),
+            || update::add(held, leaf, space, runs),
         );
     }
 

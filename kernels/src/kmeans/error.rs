@@ -1,5 +1,6 @@
 //! What can be wrong with a K-Means call.
 
+use super::chunks::ReadError;
 use super::recipe::{Form, Tile};
 use crate::Isa;
 use crate::buffer::OutOfMemory;
@@ -123,6 +124,9 @@ pub enum Error {
     /// A recipe for nobody.
     #[error("recipe: threads = 0; use at least 1")]
     NoThreads,
+    /// Points that are not in memory could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Scratch made for something else.
     #[error("the scratch was made by a plan of another shape, form or tile; make it with this one")]
     Scratch,

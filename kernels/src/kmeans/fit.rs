@@ -138,7 +138,7 @@ impl KMeans {
     /// [`Error::TooFewWeighted`] for weights, [`Error::Centres`] for given centres that are not
     /// finite; [`Error::Draw`] and [`Error::TooFewDraws`]; [`Error::Shape`] and
     /// [`Error::TooManyPoints`] where plan, weights or given centres do not go with the points;
-    /// [`Error::OutOfMemory`].
+    /// [`Error::Read`] from [`Chunks`](super::Chunks); [`Error::OutOfMemory`].
     pub fn fit_with<'a, T: Element>(
         &self,
         points: impl Into<Source<'a, T>>,
@@ -150,7 +150,7 @@ impl KMeans {
         self.check(task.shape())?;
         let mut seeded = Seeded::new(self.seed);
         let draws = draws.unwrap_or(&mut seeded);
-        let tolerance = tolerance(&task, self.tol);
+        let tolerance = tolerance(&task, self.tol)?;
         // It costs about as much as two iterations over all points.
         let distinct = if self.max_iter > 4 { Distinct::find(task.source, weights) } else { None };
         let mut lloyd = Lloyd::new(task, distinct.as_ref())?;
@@ -201,7 +201,7 @@ impl KMeans {
         }
         let labels = lloyd.labels();
         Ok(Fit {
-            inertia: lloyd.inertia(&labels),
+            inertia: lloyd.inertia(&labels)?,
             centres: Centres::of(self.k, d, lloyd.centres.clone()),
             labels,
             iterations: ended.iterations,
@@ -242,7 +242,7 @@ impl KMeans {
         let mut centres = Vec::with_capacity(self.k * task.source.d());
         let mut space = vec![T::default(); task.source.d()];
         for point in self.choose(task, draws)? {
-            let features = task.source.point(point, &mut space);
+            let features = task.source.point(point, &mut space)?;
             centres.extend(features.iter().map(|&x| T::Centre::from_f64(x.into())));
         }
         Ok(centres)

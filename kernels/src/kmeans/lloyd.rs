@@ -1,9 +1,11 @@
 //! Lloyd's iteration: label all points, move each centre to the mean of its points, again.
 
 use super::distinct::Distinct;
+use super::held::Piece;
 use super::plan::Scratch;
 use super::reference::squared_distance;
 use super::relocate::relocate;
+use super::source::attempt;
 use super::task::Task;
 use super::update::{Leaf, Sums, over_leaves};
 use super::{Error, Shape};
@@ -12,7 +14,7 @@ use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
 use crate::vector::Real;
 use alloc::{vec, vec::Vec};
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Blocks labelled before they are summed: the points of both passes stay in the cache.
@@ -86,7 +88,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
         while ended.iterations < most {
             ended.iterations += 1;
             let changed = self.label()?;
-            let (moved, shift) = self.move_centres();
+            let (moved, shift) = self.move_centres()?;
             ended.settled = !changed && !moved;
             ended.stopped = watch(ended.iterations, shift, &self.centres).is_break();
             if !changed || ended.stopped || shift <= tolerance {
@@ -120,41 +122,43 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let (ready, desks) = self.scratch.prepare::<T, _>(centres)?;
         let (sums, labels) = (self.sums.shared(), Disjoint::new(&mut self.labels));
         let (previous, changed) = (&self.previous, AtomicBool::new(false));
-        team.run(&|member| {
-            let Some((mine, mut desk)) = desks.share::<T>(member, leaves) else {
-                return;
+        attempt(team, &|member| {
+            let Some((mut mine, mut desk)) = desks.share::<T>(member, leaves) else {
+                return Ok(());
             };
-            for leaf in mine {
+            let mut piece = |Piece { held, blocks, points }: Piece<'_, T>, runs: &mut [f64]| {
+                #[allow(unsafe_code, reason = "disjoint output views")]
+                // SAFETY: every leaf is one member's, and leaves share no points.
+                let labels = unsafe { labels.part(points.clone()) };
+                loops.label(held, &ready, (blocks.clone(), labels), &mut desk);
+                if *labels != previous[points.clone()] {
+                    changed.store(true, Relaxed);
+                }
+                let weights = weights.map(|weights| &weights[points]);
+                loops.add(held, &Leaf { blocks, labels, weights }, desk.space, runs);
+            };
+            mine.try_for_each(|leaf| {
                 sums.leaf((member.index(), leaf), |runs| {
-                    let end = source.blocks().min((leaf + 1) * each);
-                    for first in (leaf * each..end).step_by(PIECE) {
-                        let blocks = first..end.min(first + PIECE);
-                        let range = blocks.start * BLOCK..source.n().min(blocks.end * BLOCK);
-                        #[allow(unsafe_code, reason = "disjoint output views")]
-                        // SAFETY: every leaf is one member's, and leaves share no points.
-                        let labels = unsafe { labels.part(range.clone()) };
-                        loops.label(source, &ready, (blocks.clone(), labels), &mut desk);
-                        if *labels != previous[range.clone()] {
-                            changed.store(true, Relaxed);
-                        }
-                        let weights = weights.map(|weights| &weights[range]);
-                        loops.add(source, &Leaf { blocks, labels, weights }, desk.space, runs);
-                    }
-                });
-            }
-        });
+                    let blocks = leaf * each..source.blocks().min((leaf + 1) * each);
+                    source.each(blocks, |all| {
+                        all.parts(PIECE).for_each(|part| piece(part, runs));
+                        Ok(())
+                    })
+                })
+            })
+        })?;
         Ok(changed.into_inner())
     }
 
     /// Moves each centre to the mean of its points; whether one moved, and the sum of squared
     /// shifts.
-    fn move_centres(&mut self) -> (bool, f64) {
+    fn move_centres(&mut self) -> Result<(bool, f64), Error> {
         let Shape { d, k, .. } = self.task.shape();
         let (whole, of, labels) = (&self.whole, self.of, &self.labels);
         let sums = self.sums.total(whole.team);
         let old = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
         let label = |point: usize| labels[of.map_or(point, |of| of[point] as usize)];
-        relocate(whole, &label, old, sums);
+        relocate(whole, &label, old, sums)?;
         let weight = |label: usize| sums[label * (d + 1) + d];
         // The first of the heaviest, where a centre that is still without points is put.
         let heavier = |best, label| if weight(label) > weight(best) { label } else { best };
@@ -171,41 +175,41 @@ impl<'a, T: Element> Lloyd<'a, T> {
                 *centre = mean;
             }
         }
-        (any, shift)
+        Ok((any, shift))
     }
 
     /// The sum of squared distances of the points to the centres of their labels, each times the
     /// weight of its point.
-    pub(super) fn inertia(&self, labels: &[u32]) -> f64 {
+    pub(super) fn inertia(&self, labels: &[u32]) -> Result<f64, Error> {
         let Task { source, team, .. } = self.whole;
         let (k, d) = (self.task.shape().k, source.d());
         let centres = self.centres();
-        let of_leaf = |leaf: &mut [f64], blocks: Range<usize>| {
+        let of_leaf = |leaf: &mut [f64], piece: Piece<'_, T>| {
             let mut space = vec![T::default(); d];
-            for index in blocks.flat_map(|block| source.in_block(block)) {
-                let point = source.point(index, &mut space);
+            for (index, here) in piece.indices() {
+                let point = piece.held.point(here, &mut space);
                 let distance = squared_distance(point, centres.row(labels[index] as usize));
                 leaf[0] += distance * self.whole.weight(index);
             }
         };
-        over_leaves(source, (k, 1), team, &of_leaf)[0]
+        Ok(over_leaves(source, (k, 1), team, &of_leaf)?[0])
     }
 }
 
 /// `factor` times the mean of the features' variances, weights aside: the shift that counts as
 /// none.
-pub(super) fn tolerance<T: Element>(task: &Task<'_, T>, factor: f64) -> f64 {
+pub(super) fn tolerance<T: Element>(task: &Task<'_, T>, factor: f64) -> Result<f64, Error> {
     let Shape { n, d, k } = task.shape();
     if factor == 0.0 {
-        return 0.0;
+        return Ok(0.0);
     }
     let (source, n) = (task.source, n as f64);
     let sums = |of: &(dyn Fn(usize, f64) -> f64 + Sync)| {
-        over_leaves(source, (k, d), task.team, &|leaf, blocks| {
+        over_leaves(source, (k, d), task.team, &|leaf, Piece { held, blocks, .. }| {
             let mut space = vec![T::default(); d * BLOCK];
             for block in blocks {
-                let lanes = source.in_block(block).len();
-                let columns = source.columns(block, &mut space).chunks_exact(BLOCK);
+                let lanes = held.in_block(block).len();
+                let columns = held.columns(block, &mut space).chunks_exact(BLOCK);
                 for (feature, column) in columns.enumerate() {
                     leaf[feature] +=
                         column[..lanes].iter().map(|&x| of(feature, x.into())).sum::<f64>();
@@ -213,7 +217,7 @@ pub(super) fn tolerance<T: Element>(task: &Task<'_, T>, factor: f64) -> f64 {
             }
         })
     };
-    let means: Vec<f64> = sums(&|_, x| x).into_iter().map(|sum| sum / n).collect();
-    let squares = sums(&|feature, x| (x - means[feature]) * (x - means[feature]));
-    factor * squares.into_iter().map(|sum| sum / n).sum::<f64>() / d as f64
+    let means: Vec<f64> = sums(&|_, x| x)?.into_iter().map(|sum| sum / n).collect();
+    let squares = sums(&|feature, x| (x - means[feature]) * (x - means[feature]))?;
+    Ok(factor * squares.into_iter().map(|sum| sum / n).sum::<f64>() / d as f64)
 }

@@ -2,9 +2,9 @@
 //! found what each candidate for the next would leave.
 
 use super::exact::sums;
+use super::held::Held;
 use super::reference::squared_distance;
 use super::screen::{Panels, limit, screen};
-use super::source::Source;
 use crate::points::{BLOCK, Element};
 use alloc::{vec, vec::Vec};
 use pulp::Simd;
@@ -44,8 +44,8 @@ impl Candidates {
 
 /// A block of points, and what is known of them.
 pub(super) struct Look<'a, T> {
-    pub(super) source: Source<'a, T>,
-    /// Which block.
+    pub(super) held: Held<'a, T>,
+    /// Which of its blocks.
     pub(super) block: usize,
     /// What is taken from features that `f32` does not hold; else zeros.
     pub(super) offset: &'a [f64],
@@ -85,13 +85,13 @@ pub(super) struct Seen {
 /// See [`Look`] and [`Seen`].
 #[inline(always)]
 pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
-    let Look { source, block, offset, newest, candidates, closest, limits, squares, .. } = look;
+    let Look { held, block, offset, newest, candidates, closest, limits, squares, .. } = look;
     let (weights, Desk { space, staged, least }) = (look.weights, look.desk);
-    let (first, d) = (block * BLOCK, source.d());
+    let (first, d) = (block * BLOCK, held.d());
     let square = |lane: usize| squares.map_or(0.0, |squares| squares[lane]);
     if let Some((centre, nearer)) = newest {
         for lane in ones(nearer) {
-            let distance = squared_distance(source.point(first + lane, space), centre);
+            let distance = squared_distance(held.point(first + lane, space), centre);
             if distance < closest[lane] {
                 closest[lane] = distance;
                 limits[lane] = limit(distance, square(lane), d);
@@ -101,12 +101,12 @@ pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
     let mut seen = Seen { potentials: [0.0; CANDIDATES], nearer: [0; CANDIDATES] };
     let count = candidates.features.len();
     let mut near = [0; CANDIDATES];
-    let points = source.in_block(block).len();
-    let rows = rows(source, block, offset, staged);
+    let points = held.in_block(block).len();
+    let rows = rows(held, block, offset, staged);
     screen(simd, (rows.0, rows.1, points), &candidates.fast, limits, &mut near[..count]);
     seen.potentials.fill(total(closest, weights));
     for lane in ones(near[..count].iter().fold(0, |all, near| all | near)) {
-        let point = source.point(first + lane, space);
+        let point = held.point(first + lane, space);
         for (panel, exact) in candidates.exact.chunks_exact(d).enumerate() {
             let sums = sums(point, exact, f64::INFINITY).unwrap_or([f64::INFINITY; EXACT]);
             for (index, sum) in (panel * EXACT..count).zip(sums) {
@@ -131,19 +131,19 @@ pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
 /// The rows of a block in `f32` and how far they are apart: where they lie, or staged.
 #[inline(always)]
 fn rows<'b, T: Element>(
-    source: Source<'b, T>,
+    held: Held<'b, T>,
     block: usize,
     offset: &[f64],
     staged: &'b mut [f32],
 ) -> (&'b [f32], usize) {
-    if let Source::Rows(rows) = source {
+    if let Held::Rows(rows) = held {
         let here = &rows.data()[block * BLOCK * rows.stride()..];
         if T::NAME == <f32 as Element>::NAME {
             return (bytemuck::cast_slice(here), rows.stride());
         }
     }
-    source.stage_rows(block, offset, staged);
-    (staged, source.d() + 1)
+    held.stage_rows(block, offset, staged);
+    (staged, held.d() + 1)
 }
 
 /// The places of the bits that are set.

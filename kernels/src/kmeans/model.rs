@@ -104,7 +104,7 @@ impl<C: Real> Centres<C> {
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of features, [`Error::Points`] for a NaN or an
-    /// infinity, [`Error::OutOfMemory`].
+    /// infinity, [`Error::Read`], [`Error::OutOfMemory`].
     pub fn predict<'a, T: Element>(
         &self,
         points: impl Into<Source<'a, T>>,

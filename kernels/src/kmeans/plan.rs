@@ -4,16 +4,15 @@ use super::assign::Desk;
 use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
 use super::reference::squared_distance;
-use super::source::Source;
+use super::source::{Source, attempt};
 use super::{Error, Form, Recipe, tile};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
-use crate::points::{BLOCK, Element, NotFinite};
+use crate::points::{BLOCK, Element};
 use crate::vector::Real;
 use crate::{Isa, Matrix, Member, Team};
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How large a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,7 +126,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::TooManyPoints`], [`Error::Centres`], [`Error::Scratch`], and
-    /// [`Error::Points`], after which the labels mean nothing.
+    /// [`Error::Points`] or [`Error::Read`], after which the labels mean nothing.
     pub fn assign<'a, T: Element, C: Real>(
         &self,
         points: impl Into<Source<'a, T>>,
@@ -143,7 +142,7 @@ impl Plan {
 }
 
 /// Some points and some centres.
-pub(super) struct Job<'a, T, C> {
+pub(super) struct Job<'a, T: Element, C> {
     pub(super) plan: &'a Plan,
     pub(super) source: Source<'a, T>,
     pub(super) centres: Matrix<'a, C>,
@@ -164,29 +163,32 @@ impl<T: Element, C: Real> Job<'_, T, C> {
         let loops = self.plan.engine.over::<T>();
         let labels = Disjoint::new(labels);
         let distances = distances.map(Disjoint::new);
-        let bad = AtomicUsize::new(usize::MAX);
-        team.run(&|member| {
+        attempt(team, &|member| {
             let Some((blocks, mut desk)) = desks.share::<T>(member, self.source.blocks()) else {
-                return;
+                return Ok(());
             };
-            let points = blocks.start * BLOCK..n.min(blocks.end * BLOCK);
-            #[allow(unsafe_code, reason = "disjoint output views")]
-            // SAFETY: members' shares of the blocks do not overlap, so nor do their points.
-            let labels = unsafe { labels.part(points.clone()) };
-            let odd = loops.label(self.source, &ready, (blocks, labels), &mut desk);
-            if let Some(point) = odd {
-                bad.fetch_min(point, Relaxed);
-            } else if let Some(distances) = &distances {
+            self.source.each(blocks, |piece| {
+                let (held, points) = (piece.held, piece.points.clone());
                 #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: as for the labels.
-                let distances = unsafe { distances.part(points.clone()) };
-                for ((point, label), to) in points.zip(labels).zip(distances) {
-                    let point = self.source.point(point, desk.space);
-                    *to = squared_distance(point, self.centres.row(*label as usize));
+                // SAFETY: members' shares of the blocks do not overlap, so nor do their points.
+                let labels = unsafe { labels.part(points.clone()) };
+                let odd = loops.label(held, &ready, (piece.blocks.clone(), labels), &mut desk);
+                if odd.is_some() {
+                    return piece.check_finite();
                 }
-            }
-        });
-        self.refuse(bad.into_inner())
+                if let Some(distances) = &distances {
+                    #[allow(unsafe_code, reason = "disjoint output views")]
+                    // SAFETY: as for the labels.
+                    let distances = unsafe { distances.part(points) };
+                    let points = piece.indices().zip(labels).zip(distances);
+                    for (((_, here), label), to) in points {
+                        let point = held.point(here, desk.space);
+                        *to = squared_distance(point, self.centres.row(*label as usize));
+                    }
+                }
+                Ok(())
+            })
+        })
     }
 
     /// The distances of all points to all centres, a row for each point.
@@ -198,26 +200,26 @@ impl<T: Element, C: Real> Job<'_, T, C> {
     ) -> Result<(), Error> {
         let (n, k) = (self.source.n(), self.centres.rows());
         self.check(&[("distances", out.len(), n.saturating_mul(k))], scratch)?;
-        if let Some(bad) = self.source.not_finite() {
-            return Err(Error::Points(bad));
-        }
         let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let out = Disjoint::new(out);
-        team.run(&|member| {
-            let Some((points, desk)) = desks.share::<T>(member, n) else {
-                return;
+        attempt(team, &|member| {
+            let Some((blocks, desk)) = desks.share::<T>(member, self.source.blocks()) else {
+                return Ok(());
             };
             let mut distances = alloc::vec![0.0; k.next_multiple_of(EXACT)];
-            for point in points {
-                loops.distances(self.source.point(point, desk.space), &ready, &mut distances);
-                #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: every point is one member's.
-                let to = unsafe { out.part(point * k..(point + 1) * k) };
-                to.iter_mut().zip(&distances).for_each(|(to, from)| *to = D::from_f64(*from));
-            }
-        });
-        Ok(())
+            self.source.each(blocks, |piece| {
+                piece.check_finite()?;
+                for (point, here) in piece.indices() {
+                    loops.distances(piece.held.point(here, desk.space), &ready, &mut distances);
+                    #[allow(unsafe_code, reason = "disjoint output views")]
+                    // SAFETY: every point is one member's.
+                    let to = unsafe { out.part(point * k..(point + 1) * k) };
+                    to.iter_mut().zip(&distances).for_each(|(to, from)| *to = D::from_f64(*from));
+                }
+                Ok(())
+            })
+        })
     }
 
     fn check(
@@ -244,15 +246,6 @@ impl<T: Element, C: Real> Job<'_, T, C> {
             }
         }
         Ok(())
-    }
-
-    /// The error for a point that is not finite.
-    fn refuse(&self, bad: usize) -> Result<(), Error> {
-        let Source::Rows(rows) = self.source else {
-            return Ok(());
-        };
-        let bad = (bad < rows.rows()).then(|| NotFinite::in_row(bad, rows.row(bad))).flatten();
-        bad.map_or(Ok(()), |bad| Err(Error::Points(bad)))
     }
 }
 

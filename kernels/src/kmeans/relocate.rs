@@ -1,5 +1,6 @@
 //! What becomes of centres without points: they take the points farthest from their centres.
 
+use super::Error;
 use super::reference::squared_distance;
 use super::task::Task;
 use crate::Matrix;
@@ -16,22 +17,22 @@ pub(super) fn relocate<T: Element>(
     labels: &dyn Fn(usize) -> u32,
     centres: Matrix<'_, T::Centre>,
     sums: &mut [f64],
-) {
+) -> Result<(), Error> {
     let d = task.source.d();
     let weightless = |label: &usize| sums[label * (d + 1) + d] == 0.0;
     let empty: Vec<usize> = (0..centres.rows()).filter(weightless).collect();
     if empty.is_empty() {
-        return;
+        return Ok(());
     }
-    let far = farthest(task, labels, centres, empty.len());
+    let far = farthest(task, labels, centres, empty.len())?;
     if far.first().is_none_or(|(distance, _)| *distance == 0.0) {
-        return;
+        return Ok(());
     }
     let mut donors = Vec::new();
     let mut point = vec![T::default(); d];
     for (label, (_, index)) in empty.into_iter().zip(far) {
         let (donor, weight) = (labels(index) as usize, task.weight(index));
-        let point = task.source.point(index, &mut point);
+        let point = task.source.point(index, &mut point)?;
         for (feature, &x) in point.iter().enumerate() {
             sums[donor * (d + 1) + feature] -= x.into() * weight;
             sums[label * (d + 1) + feature] = x.into() * weight;
@@ -41,6 +42,7 @@ pub(super) fn relocate<T: Element>(
         donors.push((donor, weight));
     }
     settle(task, labels, &donors, sums);
+    Ok(())
 }
 
 /// The points farthest from their centres, as many as asked for, with their distances.
@@ -49,21 +51,26 @@ fn farthest<T: Element>(
     labels: &dyn Fn(usize) -> u32,
     centres: Matrix<'_, T::Centre>,
     count: usize,
-) -> Vec<(f64, usize)> {
+) -> Result<Vec<(f64, usize)>, Error> {
     let mut space = vec![T::default(); task.source.d()];
-    let mut distance = |index: usize| {
-        let point = task.source.point(index, &mut space);
-        squared_distance(point, centres.row(labels(index) as usize))
-    };
-    let mut far: Vec<(f64, usize)> =
-        (0..task.source.n()).map(|index| (distance(index), index)).collect();
     let farther = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-    if count < far.len() {
-        far.select_nth_unstable_by(count, farther);
-    }
-    far.truncate(count);
+    let keep = |far: &mut Vec<(f64, usize)>| {
+        if count < far.len() {
+            far.select_nth_unstable_by(count, farther);
+        }
+        far.truncate(count);
+    };
+    let mut far = Vec::new();
+    task.source.each(0..task.source.blocks(), |piece| {
+        far.extend(piece.indices().map(|(index, here)| {
+            let point = piece.held.point(here, &mut space);
+            (squared_distance(point, centres.row(labels(index) as usize)), index)
+        }));
+        keep(&mut far);
+        Ok(())
+    })?;
     far.sort_unstable_by(farther);
-    far
+    Ok(far)
 }
 
 /// Weights do not always subtract to nothing: a label that has given all its points away has no

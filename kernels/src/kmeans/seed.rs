@@ -9,8 +9,10 @@
 use super::Error;
 use super::draws::Draws;
 use super::engine::Loops;
+use super::held::{Held, Piece};
 use super::look::{Candidates, Desk, Look};
 use super::reference::squared_distance;
+use super::source::attempt;
 use super::task::Task;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
@@ -28,7 +30,7 @@ pub(super) fn plus_plus<T: Element>(
     let mut search = Search::new(task, trials, first)?;
     let (mut chosen, mut candidates, mut best) = (Vec::with_capacity(k), vec![first], 0);
     while chosen.len() < k {
-        search.look(chosen.last().map(|point| (*point, best)), &candidates);
+        search.look(chosen.last().map(|point| (*point, best)), &candidates)?;
         best = search.least(candidates.len());
         chosen.push(candidates[best]);
         if chosen.len() < k {
@@ -37,7 +39,7 @@ pub(super) fn plus_plus<T: Element>(
             let draws: Result<Vec<f64>, Error> = (0..trials).map(|_| draw(draws)).collect();
             let found =
                 draws?.into_iter().map(|draw| search.find(candidates[best], best, draw * total));
-            candidates = found.collect();
+            candidates = found.collect::<Result<_, _>>()?;
         }
     }
     Ok(chosen)
@@ -115,7 +117,7 @@ fn by_weight<T: Element>(task: &Task<'_, T>, draw: f64) -> usize {
 }
 
 /// What is known of the points while centres are chosen.
-struct Search<'a, T> {
+struct Search<'a, T: Element> {
     task: &'a Task<'a, T>,
     loops: &'a dyn Loops<T>,
     /// Squared distances from the nearest centre but the newest; 0 behind the last point.
@@ -168,27 +170,47 @@ impl<'a, T: Element> Search<'a, T> {
             least: Buffer::zeroed(members.saturating_mul(trials * BLOCK))?,
         };
         if rounded {
-            search.offset = search.features(first);
-            let mut space = vec![T::default(); d];
-            for (point, square) in search.squares[..n].iter_mut().enumerate() {
-                *square = squared_distance(task.source.point(point, &mut space), &search.offset);
-            }
+            search.offset = search.features(first)?;
+            search.square()?;
         }
         Ok(search)
     }
 
+    /// Finds the squares of all points less the offset.
+    fn square(&mut self) -> Result<(), Error> {
+        let Task { source, team, .. } = *self.task;
+        let (squares, offset) = (Disjoint::new(&mut self.squares), &self.offset);
+        attempt(team, &|member| {
+            let mut space = vec![T::default(); source.d()];
+            source.each(member.share(source.blocks()), |piece| {
+                #[allow(unsafe_code, reason = "disjoint output views")]
+                // SAFETY: every block is one member's.
+                let squares = unsafe { squares.part(piece.points.clone()) };
+                for ((_, here), square) in piece.indices().zip(squares) {
+                    *square = squared_distance(piece.held.point(here, &mut space), offset);
+                }
+                Ok(())
+            })
+        })
+    }
+
     /// The features of a point.
-    fn features(&self, point: usize) -> Vec<f64> {
+    fn features(&self, point: usize) -> Result<Vec<f64>, Error> {
         let mut space = vec![T::default(); self.task.source.d()];
-        self.task.source.point(point, &mut space).iter().map(|&x| x.into()).collect()
+        let point = self.task.source.point(point, &mut space)?;
+        Ok(point.iter().map(|&x| x.into()).collect())
     }
 
     /// One look at all points: brings the closest distances up to date with the point chosen
     /// last and which candidate it was, and finds what each of these candidates would leave.
-    fn look(&mut self, newest: Option<(usize, usize)>, candidates: &[usize]) {
-        let newest = newest.map(|(point, candidate)| (self.features(point), candidate));
-        let features = candidates.iter().map(|candidate| self.features(*candidate)).collect();
+    fn look(&mut self, newest: Option<(usize, usize)>, candidates: &[usize]) -> Result<(), Error> {
+        let newest = match newest {
+            Some((point, candidate)) => Some((self.features(point)?, candidate)),
+            None => None,
+        };
+        let features = candidates.iter().map(|candidate| self.features(*candidate));
         let (source, loops) = (self.task.source, self.loops);
+        let features = features.collect::<Result<_, _>>()?;
         let candidates = Candidates::new(features, &self.offset, loops.lanes());
         let (blocks, count, d) = (source.blocks(), candidates.features.len(), source.d());
         let (space, staged) = (d * BLOCK, (d + 1) * BLOCK);
@@ -200,7 +222,7 @@ impl<'a, T: Element> Search<'a, T> {
         let stages = Disjoint::new(&mut self.staged);
         let leasts = Disjoint::new(&mut self.least);
         let offset = &self.offset;
-        self.task.team.run(&|member| {
+        attempt(self.task.team, &|member| {
             let own = |len: usize| member.index() * len..(member.index() + 1) * len;
             #[allow(unsafe_code, reason = "disjoint output views")]
             // SAFETY: every member has a part of its own.
@@ -211,7 +233,7 @@ impl<'a, T: Element> Search<'a, T> {
                     leasts.part(own(trials * BLOCK)),
                 )
             };
-            for block in member.share(blocks) {
+            let mut look = |held: Held<'_, T>, (block, here): (usize, usize)| {
                 let lanes = block * BLOCK..(block + 1) * BLOCK;
                 #[allow(unsafe_code, reason = "disjoint output views")]
                 // SAFETY: every block is one member's, of each candidate.
@@ -223,8 +245,8 @@ impl<'a, T: Element> Search<'a, T> {
                 };
                 let newest = newest.as_ref().map(|(centre, index)| (&centre[..], *of(*index).0));
                 let seen = loops.look(Look {
-                    source,
-                    block,
+                    held,
+                    block: here,
                     offset,
                     newest,
                     candidates: &candidates,
@@ -238,8 +260,13 @@ impl<'a, T: Element> Search<'a, T> {
                     let (nearer, potential) = of(index);
                     (*nearer, *potential) = (seen.nearer[index], seen.potentials[index]);
                 }
-            }
-        });
+            };
+            source.each(member.share(blocks), |Piece { held, blocks, points }| {
+                let of_all = points.start / BLOCK..;
+                of_all.zip(blocks).for_each(|block| look(held, block));
+                Ok(())
+            })
+        })
     }
 
     /// What a candidate would leave, block by block.
@@ -262,7 +289,7 @@ impl<'a, T: Element> Search<'a, T> {
 
     /// The first point at which the running sum of weighted distances from the nearest centre,
     /// point `centre` being the newest and candidate `best` just now, reaches `target`.
-    fn find(&self, centre: usize, best: usize, target: f64) -> usize {
+    fn find(&self, centre: usize, best: usize, target: f64) -> Result<usize, Error> {
         let (mut before, mut block, shares) = (0.0, 0, self.shares(best));
         while block + 1 < shares.len() && before + shares[block] < target {
             before += shares[block];
@@ -271,9 +298,13 @@ impl<'a, T: Element> Search<'a, T> {
         let lanes = block * BLOCK..(block + 1) * BLOCK;
         let mut closest = *self.closest[lanes.clone()].first_chunk().expect("a whole block");
         let mut space = vec![T::default(); self.task.source.d() * BLOCK];
-        let columns = self.task.source.columns(block, &mut space);
-        self.loops.lower(columns, &self.features(centre), &mut closest);
-        let here = self.task.source.in_block(block);
+        let centre = self.features(centre)?;
+        self.task.source.each(block..block + 1, |Piece { held, blocks, .. }| {
+            let columns = held.columns(blocks.start, &mut space);
+            self.loops.lower(columns, &centre, &mut closest);
+            Ok(())
+        })?;
+        let here = lanes.start..self.task.source.n().min(lanes.end);
         let mut last = here.start;
         for (lane, index) in here.enumerate() {
             let share = closest[lane] * self.task.weight(index);
@@ -282,11 +313,11 @@ impl<'a, T: Element> Search<'a, T> {
                 last = index;
             }
             if before >= target {
-                return index;
+                return Ok(index);
             }
         }
         // Rounding left the sum just short of the target: the last point with a chance.
-        last
+        Ok(last)
     }
 }
 

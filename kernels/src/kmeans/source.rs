@@ -1,30 +1,45 @@
-//! Where a kernel gets its points from: blocks, or rows that are turned into blocks on the way.
+//! Where points come from: memory, in blocks or rows, or a reader that has them part by part.
 
-use crate::Matrix;
-use crate::points::{BLOCK, Element, NotFinite, Points};
-use alloc::vec;
+use super::Error;
+use super::chunks::Chunks;
+use super::held::{Held, Piece};
+use crate::points::{BLOCK, Element, Points};
+use crate::{Matrix, Member, Team};
+use core::hint::spin_loop;
 use core::ops::Range;
+use core::slice;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Points in either layout, borrowed. Wherever one is asked for, a `&Points` or a `Matrix` of
-/// rows with any row stride will do; neither is copied as a whole.
+use crate::matrix::Disjoint;
+
+/// Points, borrowed. Wherever one is asked for, a `&Points`, a `Matrix` of rows with any row
+/// stride or [`Chunks`] will do; none is copied as a whole. A file mapped into memory is rows.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Source<'a, T> {
+pub enum Source<'a, T: Element> {
     /// Blocks: nothing to turn, and known to be finite.
     Blocks(&'a Points<T>),
     /// Rows, a point each.
     Rows(Matrix<'a, T>),
+    /// Rows that are read part by part.
+    Chunks(Chunks<'a, T>),
 }
 
-impl<'a, T> From<&'a Points<T>> for Source<'a, T> {
+impl<'a, T: Element> From<&'a Points<T>> for Source<'a, T> {
     fn from(points: &'a Points<T>) -> Self {
         Source::Blocks(points)
     }
 }
 
-impl<'a, T> From<Matrix<'a, T>> for Source<'a, T> {
+impl<'a, T: Element> From<Matrix<'a, T>> for Source<'a, T> {
     fn from(rows: Matrix<'a, T>) -> Self {
         Source::Rows(rows)
+    }
+}
+
+impl<'a, T: Element> From<Chunks<'a, T>> for Source<'a, T> {
+    fn from(chunks: Chunks<'a, T>) -> Self {
+        Source::Chunks(chunks)
     }
 }
 
@@ -34,6 +49,7 @@ impl<'a, T: Element> Source<'a, T> {
         match self {
             Source::Blocks(points) => points.n(),
             Source::Rows(rows) => rows.rows(),
+            Source::Chunks(chunks) => chunks.n(),
         }
     }
 
@@ -42,6 +58,7 @@ impl<'a, T: Element> Source<'a, T> {
         match self {
             Source::Blocks(points) => points.d(),
             Source::Rows(rows) => rows.cols(),
+            Source::Chunks(chunks) => chunks.d(),
         }
     }
 
@@ -50,193 +67,72 @@ impl<'a, T: Element> Source<'a, T> {
         self.n().div_ceil(BLOCK)
     }
 
-    /// The points of block `index`.
-    #[inline(always)]
-    pub(super) fn in_block(&self, index: usize) -> Range<usize> {
-        index * BLOCK..self.n().min((index + 1) * BLOCK)
-    }
-
-    /// The first value that is not finite. There is none in blocks.
-    pub(super) fn not_finite(&self) -> Option<NotFinite> {
-        match self {
-            Source::Blocks(_) => None,
-            Source::Rows(rows) => NotFinite::find(*rows),
+    /// All of them, if they are in memory.
+    pub(super) fn held(&self) -> Option<Held<'a, T>> {
+        match *self {
+            Source::Blocks(points) => Some(Held::Blocks(points)),
+            Source::Rows(rows) => Some(Held::Rows(rows)),
+            Source::Chunks(_) => None,
         }
     }
 
-    /// The first point with a value beyond `most`, up or down, and that value. Only `f64` can have
-    /// one of interest.
-    pub(super) fn beyond(&self, most: f64) -> Option<(usize, f64)> {
-        if size_of::<T>() < size_of::<f64>() {
-            return None;
+    /// Visits some blocks in order: at once if they are in memory, else part by part.
+    pub(super) fn each(
+        &self,
+        blocks: Range<usize>,
+        mut visit: impl FnMut(Piece<'_, T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if blocks.is_empty() {
+            return Ok(());
         }
-        let mut space = vec![T::default(); self.d()];
-        (0..self.n()).find_map(|point| {
-            let mut values = self.point(point, &mut space).iter().map(|&x| x.into());
-            values.find(|x| x.abs() > most).map(|value| (point, value))
-        })
-    }
-
-    /// Writes the points of a block, less `offset`, feature by feature. What lies behind the last
-    /// point is whatever it was.
-    #[inline(always)]
-    pub(super) fn stage_columns(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
-        match self {
-            Source::Blocks(points) => {
-                let columns = points.block(block).chunks_exact(BLOCK);
-                for ((column, o), to) in columns.zip(offset).zip(staged.chunks_exact_mut(BLOCK)) {
-                    let o = T::offset(*o);
-                    to.iter_mut().zip(column).for_each(|(to, x)| *to = x.less(o));
-                }
-            }
-            Source::Rows(rows) => {
-                let rows = rows.slice_rows(self.in_block(block));
-                turn(rows, staged, |feature| T::offset(offset[feature]), |x, o| x.less(o));
-            }
-        }
-    }
-
-    /// Writes the points of a block, less `offset`, point by point, each with a 1 behind.
-    #[inline(always)]
-    pub(super) fn stage_rows(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
-        let d = self.d();
-        match self {
-            Source::Blocks(points) => {
-                let columns = points.block(block).chunks_exact(BLOCK);
-                for (feature, (column, o)) in columns.zip(offset).enumerate() {
-                    let o = T::offset(*o);
-                    for (to, x) in staged[feature..].iter_mut().step_by(d + 1).zip(column) {
-                        *to = x.less(o);
-                    }
-                }
-            }
-            Source::Rows(rows) => {
-                for (index, to) in self.in_block(block).zip(staged.chunks_exact_mut(d + 1)) {
-                    for ((x, o), to) in rows.row(index).iter().zip(offset).zip(to) {
-                        *to = x.less(T::offset(*o));
-                    }
-                }
-            }
-        }
-        staged[d..].iter_mut().step_by(d + 1).for_each(|one| *one = 1.0);
-    }
-
-    /// The points of a block as they are, feature by feature: where they lie, or turned in
-    /// `space`. What stands behind the last point has no meaning.
-    #[inline(always)]
-    pub(super) fn columns<'b>(&self, block: usize, space: &'b mut [T]) -> &'b [T]
-    where
-        'a: 'b,
-    {
-        match self {
-            Source::Blocks(points) => points.block(block),
-            Source::Rows(rows) => {
-                let rows = rows.slice_rows(self.in_block(block));
-                turn(rows, space, |_| (), |x, ()| x);
-                &space[..rows.cols() * BLOCK]
-            }
-        }
+        let held = match self {
+            Source::Blocks(points) => Held::Blocks(points),
+            Source::Rows(rows) => Held::Rows(*rows),
+            Source::Chunks(chunks) => return chunks.each(blocks, visit),
+        };
+        let points = blocks.start * BLOCK..self.n().min(blocks.end * BLOCK);
+        visit(Piece { held, blocks, points })
     }
 
     /// One point, copied to `space` where it does not lie in one piece.
-    #[inline(always)]
-    pub(super) fn point<'b>(&self, index: usize, space: &'b mut [T]) -> &'b [T]
+    pub(super) fn point<'b>(&self, index: usize, space: &'b mut [T]) -> Result<&'b [T], Error>
     where
         'a: 'b,
     {
-        match self {
-            Source::Blocks(points) => {
-                let to = &mut space[..points.d()];
-                points.copy_point(index, to);
-                to
+        match *self {
+            Source::Blocks(points) => Ok(Held::Blocks(points).point(index, space)),
+            Source::Rows(rows) => Ok(Held::Rows(rows).point(index, space)),
+            Source::Chunks(chunks) => {
+                let to = &mut space[..chunks.d()];
+                chunks.read(index, to)?;
+                Ok(to)
             }
-            Source::Rows(rows) => rows.row(index),
         }
     }
 }
 
-/// Rows and features that are turned in registers. One million points of 16 features took 18.7 ms
-/// to label value by value, 14.9 in squares of 4, 14.8 in squares of 8, 18.0 in squares of 16.
-const SQUARE: usize = 8;
-
-/// Turns up to a block of rows into columns: `value` of every number and of what `prepare` makes
-/// of its feature.
-#[inline(always)]
-fn turn<T: Element, P: Copy, U: Copy>(
-    rows: Matrix<'_, T>,
-    staged: &mut [U],
-    prepare: impl Fn(usize) -> P,
-    value: impl Fn(T, P) -> U,
-) {
-    match rows.cols() {
-        2 => turn_short::<2, _, _, _>(rows, staged, prepare, value),
-        3 => turn_short::<3, _, _, _>(rows, staged, prepare, value),
-        4 => turn_short::<4, _, _, _>(rows, staged, prepare, value),
-        _ => turn_any(rows, staged, prepare, value),
-    }
-}
-
-/// Turns whole squares of rows and features, and the rest one by one.
-#[inline(always)]
-fn turn_any<T: Element, P: Copy, U: Copy>(
-    rows: Matrix<'_, T>,
-    staged: &mut [U],
-    prepare: impl Fn(usize) -> P,
-    value: impl Fn(T, P) -> U,
-) {
-    let wide = rows.cols() / SQUARE * SQUARE;
-    let high = rows.rows() / SQUARE * SQUARE;
-    for row in (0..high).step_by(SQUARE) {
-        // Loops, not `from_fn` and `map`: those are not always inlined.
-        let mut lines: [&[T]; SQUARE] = [&[]; SQUARE];
-        for lane in 0..SQUARE {
-            lines[lane] = rows.row(row + lane);
+/// Work of a team that may fail. Of several members' errors the first one's is given: where each
+/// has a part of the points, that is the error of the first points. Allocates nothing.
+pub(super) fn attempt(
+    team: &dyn Team,
+    work: &(dyn Fn(Member<'_>) -> Result<(), Error> + Sync),
+) -> Result<(), Error> {
+    let mut first: Option<(usize, Error)> = None;
+    let (slot, taken) = (Disjoint::new(slice::from_mut(&mut first)), AtomicBool::new(false));
+    team.run(&|member| {
+        let Err(error) = work(member) else {
+            return;
+        };
+        while taken.swap(true, Ordering::Acquire) {
+            spin_loop();
         }
-        for feature in (0..wide).step_by(SQUARE) {
-            let mut square = [[T::default(); SQUARE]; SQUARE];
-            for lane in 0..SQUARE {
-                square[lane] = *lines[lane][feature..].first_chunk().expect("a whole square");
-            }
-            for at in 0..SQUARE {
-                let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
-                let prepared = prepare(feature + at);
-                for lane in 0..SQUARE {
-                    column[lane] = value(square[lane][at], prepared);
-                }
-            }
+        #[allow(unsafe_code, reason = "disjoint output views")]
+        // SAFETY: only who has found `taken` false has a view, until it is false again.
+        let slot = unsafe { slot.part(0..1) };
+        if slot[0].as_ref().is_none_or(|(index, _)| member.index() < *index) {
+            slot[0] = Some((member.index(), error));
         }
-    }
-    for row in 0..rows.rows() {
-        let from = if row < high { wide } else { 0 };
-        let columns = staged[from * BLOCK..].chunks_exact_mut(BLOCK);
-        for ((feature, x), column) in rows.row(row).iter().enumerate().skip(from).zip(columns) {
-            column[row] = value(*x, prepare(feature));
-        }
-    }
-}
-
-/// The same for a whole block of short rows behind each other, where the compiler knows all
-/// strides and moves registers, not values.
-#[inline(always)]
-fn turn_short<const D: usize, T: Element, P: Copy, U: Copy>(
-    rows: Matrix<'_, T>,
-    staged: &mut [U],
-    prepare: impl Fn(usize) -> P,
-    value: impl Fn(T, P) -> U,
-) {
-    let (true, BLOCK) = (rows.stride() == D, rows.rows()) else {
-        return turn_any(rows, staged, prepare, value);
-    };
-    let points: &[[T; D]; BLOCK] =
-        rows.data().as_chunks().0.first_chunk().expect("a whole block of rows");
-    let prepared: [P; D] = core::array::from_fn(prepare);
-    let columns: &mut [[U; BLOCK]; D] =
-        staged.as_chunks_mut().0.first_chunk_mut().expect("as many as features");
-    // Point by point, so that each load serves all features: feature by feature, the compiler
-    // leaves the last quarter of a block to scalar code, lest it read past the end.
-    for point in 0..BLOCK {
-        for feature in 0..D {
-            columns[feature][point] = value(points[point][feature], prepared[feature]);
-        }
-    }
+        taken.store(false, Ordering::Release);
+    });
+    first.map_or(Ok(()), |(_, error)| Err(error))
 }

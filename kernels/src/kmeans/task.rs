@@ -1,14 +1,14 @@
 //! What a fit works on, and with: handed down as one.
 
 use super::plan::Plan;
-use super::source::Source;
+use super::source::{Source, attempt};
 use super::{Error, Shape};
 use crate::Team;
 use crate::points::Element;
 
 /// Points, their weights, a plan and a team.
 #[derive(Clone, Copy)]
-pub(super) struct Task<'a, T> {
+pub(super) struct Task<'a, T: Element> {
     pub(super) source: Source<'a, T>,
     /// One for each point, unless every one weighs 1.
     pub(super) weights: Option<&'a [f64]>,
@@ -56,12 +56,13 @@ impl<T: Element> Task<'_, T> {
     }
 
     fn check_values(&self) -> Result<(), Error> {
-        if let Some(bad) = self.source.not_finite() {
-            return Err(Error::Points(bad));
-        }
-        if let Some((point, value)) = self.source.beyond(MOST.0) {
-            return Err(Error::TooFar { point, value, most: MOST.0 });
-        }
+        let source = self.source;
+        attempt(self.team, &|member| {
+            source.each(member.share(source.blocks()), |piece| {
+                piece.check_finite()?;
+                piece.check_near(MOST.0)
+            })
+        })?;
         let Some(weights) = self.weights else {
             return Ok(());
         };

@@ -10,7 +10,8 @@
 //! features of one point do the same, and four times the storage would leave the cache.
 
 use super::Error;
-use super::source::Source;
+use super::held::{Held, Piece};
+use super::source::{Source, attempt};
 use crate::Team;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
@@ -139,7 +140,11 @@ pub(super) struct Leaf<'a> {
 
 impl SharedSums<'_> {
     /// Sums leaf `leaf` on the runs of member `member`, to which `fill` adds its points.
-    pub(super) fn leaf(&self, (member, leaf): (usize, usize), fill: impl FnOnce(&mut [f64])) {
+    pub(super) fn leaf(
+        &self,
+        (member, leaf): (usize, usize),
+        fill: impl FnOnce(&mut [f64]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let len = Sums::room(self.len / (self.d + 1), self.d);
         #[allow(unsafe_code, reason = "disjoint output views")]
         // SAFETY: every member has runs of its own, and every leaf is one member's.
@@ -150,30 +155,34 @@ impl SharedSums<'_> {
             )
         };
         runs.fill(0.0);
-        fill(runs);
+        fill(runs)?;
         fold(self.d, runs, out);
+        Ok(())
     }
 }
 
-/// What `sum` adds to `width` zeros for every leaf of points and its blocks, added in the tree.
+/// What `sum` adds to `width` zeros for every leaf of points, piece by piece, added in the tree.
 pub(super) fn over_leaves<T: Element>(
     source: Source<'_, T>,
     (k, width): (usize, usize),
     team: &dyn Team,
-    sum: &(dyn Fn(&mut [f64], Range<usize>) + Sync),
-) -> Vec<f64> {
+    sum: &(dyn Fn(&mut [f64], Piece<'_, T>) + Sync),
+) -> Result<Vec<f64>, Error> {
     let each = leaf_points(source.n(), k) / BLOCK;
     let leaves = source.blocks().div_ceil(each).max(1);
     let mut sums = vec![0.0; leaves * width];
     let shared = Disjoint::new(&mut sums);
-    team.run(&|member| {
-        for leaf in member.share(leaves) {
+    attempt(team, &|member| {
+        member.share(leaves).try_for_each(|leaf| {
             #[allow(unsafe_code, reason = "disjoint output views")]
             // SAFETY: every leaf is one member's.
             let out = unsafe { shared.part(leaf * width..(leaf + 1) * width) };
-            sum(out, leaf * each..source.blocks().min((leaf + 1) * each));
-        }
-    });
+            source.each(leaf * each..source.blocks().min((leaf + 1) * each), |piece| {
+                sum(out, piece);
+                Ok(())
+            })
+        })
+    })?;
     let mut apart = 1;
     while apart < leaves {
         for left in (0..leaves - apart).step_by(2 * apart) {
@@ -184,26 +193,26 @@ pub(super) fn over_leaves<T: Element>(
         apart *= 2;
     }
     sums.truncate(width);
-    sums
+    Ok(sums)
 }
 
 /// Adds the points of a leaf, or of some of its blocks, to the runs.
 #[inline(always)]
 pub(super) fn add<T: Element>(
-    source: Source<'_, T>,
+    held: Held<'_, T>,
     leaf: &Leaf<'_>,
     space: &mut [T],
     runs: &mut [f64],
 ) {
     match leaf.weights {
-        None => add_weighted(source, leaf, space, runs, |_| 1.0),
-        Some(weights) => add_weighted(source, leaf, space, runs, |point| weights[point]),
+        None => add_weighted(held, leaf, space, runs, |_| 1.0),
+        Some(weights) => add_weighted(held, leaf, space, runs, |point| weights[point]),
     }
 }
 
 #[inline(always)]
 fn add_weighted<T: Element>(
-    source: Source<'_, T>,
+    held: Held<'_, T>,
     leaf: &Leaf<'_>,
     space: &mut [T],
     runs: &mut [f64],
@@ -213,18 +222,18 @@ fn add_weighted<T: Element>(
         let first = index * BLOCK;
         let labels = &leaf.labels[first..leaf.labels.len().min(first + BLOCK)];
         let weight = |lane| weight(first + lane);
-        match (source, source.d()) {
-            (_, 1) => add_few::<T, 1, 2>(source.columns(block, space), labels, weight, runs),
-            (_, 2) => add_few::<T, 2, 4>(source.columns(block, space), labels, weight, runs),
-            (_, 3) => add_few::<T, 3, 4>(source.columns(block, space), labels, weight, runs),
-            (_, 4) => add_few::<T, 4, 8>(source.columns(block, space), labels, weight, runs),
-            (_, 5) => add_few::<T, 5, 8>(source.columns(block, space), labels, weight, runs),
-            (_, 6) => add_few::<T, 6, 8>(source.columns(block, space), labels, weight, runs),
-            (_, 7) => add_few::<T, 7, 8>(source.columns(block, space), labels, weight, runs),
-            (Source::Blocks(points), d) => {
+        match (held, held.d()) {
+            (_, 1) => add_few::<T, 1, 2>(held.columns(block, space), labels, weight, runs),
+            (_, 2) => add_few::<T, 2, 4>(held.columns(block, space), labels, weight, runs),
+            (_, 3) => add_few::<T, 3, 4>(held.columns(block, space), labels, weight, runs),
+            (_, 4) => add_few::<T, 4, 8>(held.columns(block, space), labels, weight, runs),
+            (_, 5) => add_few::<T, 5, 8>(held.columns(block, space), labels, weight, runs),
+            (_, 6) => add_few::<T, 6, 8>(held.columns(block, space), labels, weight, runs),
+            (_, 7) => add_few::<T, 7, 8>(held.columns(block, space), labels, weight, runs),
+            (Held::Blocks(points), d) => {
                 add_columns(d, points.block(block), labels, weight, runs);
             }
-            (Source::Rows(rows), d) => {
+            (Held::Rows(rows), d) => {
                 for (lane, label) in labels.iter().enumerate() {
                     let sums = &mut runs[*label as usize * (d + 1)..][..d + 1];
                     add_point(rows.row(block * BLOCK + lane), weight(lane), sums);

@@ -1,0 +1,199 @@
+//! Points that stay in their file: fitted once and labelled once, a part of the file at a time.
+
+use super::{Claims, failure, settings, watched};
+use crate::cli::args::KmeansArgs;
+use crate::cli::failure::Failure;
+use crate::cli::npy::Points;
+use crate::cli::points::{self, Number};
+use crate::cli::setup::Setup;
+use crate::cli::{interrupt, output};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde_json::{Value, json};
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+use tilewise::Matrix;
+use tilewise::kmeans::{Chunks, Error, Fit, Plan, Reader, Reason, Shape, reference};
+use tilewise::points::NotFinite;
+use tilewise_harness::report::flatten;
+use tilewise_harness::workload::{Check, Recipe};
+
+/// Bytes that each thread reads at a time, unless told how many points.
+const PART: usize = 1 << 20;
+
+/// Points whose labels are held against the reference.
+const CHECKED: usize = 4096;
+
+/// The points of `--data` where they are, if they are to stay there: asked for, or so many that
+/// they, their copies and the reference's would not leave room in memory.
+pub(super) fn open<T: Number>(
+    args: &KmeansArgs,
+    setup: &Setup,
+) -> Result<Option<Points<T>>, Failure> {
+    let Some(file) = args.shape.data.as_deref().filter(|file| points::is_npy(file)) else {
+        if args.chunk.is_some() {
+            return Err(Failure::usage("--chunk: expected --data FILE.npy, the file to read from"));
+        }
+        return Ok(None);
+    };
+    if args.chunk == Some(0) {
+        return Err(Failure::usage("--chunk 0: expected at least 1 point at a time"));
+    }
+    let large = |bytes: u64| {
+        let available = setup.machine.memory_available.known();
+        available.is_some_and(|available| bytes > available / 4)
+    };
+    if args.chunk.is_none() && !std::fs::metadata(file).is_ok_and(|file| large(file.len())) {
+        return Ok(None);
+    }
+    let wrong = |error| Failure::failed(format!("{}: {error}", file.display()));
+    Points::open(file).map(Some).map_err(wrong)
+}
+
+/// Reads for as long as nobody wants to stop.
+struct Interruptible<'a, T> {
+    points: &'a Points<T>,
+    interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<T: Number> Reader<T> for Interruptible<'_, T> {
+    fn n(&self) -> usize {
+        self.points.n()
+    }
+
+    fn d(&self) -> usize {
+        self.points.d()
+    }
+
+    fn read(&self, first: usize, rows: &mut [T]) -> Result<(), Reason> {
+        if (self.interrupted)() {
+            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+        }
+        self.points.read(first, rows)
+    }
+}
+
+/// Fits and prints. An interruption leaves the centres of the last whole iteration.
+pub(super) fn run<T: Number>(
+    args: &KmeansArgs,
+    setup: &Setup,
+    claims: Claims,
+    points: &Points<T>,
+) -> Result<(), Failure> {
+    let shape = Shape { n: points.n(), d: points.d(), k: args.shape.k };
+    let file = args.shape.data.as_deref().unwrap_or(Path::new(""));
+    args.shape.check(shape.n, &file.display())?;
+    let interrupted = interrupt::watch();
+    let reader = Interruptible { points, interrupted: &interrupted };
+    let part = args.chunk.unwrap_or((PART / (size_of::<T>() * shape.d)).max(1));
+    let chunks = Chunks::new(&reader, part);
+    let settings = settings(args, shape)?;
+    let (setting, chosen) = (setup.setting(), setup.choose(&shape)?);
+    let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
+    let start = Instant::now();
+    let mut last = None;
+    let fit = match watched(&settings, chunks, &plan, (setup, args.max_iter), |progress| {
+        last = Some((progress.iteration, flat(progress.centres)));
+    }) {
+        Ok(fit) => fit,
+        Err(error) if interrupted() => return stopped::<T>(&error, last, shape, claims),
+        Err(error) => return Err(refused(error, file)),
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let check = check(points, &fit).map_err(Failure::failed)?;
+    if !check.passed() {
+        return Err(Failure::failed("the labels are not those of the reference; none are written"));
+    }
+    let recipe = Recipe::describe(&chosen);
+    let line = json!({
+        "schema": 1,
+        "kernel": "kmeans",
+        "shape": shape,
+        "dtype": T::NAME,
+        "isa": setting.isa,
+        "threads": chosen.recipe.threads.min(setting.threads),
+        "threads_allowed": setting.threads,
+        "recipe": recipe.value,
+        "recipe_source": recipe.source,
+        "wisdom_verdict": recipe.verdict,
+        "input": file.display().to_string(),
+        "input_bytes": points.bytes(),
+        "chunk": part,
+        "fit_s": seconds,
+        "timed": "one fit, seeding and reading included: row-major points in a file in, labels out",
+        "iterations": fit.iterations(),
+        "inertia": fit.inertia(),
+        "clusters": fit.clusters(),
+        "check": {
+            "reference": check.reference,
+            "compared": check.compared,
+            "max_error": check.max_error,
+            "output_digest": check.output_digest,
+        },
+        "checked": true,
+    });
+    claims.write::<T>(None, &fit)?;
+    super::remark_clusters(&fit, shape.k);
+    print(&line, args.common.json)
+}
+
+/// What was wrong, and of a value where it stands in the file, counted as where files are read whole.
+fn refused(error: Error, file: &Path) -> Failure {
+    let reason = match error {
+        Error::Points(NotFinite { row, column, value }) => {
+            let (row, column) = (row + 1, column + 1);
+            format!("row {row}, column {column} is {value}; expected a finite number")
+        }
+        Error::Read(_) | Error::TooFar { .. } => error.to_string(),
+        other => return failure(other.into()),
+    };
+    Failure::failed(format_args!("{}: {reason}", file.display()))
+}
+
+/// What is left of a fit that was interrupted.
+fn stopped<T: Number>(
+    error: &Error,
+    last: Option<(usize, Vec<f64>)>,
+    shape: Shape,
+    claims: Claims,
+) -> Result<(), Failure> {
+    let Some((iteration, centres)) = last else {
+        return Err(Failure::failed(format!("interrupted in the first iteration: {error}")));
+    };
+    if claims.write_centres::<T>(shape, &centres)? {
+        output::remark(format_args!(
+            "--centers are those of iteration {iteration}; --init goes on"
+        ));
+    }
+    Err(Failure::Interrupted)
+}
+
+fn flat<C: tilewise::vector::Real>(centres: Matrix<'_, C>) -> Vec<f64> {
+    (0..centres.rows()).flat_map(|row| centres.row(row)).map(|&c| c.into()).collect()
+}
+
+/// Labels of points from all over the file, by the definition.
+fn check<T: Number>(points: &Points<T>, fit: &Fit<T::Centre>) -> Result<Check, Reason> {
+    let (n, d) = (points.n(), points.d());
+    let mut point = vec![T::default(); d];
+    let (mut found, mut right) = (Vec::new(), Vec::new());
+    for index in (0..n).step_by((n / CHECKED).max(1)) {
+        points.read(index, &mut point)?;
+        right.push(reference::nearest(&point, fit.centres()).0);
+        found.push(fit.labels()[index]);
+    }
+    Ok(Check::compare("nearest centre by f64 distances of some points", &found, &right, 0.0))
+}
+
+fn print(line: &Value, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::print(line);
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    for (name, value) in flatten("", line) {
+        table.add_row([name, value]);
+    }
+    output::print(table.trim_fmt())
+}

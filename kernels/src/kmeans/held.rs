@@ -1,0 +1,257 @@
+//! Points at hand: blocks, or rows that are turned into blocks on the way.
+
+use super::Error;
+use crate::Matrix;
+use crate::points::{BLOCK, Element, NotFinite, Points};
+use alloc::vec;
+use core::ops::Range;
+
+/// Points in memory, in either layout.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Held<'a, T> {
+    /// Blocks: nothing to turn, and known to be finite.
+    Blocks(&'a Points<T>),
+    /// Rows, a point each.
+    Rows(Matrix<'a, T>),
+}
+
+/// Some blocks of all points, at hand.
+#[derive(Clone, Debug)]
+pub(super) struct Piece<'a, T> {
+    pub(super) held: Held<'a, T>,
+    /// Which blocks of `held` they are.
+    pub(super) blocks: Range<usize>,
+    /// Which points of all they are.
+    pub(super) points: Range<usize>,
+}
+
+impl<'a, T: Element> Piece<'a, T> {
+    /// The same in parts of `blocks` blocks.
+    pub(super) fn parts(self, blocks: usize) -> impl Iterator<Item = Piece<'a, T>> {
+        let Piece { held, blocks: all, points } = self;
+        (all.clone()).step_by(blocks).map(move |start| {
+            let end = all.end.min(start + blocks);
+            let at = |block: usize| points.end.min(points.start + (block - all.start) * BLOCK);
+            Piece { held, blocks: start..end, points: at(start)..at(end) }
+        })
+    }
+
+    /// Its points one by one: of all, and in `held`.
+    pub(super) fn indices(&self) -> impl Iterator<Item = (usize, usize)> + use<T> {
+        self.points.clone().zip(self.blocks.start * BLOCK..)
+    }
+
+    /// Refuses what is not finite.
+    pub(super) fn check_finite(&self) -> Result<(), Error> {
+        let Held::Rows(rows) = self.held else {
+            return Ok(());
+        };
+        let start = self.blocks.start * BLOCK;
+        match NotFinite::find(rows.slice_rows(start..start + self.points.len())) {
+            None => Ok(()),
+            Some(bad) => Err(Error::Points(NotFinite { row: self.points.start + bad.row, ..bad })),
+        }
+    }
+
+    /// Refuses values beyond `most`, up or down. Only `f64` can have one of interest.
+    pub(super) fn check_near(&self, most: f64) -> Result<(), Error> {
+        if size_of::<T>() < size_of::<f64>() {
+            return Ok(());
+        }
+        let mut space = vec![T::default(); self.held.d()];
+        for (point, here) in self.indices() {
+            let mut values = self.held.point(here, &mut space).iter().map(|&x| x.into());
+            if let Some(value) = values.find(|x| x.abs() > most) {
+                return Err(Error::TooFar { point, value, most });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a, T: Element> Held<'a, T> {
+    /// How many points.
+    pub(super) fn n(&self) -> usize {
+        match self {
+            Held::Blocks(points) => points.n(),
+            Held::Rows(rows) => rows.rows(),
+        }
+    }
+
+    /// How many features a point has.
+    pub(super) fn d(&self) -> usize {
+        match self {
+            Held::Blocks(points) => points.d(),
+            Held::Rows(rows) => rows.cols(),
+        }
+    }
+
+    /// The points of block `index`.
+    #[inline(always)]
+    pub(super) fn in_block(&self, index: usize) -> Range<usize> {
+        index * BLOCK..self.n().min((index + 1) * BLOCK)
+    }
+
+    /// Writes the points of a block, less `offset`, feature by feature. What lies behind the last
+    /// point is whatever it was.
+    #[inline(always)]
+    pub(super) fn stage_columns(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
+        match self {
+            Held::Blocks(points) => {
+                let columns = points.block(block).chunks_exact(BLOCK);
+                for ((column, o), to) in columns.zip(offset).zip(staged.chunks_exact_mut(BLOCK)) {
+                    let o = T::offset(*o);
+                    to.iter_mut().zip(column).for_each(|(to, x)| *to = x.less(o));
+                }
+            }
+            Held::Rows(rows) => {
+                let rows = rows.slice_rows(self.in_block(block));
+                turn(rows, staged, |feature| T::offset(offset[feature]), |x, o| x.less(o));
+            }
+        }
+    }
+
+    /// Writes the points of a block, less `offset`, point by point, each with a 1 behind.
+    #[inline(always)]
+    pub(super) fn stage_rows(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
+        let d = self.d();
+        match self {
+            Held::Blocks(points) => {
+                let columns = points.block(block).chunks_exact(BLOCK);
+                for (feature, (column, o)) in columns.zip(offset).enumerate() {
+                    let o = T::offset(*o);
+                    for (to, x) in staged[feature..].iter_mut().step_by(d + 1).zip(column) {
+                        *to = x.less(o);
+                    }
+                }
+            }
+            Held::Rows(rows) => {
+                for (index, to) in self.in_block(block).zip(staged.chunks_exact_mut(d + 1)) {
+                    for ((x, o), to) in rows.row(index).iter().zip(offset).zip(to) {
+                        *to = x.less(T::offset(*o));
+                    }
+                }
+            }
+        }
+        staged[d..].iter_mut().step_by(d + 1).for_each(|one| *one = 1.0);
+    }
+
+    /// The points of a block as they are, feature by feature: where they lie, or turned in
+    /// `space`. What stands behind the last point has no meaning.
+    #[inline(always)]
+    pub(super) fn columns<'b>(&self, block: usize, space: &'b mut [T]) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        match self {
+            Held::Blocks(points) => points.block(block),
+            Held::Rows(rows) => {
+                let rows = rows.slice_rows(self.in_block(block));
+                turn(rows, space, |_| (), |x, ()| x);
+                &space[..rows.cols() * BLOCK]
+            }
+        }
+    }
+
+    /// One point, copied to `space` where it does not lie in one piece.
+    #[inline(always)]
+    pub(super) fn point<'b>(&self, index: usize, space: &'b mut [T]) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        match self {
+            Held::Blocks(points) => {
+                let to = &mut space[..points.d()];
+                points.copy_point(index, to);
+                to
+            }
+            Held::Rows(rows) => rows.row(index),
+        }
+    }
+}
+
+/// Rows and features that are turned in registers. One million points of 16 features took 18.7 ms
+/// to label value by value, 14.9 in squares of 4, 14.8 in squares of 8, 18.0 in squares of 16.
+const SQUARE: usize = 8;
+
+/// Turns up to a block of rows into columns: `value` of every number and of what `prepare` makes
+/// of its feature.
+#[inline(always)]
+fn turn<T: Element, P: Copy, U: Copy>(
+    rows: Matrix<'_, T>,
+    staged: &mut [U],
+    prepare: impl Fn(usize) -> P,
+    value: impl Fn(T, P) -> U,
+) {
+    match rows.cols() {
+        2 => turn_short::<2, _, _, _>(rows, staged, prepare, value),
+        3 => turn_short::<3, _, _, _>(rows, staged, prepare, value),
+        4 => turn_short::<4, _, _, _>(rows, staged, prepare, value),
+        _ => turn_any(rows, staged, prepare, value),
+    }
+}
+
+/// Turns whole squares of rows and features, and the rest one by one.
+#[inline(always)]
+fn turn_any<T: Element, P: Copy, U: Copy>(
+    rows: Matrix<'_, T>,
+    staged: &mut [U],
+    prepare: impl Fn(usize) -> P,
+    value: impl Fn(T, P) -> U,
+) {
+    let wide = rows.cols() / SQUARE * SQUARE;
+    let high = rows.rows() / SQUARE * SQUARE;
+    for row in (0..high).step_by(SQUARE) {
+        // Loops, not `from_fn` and `map`: those are not always inlined.
+        let mut lines: [&[T]; SQUARE] = [&[]; SQUARE];
+        for lane in 0..SQUARE {
+            lines[lane] = rows.row(row + lane);
+        }
+        for feature in (0..wide).step_by(SQUARE) {
+            let mut square = [[T::default(); SQUARE]; SQUARE];
+            for lane in 0..SQUARE {
+                square[lane] = *lines[lane][feature..].first_chunk().expect("a whole square");
+            }
+            for at in 0..SQUARE {
+                let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
+                let prepared = prepare(feature + at);
+                for lane in 0..SQUARE {
+                    column[lane] = value(square[lane][at], prepared);
+                }
+            }
+        }
+    }
+    for row in 0..rows.rows() {
+        let from = if row < high { wide } else { 0 };
+        let columns = staged[from * BLOCK..].chunks_exact_mut(BLOCK);
+        for ((feature, x), column) in rows.row(row).iter().enumerate().skip(from).zip(columns) {
+            column[row] = value(*x, prepare(feature));
+        }
+    }
+}
+
+/// The same for a whole block of short rows behind each other, where the compiler knows all
+/// strides and moves registers, not values.
+#[inline(always)]
+fn turn_short<const D: usize, T: Element, P: Copy, U: Copy>(
+    rows: Matrix<'_, T>,
+    staged: &mut [U],
+    prepare: impl Fn(usize) -> P,
+    value: impl Fn(T, P) -> U,
+) {
+    let (true, BLOCK) = (rows.stride() == D, rows.rows()) else {
+        return turn_any(rows, staged, prepare, value);
+    };
+    let points: &[[T; D]; BLOCK] =
+        rows.data().as_chunks().0.first_chunk().expect("a whole block of rows");
+    let prepared: [P; D] = core::array::from_fn(prepare);
+    let columns: &mut [[U; BLOCK]; D] =
+        staged.as_chunks_mut().0.first_chunk_mut().expect("as many as features");
+    // Point by point, so that each load serves all features: feature by feature, the compiler
+    // leaves the last quarter of a block to scalar code, lest it read past the end.
+    for point in 0..BLOCK {
+        for feature in 0..D {
+            columns[feature][point] = value(points[point][feature], prepared[feature]);
+        }
+    }
+}
