@@ -4,7 +4,7 @@ use crate::problem::{Case, Problem, Sample, cases, plan};
 use proptest::prelude::*;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Relaxed};
 use tilewise::kmeans::{
     Chunks, Error, Fit, KMeans, Progress, Reader, Reason, Seeded, Shape, Source, With,
 };
@@ -201,4 +201,33 @@ fn values_that_cannot_be_clustered_are_named_by_their_place() {
     assert_eq!(fit(&values), expected);
     values[411] = 1e200;
     assert!(fit(&values).starts_with("point 137 has the value 1e200"), "{}", fit(&values));
+}
+
+/// A reader that never says the same size twice.
+struct Growing(AtomicUsize);
+
+impl Reader<f32> for Growing {
+    fn n(&self) -> usize {
+        200 + 100 * self.0.fetch_add(1, Relaxed)
+    }
+
+    fn d(&self) -> usize {
+        1
+    }
+
+    fn read(&self, first: usize, rows: &mut [f32]) -> Result<(), Reason> {
+        assert!(first + rows.len() <= 200, "points {first} on");
+        (first..).zip(rows).for_each(|(point, x)| *x = (point % 7) as f32);
+        Ok(())
+    }
+}
+
+/// Members share the points by their number: it is asked once.
+#[test]
+fn a_reader_is_asked_for_its_size_once() {
+    let reader = Growing(AtomicUsize::new(0));
+    let chunks = Chunks::new(&reader, 64);
+    let fit = KMeans::new(3).fit(chunks).unwrap();
+    assert_eq!((chunks.n(), fit.labels().len()), (200, 200));
+    assert_eq!(reader.0.into_inner(), 1);
 }

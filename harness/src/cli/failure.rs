@@ -15,8 +15,8 @@ pub(super) enum Failure {
     Usage(String),
     /// The command failed; status 1.
     Failed(String),
-    /// The command was interrupted and has printed what it had; status 130.
-    Interrupted,
+    /// The command was interrupted and this is what is left; status 130.
+    Interrupted(&'static str),
 }
 
 impl Failure {
@@ -45,8 +45,8 @@ impl Failure {
                 output::remark(one_line(&message));
                 ExitCode::FAILURE
             }
-            Failure::Interrupted => {
-                output::remark("interrupted; the result is partial");
+            Failure::Interrupted(left) => {
+                output::remark(format_args!("interrupted; {left}"));
                 ExitCode::from(interrupt::STATUS)
             }
         }

@@ -34,6 +34,8 @@ pub(super) enum NpyError {
          {expected}"
     )]
     Length { found: u64, shape: String, element: String, expected: u128 },
+    #[error("is no file of a known length; expected one that can be read by place")]
+    Unsized,
     #[error("row {row}, column {column} {reason}")]
     Value { row: u64, column: u64, reason: String },
 }
@@ -78,7 +80,7 @@ impl Head {
             return Err(NpyError::NoBytes(element));
         }
         let (shape, before) = (header.shape().to_vec(), bytes.len() - rest.len());
-        let found = length - before as u64;
+        let found = length.checked_sub(before as u64).ok_or(NpyError::Unsized)?;
         let expected = shape.iter().map(|&n| u128::from(n)).product::<u128>() * size as u128;
         if u128::from(found) != expected {
             let shape: Vec<String> = shape.iter().map(u64::to_string).collect();
@@ -129,9 +131,14 @@ impl<T: Number> Points<T> {
         Ok(Points { file, n, d, head, element: PhantomData })
     }
 
+    /// Bytes of all numbers once they are `T`.
+    pub(super) fn wide(&self) -> u64 {
+        (self.n as u64).saturating_mul(self.d as u64).saturating_mul(size_of::<T>() as u64)
+    }
+
     /// Bytes of all numbers.
     pub(super) fn bytes(&self) -> u64 {
-        (self.n * self.d * self.head.size) as u64
+        self.n as u64 * self.d as u64 * self.head.size as u64
     }
 
     /// Numbers of another type than `T`, or of another machine's order of bytes.
@@ -168,7 +175,7 @@ impl<T: Number> Reader<T> for Points<T> {
 
     fn read(&self, first: usize, rows: &mut [T]) -> Result<(), Reason> {
         let Head { size, length, ref element, .. } = self.head;
-        let at = length as u64 + (first * self.d * size) as u64;
+        let at = length as u64 + first as u64 * self.d as u64 * size as u64;
         let native = cfg!(target_endian = "little") && !element.starts_with('>');
         if native && size == size_of::<T>() {
             return Ok(read_at(&self.file, bytemuck::cast_slice_mut(rows), at)?);

@@ -115,12 +115,13 @@ pub(super) fn search<P: Tunable>(
     if let Some(file) = &setup.wisdom_file {
         search = search.journal(journal(file, problem, setting));
     }
-    search = search.patience(PATIENCE + 10 * budget, |recipe| {
+    let next = match &setup.wisdom_file {
+        Some(_) => "start again, and it is tried last, then never",
+        None => "with a file of wisdom, the next search tries it last, then never",
+    };
+    search = search.patience(PATIENCE + 10 * budget, move |recipe| {
         files::abandon();
-        output::remark(format_args!(
-            "{}: {recipe} did not come back; start again, and it is tried last, then never",
-            P::KERNEL
-        ));
+        output::remark(format_args!("{}: {recipe} did not come back; {next}", P::KERNEL));
         std::process::exit(1);
     });
     let found = search.tune(problem, setting).map_err(Failure::failed)?;

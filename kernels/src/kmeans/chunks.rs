@@ -19,7 +19,7 @@ pub type Reason = Box<dyn core::error::Error + Send + Sync>;
 /// ```
 /// use tilewise::kmeans::{Chunks, KMeans, Reader, Reason};
 ///
-/// /// Whole numbers, and those a thousand above: never more than 64 of them in memory.
+/// /// Whole numbers, and those a thousand above: each thread has 64 of them in memory at most.
 /// struct Numbers;
 ///
 /// impl Reader<f32> for Numbers {
@@ -43,10 +43,10 @@ pub type Reason = Box<dyn core::error::Error + Send + Sync>;
 /// # Ok::<(), tilewise::kmeans::Error>(())
 /// ```
 pub trait Reader<T>: Sync {
-    /// How many points there are.
+    /// How many points there are; asked once.
     fn n(&self) -> usize;
 
-    /// How many features each has.
+    /// How many features each has; asked once.
     fn d(&self) -> usize;
 
     /// Reads points from number `first` on, row behind row, as many as fill `rows`: the same ones
@@ -59,11 +59,16 @@ pub trait Reader<T>: Sync {
 
 /// Points read part by part. What comes out is, to the bit, what points in memory give.
 ///
-/// Beside the parts, a fit keeps 12 bytes for each point, and while it chooses seeds some 14 more
-/// (for `f64` 22, for random points 16), whatever number of features there are.
+/// Beside the parts, a fit keeps 12 bytes for each point, of several starts 16, and while it chooses
+/// seeds some 14 more (for `f64` 22, for random points 16, for weighted ones 8 on top), whatever
+/// number of features there are.
 #[derive(Clone, Copy)]
 pub struct Chunks<'a, T> {
     reader: &'a dyn Reader<T>,
+    /// The reader's sizes, asked once: members of a team share the points by them, and a reader that
+    /// changes its mind must not give two of them the same.
+    n: usize,
+    d: usize,
     /// Blocks in a part.
     blocks: usize,
 }
@@ -71,17 +76,18 @@ pub struct Chunks<'a, T> {
 impl<'a, T: Element> Chunks<'a, T> {
     /// Each member of a team reads so many points at a time, or up to 63 more to fill a block.
     pub fn new(reader: &'a dyn Reader<T>, points: usize) -> Self {
-        Chunks { reader, blocks: points.div_ceil(BLOCK).max(1) }
+        let blocks = points.div_ceil(BLOCK).max(1);
+        Chunks { reader, n: reader.n(), d: reader.d(), blocks }
     }
 
     /// How many points there are.
     pub fn n(&self) -> usize {
-        self.reader.n()
+        self.n
     }
 
     /// How many features each has.
     pub fn d(&self) -> usize {
-        self.reader.d()
+        self.d
     }
 
     /// Reads some blocks, a part at a time.

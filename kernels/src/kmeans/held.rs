@@ -55,9 +55,6 @@ impl<'a, T: Element> Piece<'a, T> {
 
     /// Refuses values beyond `most`, up or down. Only `f64` can have one of interest.
     pub(super) fn check_near(&self, most: f64) -> Result<(), Error> {
-        if size_of::<T>() < size_of::<f64>() {
-            return Ok(());
-        }
         let mut space = vec![T::default(); self.held.d()];
         for (point, here) in self.indices() {
             let mut values = self.held.point(here, &mut space).iter().map(|&x| x.into());

@@ -1,5 +1,6 @@
 //! What a fit works on, and with: handed down as one.
 
+use super::held::Piece;
 use super::plan::Plan;
 use super::source::{Source, attempt};
 use super::{Error, Shape};
@@ -57,12 +58,16 @@ impl<T: Element> Task<'_, T> {
 
     fn check_values(&self) -> Result<(), Error> {
         let source = self.source;
-        attempt(self.team, &|member| {
-            source.each(member.share(source.blocks()), |piece| {
-                piece.check_finite()?;
-                piece.check_near(MOST.0)
+        // All of one, then all of the other: which is reported depends on neither parts nor threads.
+        let all = |check: fn(&Piece<'_, T>) -> Result<(), Error>| {
+            attempt(self.team, &|member| {
+                source.each(member.share(source.blocks()), |piece| check(&piece))
             })
-        })?;
+        };
+        all(|piece| piece.check_finite())?;
+        if size_of::<T>() == size_of::<f64>() {
+            all(|piece| piece.check_near(MOST.0))?;
+        }
         let Some(weights) = self.weights else {
             return Ok(());
         };

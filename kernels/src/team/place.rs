@@ -23,8 +23,8 @@ pub(super) fn step_aside(taken: usize) {
         let Ok(all) = sched_getaffinity(None) else { return };
         let mut others = all;
         others.unset(taken);
-        // Forbidding a core for a moment is the one way to be moved off it at once. What fails
-        // leaves everything as it was.
+        // Forbidding a core for a moment is the one way to be moved off it at once. From then on
+        // these cores are what this thread asked for, also if more are allowed later.
         if others.count() > 0 && sched_setaffinity(None, &others).is_ok() {
             let _ = sched_setaffinity(None, &all);
         }

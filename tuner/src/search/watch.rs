@@ -4,6 +4,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+/// Patience is counted in so many waits, of which one is lost at most while the whole process is
+/// stopped.
+const SLICES: u32 = 100;
+
 /// What is done about it, told the recipe.
 pub(super) type GiveUp = Box<dyn FnOnce(&str) + Send>;
 
@@ -83,12 +87,17 @@ impl Shared {
                 continue;
             };
             let begun = doing.begun;
-            let same =
-                |doing: &mut Doing| !doing.over && doing.recipe.is_some() && doing.begun == begun;
-            let waited = self.changed.wait_timeout_while(doing, patience, same);
-            let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            doing = now;
-            if timeout.timed_out() {
+            let same = move |doing: &mut Doing| {
+                !doing.over && doing.recipe.is_some() && doing.begun == begun
+            };
+            let mut late = 0;
+            while late < SLICES && same(&mut doing) {
+                let waited = self.changed.wait_timeout_while(doing, patience / SLICES, same);
+                let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                doing = now;
+                late += u32::from(timeout.timed_out());
+            }
+            if same(&mut doing) {
                 drop(doing);
                 return give_up(&recipe);
             }

@@ -52,7 +52,7 @@ pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> 
         true => output::print(report.json())?,
         false => output::print(report.text())?,
     }
-    if partial { Err(Failure::Interrupted) } else { Ok(()) }
+    if partial { Err(Failure::Interrupted("the result is partial")) } else { Ok(()) }
 }
 
 /// What stands in the file.

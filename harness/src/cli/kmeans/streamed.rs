@@ -14,13 +14,16 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 use tilewise::Matrix;
-use tilewise::kmeans::{Chunks, Error, Fit, Plan, Reader, Reason, Shape, reference};
+use tilewise::kmeans::{Chunks, Error, Fit, Plan, ReadError, Reader, Reason, Shape, reference};
 use tilewise::points::NotFinite;
 use tilewise_harness::report::flatten;
 use tilewise_harness::workload::{Check, Recipe};
 
 /// Bytes that each thread reads at a time, unless told how many points.
 const PART: usize = 1 << 20;
+
+/// Numbers that are searched for a recipe with, at most.
+const TUNED: usize = 1 << 26;
 
 /// Points whose labels are held against the reference.
 const CHECKED: usize = 4096;
@@ -44,7 +47,10 @@ pub(super) fn open<T: Number>(
         let available = setup.machine.memory_available.known();
         available.is_some_and(|available| bytes > available / 4)
     };
-    if args.chunk.is_none() && !std::fs::metadata(file).is_ok_and(|file| large(file.len())) {
+    // Numbers of the file may be wider in memory. What cannot be opened is refused further on.
+    let length = || std::fs::metadata(file).map_or(0, |file| file.len());
+    let wide = || Points::<T>::open(file).map_or(0, |points| points.wide());
+    if args.chunk.is_none() && !large(length().max(wide())) {
         return Ok(None);
     }
     let wrong = |error| Failure::failed(format!("{}: {error}", file.display()));
@@ -84,24 +90,27 @@ pub(super) fn run<T: Number>(
     let shape = Shape { n: points.n(), d: points.d(), k: args.shape.k };
     let file = args.shape.data.as_deref().unwrap_or(Path::new(""));
     args.shape.check(shape.n, &file.display())?;
+    let settings = settings(args, shape)?;
+    // Tuning makes points of its own, in memory.
+    let sample = Shape { n: shape.n.min((TUNED / shape.d).max(shape.k)), ..shape };
+    let (setting, chosen) = (setup.setting(), setup.choose(&sample)?);
+    let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
     let interrupted = interrupt::watch();
     let reader = Interruptible { points, interrupted: &interrupted };
     let part = args.chunk.unwrap_or((PART / (size_of::<T>() * shape.d)).max(1));
     let chunks = Chunks::new(&reader, part);
-    let settings = settings(args, shape)?;
-    let (setting, chosen) = (setup.setting(), setup.choose(&shape)?);
-    let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
     let start = Instant::now();
     let mut last = None;
     let fit = match watched(&settings, chunks, &plan, (setup, args.max_iter), |progress| {
         last = Some((progress.iteration, flat(progress.centres)));
     }) {
         Ok(fit) => fit,
-        Err(error) if interrupted() => return stopped::<T>(&error, last, shape, claims),
+        Err(error) if is_interruption(&error) => return stopped::<T>(last, shape, claims),
         Err(error) => return Err(refused(error, file)),
     };
     let seconds = start.elapsed().as_secs_f64();
-    let check = check(points, &fit).map_err(Failure::failed)?;
+    let check = check(points, &fit)
+        .map_err(|error| Failure::failed(format_args!("{}: {error}", file.display())))?;
     if !check.passed() {
         return Err(Failure::failed("the labels are not those of the reference; none are written"));
     }
@@ -151,22 +160,28 @@ fn refused(error: Error, file: &Path) -> Failure {
     Failure::failed(format_args!("{}: {reason}", file.display()))
 }
 
+/// Whether it was us who stopped reading.
+fn is_interruption(error: &Error) -> bool {
+    let Error::Read(ReadError { reason, .. }) = error else { return false };
+    let reason = reason.downcast_ref::<io::Error>();
+    reason.is_some_and(|reason| reason.kind() == io::ErrorKind::Interrupted)
+}
+
 /// What is left of a fit that was interrupted.
 fn stopped<T: Number>(
-    error: &Error,
     last: Option<(usize, Vec<f64>)>,
     shape: Shape,
     claims: Claims,
 ) -> Result<(), Failure> {
     let Some((iteration, centres)) = last else {
-        return Err(Failure::failed(format!("interrupted in the first iteration: {error}")));
+        let left = "the first iteration had not ended, and nothing is written";
+        return Err(Failure::Interrupted(left));
     };
-    if claims.write_centres::<T>(shape, &centres)? {
-        output::remark(format_args!(
-            "--centers are those of iteration {iteration}; --init goes on"
-        ));
+    if !claims.write_centres::<T>(shape, &centres)? {
+        return Err(Failure::Interrupted("nothing is written without --centers"));
     }
-    Err(Failure::Interrupted)
+    output::remark(format_args!("--centers are those of iteration {iteration}; --init goes on"));
+    Err(Failure::Interrupted("the result is partial"))
 }
 
 fn flat<C: tilewise::vector::Real>(centres: Matrix<'_, C>) -> Vec<f64> {
