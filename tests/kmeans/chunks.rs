@@ -4,7 +4,7 @@ use crate::problem::{Case, Problem, Sample, cases, plan};
 use proptest::prelude::*;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tilewise::kmeans::{
     Chunks, Error, Fit, KMeans, Progress, Reader, Reason, Seeded, Shape, Source, With,
 };
