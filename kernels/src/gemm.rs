@@ -218,7 +218,8 @@ impl Plan {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check_output(lhs.rows(), output, [out.rows(), out.cols()])?;
-        self.finish::<O, false>(lhs, weights, output, out, (scratch, team))
+        let call = self.call(lhs, weights, scratch)?;
+        Ok(dispatch_floats(self.isa, Finish::<O, false> { call, output, out, team })??)
     }
 
     /// As [`run`](Plan::run), to an output that is stored column by column: `out` is its transpose,
@@ -252,20 +253,8 @@ impl Plan {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check_output(lhs.rows(), output, [out.cols(), out.rows()])?;
-        self.finish::<O, true>(lhs, weights, output, out, (scratch, team))
-    }
-
-    /// Multiplies, into an output that was checked.
-    fn finish<O: Output, const TRANSPOSED: bool>(
-        &self,
-        lhs: Lhs<'_>,
-        weights: &PackedWeights,
-        output: &O,
-        out: MatrixMut<'_, O::Element>,
-        (scratch, team): (&mut Scratch, &dyn Team),
-    ) -> Result<(), Error> {
         let call = self.call(lhs, weights, scratch)?;
-        Ok(dispatch_floats(self.isa, Finish::<O, TRANSPOSED> { call, output, out, team })??)
+        Ok(dispatch_floats(self.isa, Finish::<O, true> { call, output, out, team })??)
     }
 
     /// Checks the operands and hands out the scratch.

@@ -209,7 +209,7 @@ pub(super) struct KmeansArgs {
     #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) max_iter: usize,
     /// Leave the points in their .npy file, and let each thread read so many at a time [default:
-    /// only for files larger than a quarter of the memory that is free]
+    /// only for points that would take a quarter of the memory that is free]
     #[arg(long, value_name = "POINTS", value_parser = count, allow_negative_numbers = true)]
     pub(super) chunk: Option<usize>,
     /// Write the picture in k colours, as PNG

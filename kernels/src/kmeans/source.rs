@@ -3,14 +3,13 @@
 use super::Error;
 use super::chunks::Chunks;
 use super::held::{Held, Piece};
+use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element, Points};
 use crate::{Matrix, Member, Team};
 use core::hint::spin_loop;
 use core::ops::Range;
-use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
-
-use crate::matrix::Disjoint;
+use core::{mem, slice};
 
 /// Points, borrowed. Wherever one is asked for, a `&Points`, a `Matrix` of rows with any row
 /// stride or [`Chunks`] will do; none is copied as a whole. A file mapped into memory is rows.
@@ -123,6 +122,8 @@ pub(super) fn attempt(
         let Err(error) = work(member) else {
             return;
         };
+        // Which of two is not kept is dropped when the slot is free: that is the reader's code.
+        let mut mine = Some((member.index(), error));
         while taken.swap(true, Ordering::Acquire) {
             spin_loop();
         }
@@ -130,7 +131,7 @@ pub(super) fn attempt(
         // SAFETY: only who has found `taken` false has a view, until it is false again.
         let slot = unsafe { slot.part(0..1) };
         if slot[0].as_ref().is_none_or(|(index, _)| member.index() < *index) {
-            slot[0] = Some((member.index(), error));
+            mem::swap(&mut slot[0], &mut mine);
         }
         taken.store(false, Ordering::Release);
     });

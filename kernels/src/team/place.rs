@@ -12,7 +12,7 @@ pub(super) fn current() -> usize {
 }
 
 /// Moves this thread to another core than `taken`, if it is on that one and may use others. It is
-/// not pinned there.
+/// not pinned there. Costs nothing if `taken` is [`NOWHERE`].
 pub(super) fn step_aside(taken: usize) {
     #[cfg(target_os = "linux")]
     {

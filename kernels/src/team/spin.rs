@@ -212,9 +212,7 @@ impl Shared {
             let crowded = self.crowded.load(Relaxed);
             self.with_job(|job| job.take_part(index, self.size));
             self.finished.fetch_add(1, AcqRel);
-            if crowded != place::NOWHERE {
-                place::step_aside(crowded);
-            }
+            place::step_aside(crowded);
         }
     }
 
