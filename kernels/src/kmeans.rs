@@ -16,11 +16,15 @@
 //!
 //! A pass in `f32` finds the least two scores of every point, and a proven bound on its rounding
 //! says whether their order can be trusted (`centres.rs`). Where it cannot, the
-//! definition decides (`exact.rs`). No distances are stored, and
-//! row-major input is turned into blocks a few cache lines at a time (`source.rs`).
+//! definition decides (`exact.rs`). Centres that are too far from a whole block of points are not
+//! scored at all (`prune.rs`). No distances are stored, and row-major input is turned into blocks a
+//! few cache lines at a time (`source.rs`).
 //!
-//! Seeding (`seed.rs`, `screen.rs`) rules most distances out by `f32` sums with a proven bound, and
-//! fits go over equal bytes once (`distinct.rs`); neither changes a bit of what comes out.
+//! Sums are whole numbers (`fixed.rs`), the same in any order. So an iteration moves only the points
+//! whose label has changed (`update.rs`), and a fit of few features goes through a sorted copy in
+//! which near points stand together and equal ones are one (`sorted.rs`). Seeding (`seed.rs`,
+//! `screen.rs`) rules most distances out by `f32` sums with a proven bound. None of it changes a bit
+//! of what comes out.
 //!
 //! A [`Recipe`] says how, a [`Plan`] checks it once and labels points, a [`Scratch`] is what it
 //! works in.
@@ -46,12 +50,13 @@
 mod assign;
 mod centres;
 mod chunks;
-mod distinct;
+
 mod draws;
 mod engine;
 mod error;
 mod exact;
 mod fit;
+mod fixed;
 mod found;
 mod held;
 mod lanes;
@@ -59,11 +64,13 @@ mod lloyd;
 mod look;
 mod model;
 mod plan;
+mod prune;
 mod recipe;
 pub mod reference;
 mod relocate;
 mod screen;
 mod seed;
+mod sorted;
 mod source;
 mod table;
 mod task;
@@ -81,5 +88,5 @@ pub use plan::{Plan, Scratch, Shape};
 pub use recipe::{Form, Recipe, Tile};
 pub use source::Source;
 pub use table::tiles;
-pub use update::{leaf_points, runs};
+pub use update::leaf_points;
 pub use with::{Progress, With};

@@ -2,7 +2,7 @@
 
 use crate::problem::{Case, Kind, Problem, Sample, cases, plan, recipes};
 use proptest::prelude::*;
-use tilewise::kmeans::{self, Fit, KMeans, Plan, Shape, With, reference};
+use tilewise::kmeans::{Fit, KMeans, Plan, Shape, With, reference};
 use tilewise::points::Points;
 use tilewise::vector::Real;
 use tilewise::{Isa, Matrix};
@@ -116,24 +116,62 @@ proptest! {
 }
 
 #[test]
-fn many_leaves_are_summed_as_the_reference_does() {
-    // More points than a leaf has, so that the tree of leaves is more than its root.
-    for (n, d, k) in [(9000, 3, 5), (20_000, 2, 17), (5000, 12, 3)] {
-        let case = Case { kind: Kind::Offset, shape: Shape { n, d, k }, pad: 0, seed: 3 };
-        let problem: Problem<f32, f32> = case.of();
-        assert!(kmeans::leaf_points(n, k) < n && kmeans::runs(d) > 0);
-        let start = first_points(&problem);
-        let (labels, centres, _) =
-            reference::lloyd(problem.rows(), &vec![1.0; n], start.clone(), 3);
-        let points = Points::from_rows(problem.rows()).unwrap();
-        let kmeans =
-            KMeans::new(k).centres(Matrix::new(&start, k, d).unwrap()).tol(0.0).max_iter(3);
-        let plan = plan(problem.shape);
-        for (name, team) in teams() {
-            let fit = kmeans.fit_with(&points, With::new(&plan, *team)).unwrap();
-            assert_eq!(fit.labels(), labels, "{name}");
-            assert_eq!(flat(&fit), centres);
+fn many_points_are_fitted_as_the_reference_does() {
+    many::<f32>();
+    many::<f64>();
+    many::<u8>();
+}
+
+/// More points than one leaf of the inertia has, some of them fitted in sorted copies, with weights
+/// and without.
+fn many<T: Sample>()
+where
+    T::Centre: Real,
+{
+    for (n, d, k) in [(9000, 3, 5), (20_000, 2, 17), (17_000, 3, 20), (5000, 12, 3)] {
+        for kind in [Kind::Offset, Kind::Grid] {
+            let case = Case { kind, shape: Shape { n, d, k }, pad: 0, seed: 3 };
+            let problem: Problem<T, T::Centre> = case.of();
+            let start = first_points(&problem);
+            let kmeans =
+                KMeans::new(k).centres(Matrix::new(&start, k, d).unwrap()).tol(0.0).max_iter(6);
+            let plan = plan(problem.shape);
+            for weighted in [false, true] {
+                let each = if weighted { problem.weights.clone() } else { vec![1.0; n] };
+                let (labels, centres, iterations) =
+                    reference::lloyd(problem.rows(), &each, start.clone(), 6);
+                for (name, team) in teams() {
+                    let with = With::new(&plan, *team);
+                    let with = if weighted { with.weights(&each) } else { with };
+                    let fit = kmeans.fit_with(problem.rows(), with).unwrap();
+                    assert_eq!(fit.labels(), labels, "{name}: {case:?}");
+                    assert_eq!(flat(&fit), centres, "{name}: {case:?}");
+                    assert_eq!(fit.iterations(), iterations, "{name}: {case:?}");
+                }
+            }
         }
+    }
+}
+
+/// Sums are whole numbers: points in another order have the same centres, to the bit.
+#[test]
+fn the_order_of_points_is_no_matter() {
+    for (n, d, k) in [(20_000, 3, 30), (3000, 9, 7)] {
+        let case = Case { kind: Kind::Offset, shape: Shape { n, d, k }, pad: 0, seed: 5 };
+        let problem: Problem<f32, f32> = case.of();
+        let start = first_points(&problem);
+        let fit = |step: usize| {
+            let order = (0..n).map(|i| i * step % n);
+            let rows: Vec<f32> =
+                order.clone().flat_map(|row| problem.rows().row(row).to_vec()).collect();
+            let weights: Vec<f64> = order.map(|row| problem.weights[row]).collect();
+            let centres = Matrix::new(&start, k, d).unwrap();
+            let kmeans = KMeans::new(k).centres(centres).tol(0.0).max_iter(12);
+            let rows = Matrix::new(&rows, n, d).unwrap();
+            flat(&kmeans.fit_weighted(rows, &weights[..]).unwrap())
+        };
+        assert_eq!(fit(1), fit(n - 1));
+        assert_eq!(fit(1), fit(7919));
     }
 }
 

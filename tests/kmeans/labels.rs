@@ -143,6 +143,47 @@ fn values_of_any_size_are_labelled() {
     }
 }
 
+/// Blocks whose points lie close together, of which most centres are too far to be scored.
+#[test]
+fn near_points_that_stand_together_are_labelled() {
+    near_points::<f32>(&[(0.0, 1.0), (1e6, 1.0), (0.0, 1e-30), (0.0, 1e30), (-1e3, 1e-3)]);
+    near_points::<f64>(&[(0.0, 1.0), (1e12, 1.0), (0.0, 1e-200), (0.0, 1e100), (1e-3, 1e-9)]);
+    near_points::<u8>(&[(100.0, 8.0)]);
+}
+
+fn near_points<T: Sample>(offsets: &[(f64, f64)])
+where
+    T::Centre: Real,
+{
+    for (&(offset, scale), spread) in offsets.iter().zip([0.1, 0.0, 0.5, 1.5].into_iter().cycle()) {
+        for (d, k) in [(1, 8), (2, 23), (3, 64), (3, 129), (4, 300), (7, 50), (16, 40)] {
+            let shape = Shape { n: 64 * 12 + 17, d, k };
+            let case = Case { kind: Kind::Grid, shape, pad: 0, seed: k as u64 };
+            let mut problem: Problem<T, T::Centre> = case.of();
+            // Each block around a centre of its own, some half way between two of them.
+            let at = |i: usize| ((i * 7919) % 97) as f64 / 97.0 - 0.5;
+            for (i, centre) in problem.centres.iter_mut().enumerate() {
+                *centre = T::Centre::from_f64(offset + scale * 10.0 * at(i));
+            }
+            let (centres, stride) = (problem.centres.clone(), problem.stride);
+            for (row, point) in problem.points.chunks_mut(stride).enumerate() {
+                let of = |block: usize| &centres[block * 5 % k * d..][..d];
+                let (one, other) = (of(row / 64), of(row / 64 + row % 2));
+                for (feature, x) in point.iter_mut().take(d).enumerate() {
+                    let middle = (one[feature].into() + other[feature].into()) / 2.0;
+                    *x = T::of(middle + scale * spread * at(row * d + feature));
+                }
+            }
+            let right = reference::assign(problem.rows(), problem.centres());
+            for isa in Isa::available() {
+                for recipe in recipes(shape, isa) {
+                    problem.check(&Plan::new(shape, isa, recipe).unwrap(), 1, &right);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_is_read_or_written_past_the_end() {
     fn check<T: Sample>(isa: Isa, shape: Shape) {

@@ -3,6 +3,7 @@
 use super::centres::Ready;
 use super::exact;
 use super::held::Held;
+use super::prune::{Left, PATIENCE, prune};
 use super::recipe::Form;
 use crate::points::{BLOCK, Element};
 use crate::vector::Vocabulary;
@@ -43,15 +44,37 @@ pub(super) fn label<V: Vocabulary, T: Element>(
     (blocks, labels): (Range<usize>, &mut [u32]),
     desk: &mut Desk<'_, T>,
 ) -> Option<usize> {
-    let mut bad = None;
+    let (mut bad, mut patience) = (None, 0);
     for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
         match form {
             Form::Lanes => held.stage_columns(block, ready.offset, desk.staged),
             Form::Tile => held.stage_rows(block, ready.offset, desk.staged),
         }
         let mut found = [0; BLOCK];
-        let staged = Staged { values: desk.staged, points: out.len(), room: desk.room };
-        let unsure = nearest(token, staged, ready, &mut found);
+        let tested = form == Form::Lanes && out.len() == BLOCK && patience == 0;
+        let left = if tested { prune(token, desk.staged, ready, desk.room) } else { None };
+        patience = match (tested, &left) {
+            (true, None) => PATIENCE,
+            (..) => patience.saturating_sub(1),
+        };
+        let unsure = match left {
+            Some(Left { centres: &[centre], .. }) => {
+                found = [centre; BLOCK];
+                0
+            }
+            Some(Left { ready, centres }) => {
+                let staged = Staged { values: desk.staged, points: BLOCK, room: &mut [] };
+                let unsure = nearest(token, staged, &ready, &mut found);
+                // What overflows is labelled by the definition; until then any label will do.
+                let last = centres.len() - 1;
+                found.iter_mut().for_each(|label| *label = centres[last.min(*label as usize)]);
+                unsure
+            }
+            None => {
+                let staged = Staged { values: desk.staged, points: out.len(), room: desk.room };
+                nearest(token, staged, ready, &mut found)
+            }
+        };
         let unsure = unsure & (u64::MAX >> (BLOCK - out.len()));
         if unsure != 0 {
             let odd = settle(held, ready, block * BLOCK, unsure, &mut found, desk.space);

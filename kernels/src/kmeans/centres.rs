@@ -46,6 +46,7 @@
 //! [`Trust::floor`] being infinite and by [`Trust::GUARD`].
 
 use super::Error;
+use super::prune;
 use super::recipe::{Form, Tile};
 use crate::Matrix;
 use crate::buffer::Buffer;
@@ -93,6 +94,7 @@ pub(super) struct Storage {
     layout: Layout,
     offset: Buffer<f64>,
     fast: Buffer<f32>,
+    columns: Buffer<f32>,
     exact: Buffer<f64>,
 }
 
@@ -105,6 +107,8 @@ pub(super) struct Ready<'a> {
     pub(super) offset: &'a [f64],
     /// Panels as [`Layout`] says.
     pub(super) fast: &'a [f32],
+    /// Centres less the offset as blocks are tested with, if they are.
+    pub(super) columns: &'a [f32],
     /// The recipe's tile.
     pub(super) tile: Tile,
     /// Panels of [`EXACT`] centres as they are, feature by feature.
@@ -128,10 +132,15 @@ impl Storage {
     pub(super) fn new(k: usize, d: usize, form: Form, tile: Tile) -> Result<Self, Error> {
         let layout = Layout::new(form, tile, k, d);
         let panels = k.div_ceil(layout.width);
+        let columns = match form {
+            Form::Lanes => prune::columns(k, d),
+            Form::Tile => 0,
+        };
         Ok(Storage {
             layout,
             offset: Buffer::zeroed(d)?,
             fast: Buffer::zeroed((panels * layout.width).saturating_mul(layout.lines))?,
+            columns: Buffer::zeroed(columns)?,
             exact: Buffer::zeroed(k.next_multiple_of(EXACT).saturating_mul(d))?,
         })
     }
@@ -152,13 +161,14 @@ impl Storage {
         if let Some(bad) = NotFinite::find(centres) {
             return Err(Error::Centres(bad));
         }
-        let Storage { layout, offset, fast, exact } = self;
+        let Storage { layout, offset, fast, columns, exact } = self;
         mean::<T, C>(centres, offset);
         let largest = fill_fast(centres, offset, *layout, fast);
+        prune::fill(fast, (k, d), layout.width, columns);
         fill_exact(centres, exact);
         let numbers = layout.numbers.next_power_of_two();
         let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, largest));
-        Ok(Ready { k, d, offset, fast, tile: layout.tile, exact, mask, trust })
+        Ok(Ready { k, d, offset, fast, columns, tile: layout.tile, exact, mask, trust })
     }
 }
 
@@ -167,11 +177,12 @@ impl Trust {
     /// is trusted, before any score can: `X^2, C^2 < 2^120` keep `|s|` below `2^122`.
     pub(super) const GUARD: f32 = 256.0;
 
+    /// Far above what rounding below the normal range can do with any number of features.
+    pub(super) const TINY: f32 = 1e-37;
+
     /// For scores whose low bits hold one of `numbers`; `largest` is the largest `C^2`.
     fn new(d: usize, numbers: usize, largest: f64) -> Self {
         const U: f64 = 1.0 / (1u64 << 24) as f64;
-        // Far above what rounding below the normal range can do with any number of features.
-        const TINY: f32 = 1e-37;
         if d > PROVEN.0 || numbers > PROVEN.1 || largest >= (1u128 << 120) as f64 {
             return Trust { scores: f32::INFINITY, square: f32::INFINITY, floor: f32::INFINITY };
         }
@@ -180,7 +191,7 @@ impl Trust {
         Trust {
             scores: ((number + 5.0 * each) * more) as f32,
             square: (18.0 * each * more / f64::from(Self::GUARD)) as f32,
-            floor: TINY,
+            floor: Self::TINY,
         }
     }
 }

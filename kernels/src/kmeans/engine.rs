@@ -6,7 +6,7 @@ use super::centres::Ready;
 use super::held::Held;
 use super::look::{self, Look, Seen};
 use super::recipe::Form;
-use super::update::{self, Leaf};
+use super::update::{self, Labelled, Scales};
 use super::{Error, Recipe, exact, seed, table};
 use crate::Isa;
 use crate::points::{BLOCK, Element, Family};
@@ -28,8 +28,15 @@ pub(super) trait Loops<T>: Send + Sync {
         desk: &mut Desk<'_, T>,
     ) -> Option<usize>;
 
-    /// Adds labelled points to the sums of their labels.
-    fn add(&self, held: Held<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]);
+    /// Moves points to the sums of the labels they have now; whether any has another.
+    fn shift(
+        &self,
+        held: Held<'_, T>,
+        labelled: &Labelled<'_>,
+        scales: &Scales,
+        space: &mut [T],
+        sums: &mut [[i64; 2]],
+    ) -> bool;
 
     /// Lowers the closest distances of a block of points to those from `centre`.
     fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]);
@@ -117,11 +124,18 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         )
     }
 
-    fn add(&self, held: Held<'_, T>, leaf: &Leaf<'_>, space: &mut [T], runs: &mut [f64]) {
+    fn shift(
+        &self,
+        held: Held<'_, T>,
+        labelled: &Labelled<'_>,
+        scales: &Scales,
+        space: &mut [T],
+        sums: &mut [[i64; 2]],
+    ) -> bool {
         self.token.run(
             #[inline(always)]
-            || update::add(held, leaf, space, runs),
-        );
+            || update::shift(held, labelled, scales, space, sums),
+        )
     }
 
     fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]) {

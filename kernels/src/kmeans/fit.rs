@@ -1,10 +1,10 @@
 //! The front door: settings, and the fit of centres to points by them.
 
-use super::distinct::Distinct;
 use super::draws::{Draws, Seeded};
 use super::found::Fit;
 use super::lloyd::{Ended, Lloyd, tolerance};
 use super::model::{Centres, estimate, on_cores};
+use super::sorted::Sorted;
 use super::source::Source;
 use super::task::Task;
 use super::with::{Progress, With};
@@ -146,14 +146,13 @@ impl KMeans {
     ) -> Result<Fit<T::Centre>, Error> {
         let With { plan, team, weights, draws, mut watch } = with;
         let task = Task { source: points.into(), weights, plan, team };
-        task.check(self.k)?;
+        let largest = task.check(self.k)?;
         self.check(task.shape())?;
         let mut seeded = Seeded::new(self.seed);
         let draws = draws.unwrap_or(&mut seeded);
         let tolerance = tolerance(&task, self.tol)?;
-        // It costs about as much as two iterations over all points.
-        let distinct = if self.max_iter > 4 { Distinct::find(task.source, weights) } else { None };
-        let mut lloyd = Lloyd::new(task, distinct.as_ref())?;
+        let sorted = Sorted::make(task.source, weights, task.shape(), self.max_iter)?;
+        let mut lloyd = Lloyd::new(task, sorted.as_ref(), largest)?;
         let mut best: Option<Fit<T::Centre>> = None;
         for start in 1..=self.starts() {
             lloyd.start(self.first(&task, draws)?);

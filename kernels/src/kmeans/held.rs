@@ -53,6 +53,30 @@ impl<'a, T: Element> Piece<'a, T> {
         }
     }
 
+    /// The largest magnitude of a feature; of points that are finite.
+    pub(super) fn largest(&self) -> f64 {
+        // Magnitudes are ordered as their bits are, and whole numbers are compared in registers.
+        let most = |values: &[T]| {
+            let bits = values.iter().map(|&x| (x.into() as f64).abs().to_bits());
+            bits.fold(0, u64::max)
+        };
+        let start = self.blocks.start * BLOCK;
+        let bits = match self.held {
+            Held::Blocks(points) => {
+                self.blocks.clone().map(|block| most(points.block(block))).fold(0, u64::max)
+            }
+            Held::Rows(rows) => {
+                let rows = rows.slice_rows(start..start + self.points.len());
+                if rows.stride() == rows.cols() {
+                    most(rows.data())
+                } else {
+                    (0..rows.rows()).map(|row| most(rows.row(row))).fold(0, u64::max)
+                }
+            }
+        };
+        f64::from_bits(bits)
+    }
+
     /// Refuses values beyond `most`, up or down. Only `f64` can have one of interest.
     pub(super) fn check_near(&self, most: f64) -> Result<(), Error> {
         let mut space = vec![T::default(); self.held.d()];

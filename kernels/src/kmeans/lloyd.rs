@@ -1,13 +1,13 @@
 //! Lloyd's iteration: label all points, move each centre to the mean of its points, again.
 
-use super::distinct::Distinct;
 use super::held::Piece;
 use super::plan::Scratch;
 use super::reference::squared_distance;
 use super::relocate::relocate;
+use super::sorted::Sorted;
 use super::source::attempt;
 use super::task::Task;
-use super::update::{Leaf, Sums, over_leaves};
+use super::update::{Labelled, NONE, Scales, Sums, over_leaves};
 use super::{Error, Shape};
 use crate::Matrix;
 use crate::matrix::Disjoint;
@@ -24,10 +24,12 @@ const PIECE: usize = 8;
 pub(super) struct Lloyd<'a, T: Element> {
     /// All points.
     whole: Task<'a, T>,
-    /// What is iterated over: all points, or those that differ.
+    /// What is iterated over: all points, or a sorted copy.
     task: Task<'a, T>,
     /// Which of those each point is.
     of: Option<&'a [u32]>,
+    /// How many points each stands for, if not for one.
+    times: Option<&'a [u32]>,
     scratch: Scratch,
     sums: Sums,
     pub(super) centres: Vec<T::Centre>,
@@ -48,33 +50,38 @@ pub(super) struct Ended {
 }
 
 impl<'a, T: Element> Lloyd<'a, T> {
-    /// Of all points, or of distinct ones in their place.
+    /// Of all points, of which none is larger than `largest`, or a sorted copy in their place.
     pub(super) fn new(
         whole: Task<'a, T>,
-        distinct: Option<&'a Distinct<T>>,
+        sorted: Option<&'a Sorted<T>>,
+        largest: f64,
     ) -> Result<Self, Error> {
-        let task = distinct.map_or(whole, |distinct| Task {
-            source: distinct.source(),
-            weights: Some(&distinct.weights),
+        let task = sorted.map_or(whole, |sorted| Task {
+            source: sorted.source(),
+            weights: sorted.weights.as_deref(),
             ..whole
         });
         let Shape { n, d, k } = task.shape();
+        // Of all points, so that it makes no difference which are iterated over.
+        let scales = Scales::new(largest, whole.weights_together(), whole.shape().n);
         Ok(Lloyd {
             whole,
             task,
-            of: distinct.map(|distinct| &distinct.of[..]),
+            of: sorted.map(|sorted| &sorted.of[..]),
+            times: sorted.and_then(|sorted| sorted.times.as_deref()),
             scratch: task.plan.scratch(task.team.size())?,
-            sums: Sums::new(n, d, k, task.team.size())?,
+            sums: Sums::new(scales, (k, d), task.team.size())?,
             centres: Vec::new(),
-            labels: vec![u32::MAX; n],
-            previous: vec![u32::MAX; n],
+            labels: vec![NONE; n],
+            previous: vec![NONE; n],
         })
     }
 
     /// Starts over from `centres`, row by row.
     pub(super) fn start(&mut self, centres: Vec<T::Centre>) {
         self.centres = centres;
-        self.labels.fill(u32::MAX);
+        self.labels.fill(NONE);
+        self.sums.clear();
     }
 
     /// Iterates at most `most` times; `tolerance` is the sum of squared shifts of the centres that
@@ -118,33 +125,31 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let Task { plan, source, weights, team } = self.task;
         let loops = plan.engine().over::<T>();
         let centres = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
-        let (leaves, each) = (self.sums.leaves(), self.sums.leaf_blocks());
         let (ready, desks) = self.scratch.prepare::<T, _>(centres)?;
         let (sums, labels) = (self.sums.shared(), Disjoint::new(&mut self.labels));
-        let (previous, changed) = (&self.previous, AtomicBool::new(false));
+        let (previous, times) = (&self.previous, self.times);
+        let changed = AtomicBool::new(false);
         attempt(team, &|member| {
-            let Some((mut mine, mut desk)) = desks.share::<T>(member, leaves) else {
+            let Some((mine, mut desk)) = desks.share::<T>(member, source.blocks()) else {
                 return Ok(());
             };
-            let mut piece = |Piece { held, blocks, points }: Piece<'_, T>, runs: &mut [f64]| {
+            let moved = sums.of(member.index());
+            let mut piece = |Piece { held, blocks, points }: Piece<'_, T>| {
                 #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: every leaf is one member's, and leaves share no points.
+                // SAFETY: every block is one member's, and blocks share no points.
                 let labels = unsafe { labels.part(points.clone()) };
                 loops.label(held, &ready, (blocks.clone(), labels), &mut desk);
-                if *labels != previous[points.clone()] {
+                let weights = weights.map(|weights| &weights[points.clone()]);
+                let times = times.map(|times| &times[points.clone()]);
+                let previous = &previous[points];
+                let labelled = Labelled { blocks, labels, previous, weights, times };
+                if loops.shift(held, &labelled, sums.scales(), desk.space, moved) {
                     changed.store(true, Relaxed);
                 }
-                let weights = weights.map(|weights| &weights[points]);
-                loops.add(held, &Leaf { blocks, labels, weights }, desk.space, runs);
             };
-            mine.try_for_each(|leaf| {
-                sums.leaf((member.index(), leaf), |runs| {
-                    let blocks = leaf * each..source.blocks().min((leaf + 1) * each);
-                    source.each(blocks, |all| {
-                        all.parts(PIECE).for_each(|part| piece(part, runs));
-                        Ok(())
-                    })
-                })
+            source.each(mine, |all| {
+                all.parts(PIECE).for_each(&mut piece);
+                Ok(())
             })
         })?;
         Ok(changed.into_inner())

@@ -5,7 +5,7 @@ use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
 use super::reference::squared_distance;
 use super::source::{Source, attempt};
-use super::{Error, Form, Recipe, tile};
+use super::{Error, Form, Recipe, prune, tile};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
@@ -108,7 +108,7 @@ impl Plan {
         let (Shape { k, d, .. }, Recipe { form, tile, .. }) = (self.shape, self.recipe);
         let members = threads.clamp(1, self.recipe.threads);
         let room = match form {
-            Form::Lanes => 0,
+            Form::Lanes => prune::room(k, d, tile.centres),
             Form::Tile => tile::room(k, d, tile),
         };
         let centres = Storage::new(k, d, form, tile)?;

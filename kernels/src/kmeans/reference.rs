@@ -5,7 +5,7 @@
 //! Points may be `f32`, `f64` or `u8`, and centres `f32` or `f64`, in any pairing: all are `f64`
 //! first, exactly.
 
-use super::update::{leaf_points, runs};
+use super::update::{Scales, leaf_points};
 use crate::Matrix;
 use crate::points::Element;
 use crate::vector::Real;
@@ -42,9 +42,8 @@ pub fn assign<T: Element, C: Real>(
     (0..points.rows()).map(|row| nearest(points.row(row), centres)).unzip()
 }
 
-/// Sums and weights of the points of each label: leaves of [`leaf_points`] points, each summed in
-/// [`runs`] interleaved runs, which are added in pairs; the leaves then added in pairs, pairs of
-/// pairs, and so on. Behind the sums of a label stands its weight.
+/// Sums and weights of the points of each label, added as whole numbers (see `fixed`): the order is
+/// no matter. Behind the sums of a label stands its weight.
 pub fn sums<T: Element>(
     points: Matrix<'_, T>,
     weights: &[f64],
@@ -52,20 +51,23 @@ pub fn sums<T: Element>(
     k: usize,
 ) -> Vec<f64> {
     let (n, d) = (points.rows(), points.cols());
-    let mut leaves = Vec::new();
-    for start in (0..n).step_by(leaf_points(n, k)) {
-        let mut leaf = vec![vec![0.0; k * (d + 1)]; runs(d)];
-        for row in start..n.min(start + leaf_points(n, k)) {
-            let run = (row - start) % runs(d);
-            let sums = &mut leaf[run][labels[row] as usize * (d + 1)..][..d + 1];
-            for (sum, &x) in sums.iter_mut().zip(points.row(row)) {
-                *sum += x.into() * weights[row];
-            }
-            sums[d] += weights[row];
+    let magnitudes = (0..n).flat_map(|row| points.row(row)).map(|&x| x.into().abs());
+    let scales = Scales::new(magnitudes.fold(0.0, f64::max), weights.iter().sum(), n);
+    let mut sums = vec![[0; 2]; k * (d + 1)];
+    for row in 0..n {
+        let sums = &mut sums[labels[row] as usize * (d + 1)..][..d + 1];
+        let features =
+            points.row(row).iter().map(|&x| scales.feature.split(x.into() * weights[row]));
+        let weight = scales.weight.split(weights[row]);
+        for (sum, parts) in sums.iter_mut().zip(features.chain([weight])) {
+            *sum = [sum[0] + parts[0], sum[1] + parts[1]];
         }
-        leaves.push(tree(leaf, |left, right| add_all(left, right)));
     }
-    tree(leaves, |left, right| add_all(left, right))
+    let of = |(at, parts): (usize, &[i64; 2])| {
+        let scale = if at % (d + 1) == d { scales.weight } else { scales.feature };
+        scale.joined(*parts)
+    };
+    sums.iter().enumerate().map(of).collect()
 }
 
 /// Lloyd's iteration from `centres` until no label changes or no centre moves, or `most` times:
@@ -144,7 +146,8 @@ fn relocate<T: Element>(
 }
 
 /// The sum of the squared distances of the points to the centres of their labels, each times its
-/// weight, over the same leaves as [`sums`].
+/// weight: leaves of [`leaf_points`] points, each summed in order, then added in pairs, pairs of
+/// pairs, and so on.
 pub fn inertia<T: Element, C: Real>(
     points: Matrix<'_, T>,
     weights: &[f64],
@@ -162,10 +165,6 @@ pub fn inertia<T: Element, C: Real>(
         sum
     });
     tree(leaves.collect(), |left, right| *left += right)
-}
-
-fn add_all(left: &mut [f64], right: &[f64]) {
-    left.iter_mut().zip(right).for_each(|(l, r)| *l += r);
 }
 
 /// Adds leaves at distance 1, then 2, then 4, into the left one.

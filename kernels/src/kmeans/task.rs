@@ -6,6 +6,7 @@ use super::source::{Source, attempt};
 use super::{Error, Shape};
 use crate::Team;
 use crate::points::Element;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Points, their weights, a plan and a team.
 #[derive(Clone, Copy)]
@@ -28,8 +29,14 @@ impl<T: Element> Task<'_, T> {
         self.weights.map_or(1.0, |weights| weights[point])
     }
 
-    /// Refuses points and weights that cannot be fitted to `k` centres.
-    pub(super) fn check(&self, k: usize) -> Result<(), Error> {
+    /// What all points weigh together.
+    pub(super) fn weights_together(&self) -> f64 {
+        self.weights.map_or(self.source.n() as f64, |weights| weights.iter().sum())
+    }
+
+    /// Refuses points and weights that cannot be fitted to `k` centres; gives the largest magnitude
+    /// of a feature.
+    pub(super) fn check(&self, k: usize) -> Result<f64, Error> {
         let (n, d, shape) = (self.source.n(), self.source.d(), self.plan.shape());
         if k == 0 {
             return Err(Error::NoClusters);
@@ -56,7 +63,7 @@ impl<T: Element> Task<'_, T> {
         self.check_values()
     }
 
-    fn check_values(&self) -> Result<(), Error> {
+    fn check_values(&self) -> Result<f64, Error> {
         let source = self.source;
         // All of one, then all of the other: which is reported depends on neither parts nor threads.
         let all = |check: fn(&Piece<'_, T>) -> Result<(), Error>| {
@@ -64,12 +71,21 @@ impl<T: Element> Task<'_, T> {
                 source.each(member.share(source.blocks()), |piece| check(&piece))
             })
         };
-        all(|piece| piece.check_finite())?;
+        let largest = AtomicU64::new(0);
+        // Magnitudes are ordered as their bits are.
+        attempt(self.team, &|member| {
+            source.each(member.share(source.blocks()), |piece| {
+                piece.check_finite()?;
+                largest.fetch_max(piece.largest().to_bits(), Relaxed);
+                Ok(())
+            })
+        })?;
+        let largest = f64::from_bits(largest.into_inner());
         if size_of::<T>() == size_of::<f64>() {
             all(|piece| piece.check_near(MOST.0))?;
         }
         let Some(weights) = self.weights else {
-            return Ok(());
+            return Ok(largest);
         };
         let wrong = |weight: &f64| !(0.0..=MOST.1).contains(weight);
         if let Some(point) = weights.iter().position(wrong) {
@@ -78,7 +94,7 @@ impl<T: Element> Task<'_, T> {
         if weights.iter().all(|weight| *weight == 0.0) {
             return Err(Error::NoWeight);
         }
-        Ok(())
+        Ok(largest)
     }
 
     /// The sizes.

@@ -1,15 +1,12 @@
-//! Sums of the points of each label, in an order that neither threads nor recipes change.
+//! Sums of the points of each label, kept from one iteration to the next: a point is added when it
+//! gets a label, and taken away when it gets another.
 //!
-//! Points are cut into leaves of [`leaf_points`] points. A leaf is summed in `f64`, each value times
-//! the point's weight if there are weights, in
-//! [`runs`] interleaved runs, point `i` in run `i % runs`; runs are added in pairs, and leaves in
-//! a binary tree, neighbours first. Which member sums which leaf decides nothing.
-//!
-//! With few features a sum is waited for: neighbours often share a label, and one addition through
-//! memory takes a dozen cycles. Four runs have four on their way at once. With many features the
-//! features of one point do the same, and four times the storage would leave the cache.
+//! Sums are whole numbers (see `fixed`), so that is exact: they have the bits they would have if all
+//! points were added anew, in whatever order and by however many members. In the first iteration
+//! every point moves, soon only a few in a hundred do.
 
 use super::Error;
+use super::fixed::Scale;
 use super::held::{Held, Piece};
 use super::source::{Source, attempt};
 use crate::Team;
@@ -25,140 +22,220 @@ const LEAVES: usize = 64;
 /// Least points of a leaf: some microseconds of work.
 const LEAST: usize = 2048;
 
-/// Most features with which sums are kept in more than one run.
-const FEW: usize = 7;
-
-/// How many points of `n` are summed in one go for `k` labels; a multiple of [`BLOCK`].
-///
-/// At least four for each label, so that adding leaves together, which costs `k` points each,
-/// stays small beside summing them.
+/// How many points of `n` are summed in one go where sums are of `f64`, for `k` labels; a multiple
+/// of [`BLOCK`].
 pub fn leaf_points(n: usize, k: usize) -> usize {
     n.div_ceil(LEAVES).max(LEAST).max(k.saturating_mul(4)).next_multiple_of(BLOCK)
 }
 
-/// In how many interleaved runs a leaf of points of `d` features is summed.
-pub fn runs(d: usize) -> usize {
-    if d <= FEW { RUNS } else { 1 }
+/// The label of a point that has none yet.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// In which whole numbers features, times weights, and weights are summed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scales {
+    pub(super) feature: Scale,
+    pub(super) weight: Scale,
 }
 
-/// Interleaved runs of few features.
-const RUNS: usize = 4;
+impl Scales {
+    /// For `n` points of no larger magnitude than `largest` that weigh `weight` together.
+    pub(super) fn new(largest: f64, weight: f64, n: usize) -> Self {
+        Scales { feature: Scale::new(largest * weight, n), weight: Scale::new(weight, n) }
+    }
 
-/// Elements the sums of a label take in a run: whole registers of few features.
-fn width(d: usize) -> usize {
-    if d <= FEW { (d + 1).next_power_of_two() } else { d + 1 }
+    /// The sums of a label as numbers: its features', then its weight.
+    fn join(&self, parts: &[[i64; 2]], out: &mut [f64]) {
+        let last = out.len() - 1;
+        for (at, (out, parts)) in out.iter_mut().zip(parts).enumerate() {
+            let scale = if at == last { &self.weight } else { &self.feature };
+            *out = scale.joined(*parts);
+        }
+    }
 }
 
 /// Sums by label: for each label its `d` sums, then the weight of its points, 1 each unless told.
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
+    scales: Scales,
     d: usize,
-    /// Elements of a leaf: `k * (d + 1)`.
+    /// Numbers there are: `k * (d + 1)`.
     len: usize,
-    leaf_points: usize,
-    leaves: Buffer<f64>,
-    /// The runs of every member.
-    runs: Buffer<f64>,
+    /// The sums of the labels that points have.
+    whole: Buffer<[i64; 2]>,
+    /// What each member has added and taken away since.
+    moved: Buffer<[i64; 2]>,
+    numbers: Buffer<f64>,
 }
 
-/// The sums while a team works on them.
+/// What members have moved, while a team works on it.
 pub(super) struct SharedSums<'a> {
-    d: usize,
+    scales: Scales,
     len: usize,
-    leaves: Disjoint<'a, f64>,
-    runs: Disjoint<'a, f64>,
+    moved: Disjoint<'a, [i64; 2]>,
 }
 
 impl Sums {
-    /// For `n` points of `d` features, `k` labels, and a team of `members`.
-    pub(super) fn new(n: usize, d: usize, k: usize, members: usize) -> Result<Self, Error> {
-        let (len, leaf_points) = (k.saturating_mul(d + 1), leaf_points(n, k));
-        let leaves = n.div_ceil(leaf_points).max(1);
-        Ok(Sums {
-            d,
-            len,
-            leaf_points,
-            leaves: Buffer::zeroed(len.saturating_mul(leaves))?,
-            runs: Buffer::zeroed(Self::room(k, d).saturating_mul(members))?,
-        })
+    /// For points of `d` features, `k` labels, and a team of `members`.
+    pub(super) fn new(
+        scales: Scales,
+        (k, d): (usize, usize),
+        members: usize,
+    ) -> Result<Self, Error> {
+        let len = k.saturating_mul(d + 1);
+        let (whole, moved) = (Buffer::zeroed(len)?, Buffer::zeroed(len.saturating_mul(members))?);
+        Ok(Sums { scales, d, len, whole, moved, numbers: Buffer::zeroed(len)? })
     }
 
-    /// Elements of a member's runs.
-    fn room(k: usize, d: usize) -> usize {
-        k.saturating_mul(width(d)).saturating_mul(runs(d))
-    }
-
-    /// How many leaves there are.
-    pub(super) fn leaves(&self) -> usize {
-        self.leaves.len().checked_div(self.len).unwrap_or(0)
-    }
-
-    /// How many blocks of points a leaf has.
-    pub(super) fn leaf_blocks(&self) -> usize {
-        self.leaf_points / BLOCK
+    /// Begins again with no point.
+    pub(super) fn clear(&mut self) {
+        self.whole.fill([0; 2]);
+        self.moved.fill([0; 2]);
     }
 
     pub(super) fn shared(&mut self) -> SharedSums<'_> {
-        SharedSums {
-            d: self.d,
-            len: self.len,
-            leaves: Disjoint::new(&mut self.leaves),
-            runs: Disjoint::new(&mut self.runs),
-        }
+        SharedSums { scales: self.scales, len: self.len, moved: Disjoint::new(&mut self.moved) }
     }
 
-    /// Adds all leaves into the first, and gives it.
+    /// Adds what all members have moved, and gives the sums as numbers.
     pub(super) fn total(&mut self, team: &dyn Team) -> &mut [f64] {
-        let (len, leaves) = (self.len, self.leaves());
-        let all = Disjoint::new(&mut self.leaves);
+        let Sums { scales, d, len, .. } = *self;
+        let (width, members) = (d + 1, self.moved.len() / len.max(1));
+        let [whole, moved] = [&mut self.whole, &mut self.moved].map(|all| Disjoint::new(all));
+        let numbers = Disjoint::new(&mut self.numbers);
         team.run(&|member| {
-            let share = member.share(len);
-            let mut apart = 1;
-            while apart < leaves {
-                for left in (0..leaves - apart).step_by(2 * apart) {
-                    let of = |leaf: usize| leaf * len + share.start..leaf * len + share.end;
-                    #[allow(unsafe_code, reason = "disjoint output views")]
-                    // SAFETY: two leaves, and of each the part that is this member's alone.
-                    let (to, from) = unsafe { (all.part(of(left)), all.part(of(left + apart))) };
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+            let labels = member.share(len / width);
+            let share = labels.start * width..labels.end * width;
+            #[allow(unsafe_code, reason = "disjoint output views")]
+            // SAFETY: every label is one member's.
+            let (whole, numbers) =
+                unsafe { (whole.part(share.clone()), numbers.part(share.clone())) };
+            for from in 0..members {
+                #[allow(unsafe_code, reason = "disjoint output views")]
+                // SAFETY: of each member's, the labels that are this member's alone.
+                let moved = unsafe { moved.part(from * len + share.start..from * len + share.end) };
+                for (to, from) in whole.iter_mut().zip(moved) {
+                    *to = [to[0] + from[0], to[1] + from[1]];
+                    *from = [0; 2];
                 }
-                apart *= 2;
             }
+            let labels = whole.chunks_exact(width).zip(numbers.chunks_exact_mut(width));
+            labels.for_each(|(parts, numbers)| scales.join(parts, numbers));
         });
-        &mut self.leaves[..len]
+        &mut self.numbers
     }
-}
-
-/// Labelled points of some blocks.
-pub(super) struct Leaf<'a> {
-    pub(super) blocks: Range<usize>,
-    /// One for each point of the blocks.
-    pub(super) labels: &'a [u32],
-    /// As many, unless every point weighs 1.
-    pub(super) weights: Option<&'a [f64]>,
 }
 
 impl SharedSums<'_> {
-    /// Sums leaf `leaf` on the runs of member `member`, to which `fill` adds its points.
-    pub(super) fn leaf(
-        &self,
-        (member, leaf): (usize, usize),
-        fill: impl FnOnce(&mut [f64]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let len = Sums::room(self.len / (self.d + 1), self.d);
+    /// What a member has moved.
+    #[expect(clippy::mut_from_ref, reason = "every member has its own, as `Disjoint` says")]
+    pub(super) fn of(&self, member: usize) -> &mut [[i64; 2]] {
         #[allow(unsafe_code, reason = "disjoint output views")]
-        // SAFETY: every member has runs of its own, and every leaf is one member's.
-        let (runs, out) = unsafe {
-            (
-                self.runs.part(member * len..(member + 1) * len),
-                self.leaves.part(leaf * self.len..(leaf + 1) * self.len),
-            )
-        };
-        runs.fill(0.0);
-        fill(runs)?;
-        fold(self.d, runs, out);
-        Ok(())
+        // SAFETY: every member asks for its own, once a region.
+        unsafe {
+            self.moved.part(member * self.len..(member + 1) * self.len)
+        }
     }
+
+    pub(super) fn scales(&self) -> &Scales {
+        &self.scales
+    }
+}
+
+/// Points of some blocks that may have got another label.
+pub(super) struct Labelled<'a> {
+    pub(super) blocks: Range<usize>,
+    /// One for each point of the blocks.
+    pub(super) labels: &'a [u32],
+    /// What they had before, or [`NONE`].
+    pub(super) previous: &'a [u32],
+    /// As many, unless every point weighs 1.
+    pub(super) weights: Option<&'a [f64]>,
+    /// As many, unless every point is there once.
+    pub(super) times: Option<&'a [u32]>,
+}
+
+/// Takes points whose label is another from the sums of the one they had, and adds them to those of
+/// the one they have. Whether there was any.
+#[inline(always)]
+pub(super) fn shift<T: Element>(
+    held: Held<'_, T>,
+    labelled: &Labelled<'_>,
+    scales: &Scales,
+    space: &mut [T],
+    sums: &mut [[i64; 2]],
+) -> bool {
+    // A constant to the compiler wherever there are few features.
+    match held.d() {
+        1 => shift_of(held, 1, labelled, scales, space, sums),
+        2 => shift_of(held, 2, labelled, scales, space, sums),
+        3 => shift_of(held, 3, labelled, scales, space, sums),
+        4 => shift_of(held, 4, labelled, scales, space, sums),
+        d => shift_of(held, d, labelled, scales, space, sums),
+    }
+}
+
+#[inline(always)]
+fn shift_of<T: Element>(
+    held: Held<'_, T>,
+    d: usize,
+    labelled: &Labelled<'_>,
+    scales: &Scales,
+    space: &mut [T],
+    sums: &mut [[i64; 2]],
+) -> bool {
+    let Labelled { blocks, labels, previous, weights, times } = labelled;
+    let mut any = false;
+    let both = labels.chunks(BLOCK).zip(previous.chunks(BLOCK));
+    for ((index, block), (labels, previous)) in blocks.clone().enumerate().zip(both) {
+        if labels == previous {
+            continue;
+        }
+        any = true;
+        for (lane, (&label, &before)) in labels.iter().zip(previous).enumerate() {
+            if label == before {
+                continue;
+            }
+            let weight = weights.map_or(1.0, |weights| weights[index * BLOCK + lane]);
+            let point = &held.point(block * BLOCK + lane, space)[..d];
+            let point = (point, weight, scales);
+            // There is no product of 64 bits in registers.
+            match times.map(|times| i64::from(times[index * BLOCK + lane])) {
+                None => {
+                    put(point, sums, label, |sum, part| sum + part);
+                    if before != NONE {
+                        put(point, sums, before, |sum, part| sum - part);
+                    }
+                }
+                Some(times) => {
+                    put(point, sums, label, |sum, part| sum + times * part);
+                    if before != NONE {
+                        put(point, sums, before, |sum, part| sum - times * part);
+                    }
+                }
+            }
+        }
+    }
+    any
+}
+
+/// Puts a point, its weight and the weight itself into the sums of a label.
+#[inline(always)]
+fn put<T: Element>(
+    (point, weight, scales): (&[T], f64, &Scales),
+    sums: &mut [[i64; 2]],
+    label: u32,
+    into: impl Fn(i64, i64) -> i64,
+) {
+    let width = point.len() + 1;
+    let sums = &mut sums[label as usize * width..][..width];
+    let (last, sums) = sums.split_last_mut().expect("a weight behind the features");
+    for (sum, &x) in sums.iter_mut().zip(point) {
+        let [high, low] = scales.feature.split(x.into() * weight);
+        *sum = [into(sum[0], high), into(sum[1], low)];
+    }
+    let [high, low] = scales.weight.split(weight);
+    *last = [into(last[0], high), into(last[1], low)];
 }
 
 /// What `sum` adds to `width` zeros for every leaf of points, piece by piece, added in the tree.
@@ -194,120 +271,4 @@ pub(super) fn over_leaves<T: Element>(
     }
     sums.truncate(width);
     Ok(sums)
-}
-
-/// Adds the points of a leaf, or of some of its blocks, to the runs.
-#[inline(always)]
-pub(super) fn add<T: Element>(
-    held: Held<'_, T>,
-    leaf: &Leaf<'_>,
-    space: &mut [T],
-    runs: &mut [f64],
-) {
-    match leaf.weights {
-        None => add_weighted(held, leaf, space, runs, |_| 1.0),
-        Some(weights) => add_weighted(held, leaf, space, runs, |point| weights[point]),
-    }
-}
-
-#[inline(always)]
-fn add_weighted<T: Element>(
-    held: Held<'_, T>,
-    leaf: &Leaf<'_>,
-    space: &mut [T],
-    runs: &mut [f64],
-    weight: impl Fn(usize) -> f64 + Copy,
-) {
-    for (index, block) in leaf.blocks.clone().enumerate() {
-        let first = index * BLOCK;
-        let labels = &leaf.labels[first..leaf.labels.len().min(first + BLOCK)];
-        let weight = |lane| weight(first + lane);
-        match (held, held.d()) {
-            (_, 1) => add_few::<T, 1, 2>(held.columns(block, space), labels, weight, runs),
-            (_, 2) => add_few::<T, 2, 4>(held.columns(block, space), labels, weight, runs),
-            (_, 3) => add_few::<T, 3, 4>(held.columns(block, space), labels, weight, runs),
-            (_, 4) => add_few::<T, 4, 8>(held.columns(block, space), labels, weight, runs),
-            (_, 5) => add_few::<T, 5, 8>(held.columns(block, space), labels, weight, runs),
-            (_, 6) => add_few::<T, 6, 8>(held.columns(block, space), labels, weight, runs),
-            (_, 7) => add_few::<T, 7, 8>(held.columns(block, space), labels, weight, runs),
-            (Held::Blocks(points), d) => {
-                add_columns(d, points.block(block), labels, weight, runs);
-            }
-            (Held::Rows(rows), d) => {
-                for (lane, label) in labels.iter().enumerate() {
-                    let sums = &mut runs[*label as usize * (d + 1)..][..d + 1];
-                    add_point(rows.row(block * BLOCK + lane), weight(lane), sums);
-                }
-            }
-        }
-    }
-}
-
-/// Adds the points of a block to the sums of their labels in [`RUNS`] runs. The `D` features of a
-/// point and its weight are `W` elements, of which the last may be 0: one addition of a register
-/// or two, not one of each feature.
-#[inline(always)]
-fn add_few<T: Element, const D: usize, const W: usize>(
-    columns: &[T],
-    labels: &[u32],
-    weight: impl Fn(usize) -> f64,
-    runs: &mut [f64],
-) {
-    let columns: &[[T; BLOCK]; D] = columns.as_chunks().0.first_chunk().expect("D columns");
-    let sums = runs.as_chunks_mut::<W>().0;
-    let k = sums.len() / RUNS;
-    for (lane, label) in labels.iter().enumerate().take(BLOCK) {
-        let weight = weight(lane);
-        let mut point = [0.0; W];
-        for feature in 0..D {
-            point[feature] = columns[feature][lane].into() * weight;
-        }
-        point[D] = weight;
-        let sums = &mut sums[lane % RUNS * k + *label as usize];
-        for at in 0..W {
-            sums[at] += point[at];
-        }
-    }
-}
-
-/// Adds the points of a block to the sums of their labels.
-#[inline(always)]
-fn add_columns<T: Element>(
-    d: usize,
-    columns: &[T],
-    labels: &[u32],
-    weight: impl Fn(usize) -> f64,
-    runs: &mut [f64],
-) {
-    let columns = &columns[..d * BLOCK];
-    for (lane, label) in labels.iter().enumerate().take(BLOCK) {
-        let sums = &mut runs[*label as usize * (d + 1)..][..d + 1];
-        let weight = weight(lane);
-        for feature in 0..d {
-            sums[feature] += columns[feature * BLOCK + lane].into() * weight;
-        }
-        sums[d] += weight;
-    }
-}
-
-/// Adds a point to the sums of its label.
-#[inline(always)]
-fn add_point<T: Element>(point: &[T], weight: f64, sums: &mut [f64]) {
-    let (count, sums) = sums.split_last_mut().expect("a weight behind the sums");
-    sums.iter_mut().zip(point).for_each(|(sum, &x)| *sum += x.into() * weight);
-    *count += weight;
-}
-
-/// Adds one run, or four in pairs.
-fn fold(d: usize, runs: &[f64], out: &mut [f64]) {
-    if runs.len() == out.len() {
-        return out.copy_from_slice(runs);
-    }
-    let (width, run) = (width(d), runs.len() / RUNS);
-    for (label, out) in out.chunks_exact_mut(d + 1).enumerate() {
-        for (at, out) in out.iter_mut().enumerate() {
-            let of = |index: usize| runs[index * run + label * width + at];
-            *out = (of(0) + of(1)) + (of(2) + of(3));
-        }
-    }
 }

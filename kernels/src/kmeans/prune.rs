@@ -1,0 +1,205 @@
+//! Centres that cannot be the nearest of any point of a block, left out for the whole block.
+//!
+//! Points that stand behind each other are often alike: pixels of a picture above all. A block of
+//! them is a box, the least and the greatest of every feature, and whatever a box has no point near
+//! to need not be scored:
+//!
+//! ```text
+//!               G, to the farthest corner        a centre c is out if its L
+//!            .---------.                         is above the least G of all:
+//!   c  ------|  block  |                         the centre of that G is nearer
+//!       L    '---------'                         to every point of the block
+//! ```
+//!
+//! What is left is gathered into panels of its own and scored by the same kernel. With centres in
+//! the lanes the test of 64 centres costs a tenth of scoring 64 points against them; where it
+//! leaves more than half of the centres, the next few blocks are not tested.
+//!
+//! # The bound
+//!
+//! Box and centres are the numbers of the fast pass, `x'` and `c'` (see `centres`). With
+//! `u = 2^-24`, `X` the farthest corner from the origin and `D` the true square of the distance of
+//! two such numbers, the root of the distance by the definition differs from `sqrt(D)` by at most
+//! `u (|x'| + |c'|) <= u (2X + sqrt(D))`. So a centre with `L` is farther by the definition than one
+//! with `U`, from every point, if
+//!
+//! ```text
+//! sqrt(L) (1 - u)  >  sqrt(U) (1 + u) + 4u X
+//! ```
+//!
+//! and as `(a + b)^2 <= a^2 (1 + 2^-12) + b^2 (1 + 2^12)`, that follows from
+//! `L > U (1 + 2^-10) + 2^-30 X^2` with room for the rounding of `L` and `U` themselves, which is
+//! `(d + 2) u` of each. Rounding below the normal range is covered by an absolute term; what
+//! overflows is not above anything.
+
+use super::centres::{RUN, Ready, Trust};
+use crate::points::BLOCK;
+use crate::vector::Vocabulary;
+use pulp::Simd;
+
+/// Centres are tested in groups of so many: the most lanes there are.
+const GROUP: usize = 16;
+
+/// Most features of a point for which blocks are tested. With more, a box of 64 points that do not
+/// stand in order holds nearly all centres.
+const FEW: usize = 16;
+
+/// Fewest centres for which blocks are tested.
+const MANY: usize = 8;
+
+/// Blocks that are not tested after one that was in vain.
+pub(super) const PATIENCE: usize = 15;
+
+/// Where centres are kept for the test: feature by feature, filled up to whole groups.
+pub(super) fn columns(k: usize, d: usize) -> usize {
+    if suits(k, d) { k.next_multiple_of(GROUP) * d } else { 0 }
+}
+
+/// Room that a test needs, for a tile of `width` centres.
+pub(super) fn room(k: usize, d: usize, width: usize) -> usize {
+    if !suits(k, d) {
+        return 0;
+    }
+    2 * d + 2 * k.next_multiple_of(GROUP) + k.next_multiple_of(width) * (d + 2)
+}
+
+fn suits(k: usize, d: usize) -> bool {
+    d <= FEW && k >= MANY
+}
+
+/// What is left of the centres.
+pub(super) struct Left<'a> {
+    /// In the order of their numbers.
+    pub(super) ready: Ready<'a>,
+    /// Which they are.
+    pub(super) centres: &'a [u32],
+}
+
+/// Tests a block of [`BLOCK`] staged points; nothing where most centres are left.
+pub(super) fn prune<'a, V: Vocabulary>(
+    token: V,
+    staged: &[f32],
+    ready: &Ready<'a>,
+    room: &'a mut [f32],
+) -> Option<Left<'a>> {
+    if ready.columns.is_empty() || ready.trust.floor == f32::INFINITY {
+        return None;
+    }
+    let (k, d) = (ready.k, ready.d);
+    let (bounds, room) = room.split_at_mut(2 * d);
+    let (least, room) = room.split_at_mut(k.next_multiple_of(GROUP));
+    let (list, panels) = room.split_at_mut(k.next_multiple_of(GROUP));
+    let list: &mut [u32] = bytemuck::cast_slice_mut(list);
+    let simd = token.floats();
+    let count = token.run(
+        #[inline(always)]
+        || {
+            let corner = bounding(simd, staged, bounds)?;
+            let nearest = distances(simd, bounds, ready.columns, least);
+            let limit = nearest * (1.0 + 1.0 / 1024.0) + corner / (1u32 << 30) as f32 + Trust::TINY;
+            Some(gather(&least[..k], limit, list))
+        },
+    )?;
+    if 2 * count > k {
+        return None;
+    }
+    let centres = &list[..count];
+    let width = ready.tile.centres;
+    let panels = &mut panels[..count.next_multiple_of(width) * (d + 2)];
+    copy(ready, centres, width, panels);
+    Some(Left { ready: Ready { fast: panels, ..*ready }, centres })
+}
+
+/// The box of a block: the least and the greatest of every feature. Gives the square of its
+/// farthest corner's distance to the origin; nothing if a number is not finite.
+#[inline(always)]
+fn bounding<S: Simd>(simd: S, staged: &[f32], bounds: &mut [f32]) -> Option<f32> {
+    let (zero, mut odd, mut corner) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0), 0.0);
+    for (column, bounds) in staged.chunks_exact(BLOCK).zip(bounds.as_chunks_mut::<2>().0) {
+        let column = S::as_simd_f32s(column).0;
+        let (mut least, mut most) = (column[0], column[0]);
+        for &x in column {
+            least = simd.min_f32s(least, x);
+            most = simd.max_f32s(most, x);
+            // Zero, or not a number.
+            odd = simd.add_f32s(odd, simd.mul_f32s(x, zero));
+        }
+        *bounds = [simd.reduce_min_f32s(least), simd.reduce_max_f32s(most)];
+        corner += f32::max(bounds[0] * bounds[0], bounds[1] * bounds[1]);
+    }
+    (simd.reduce_sum_f32s(odd) == 0.0).then_some(corner)
+}
+
+/// For every centre the least square of its distance to the box, and of all the least of their
+/// greatest.
+#[inline(always)]
+fn distances<S: Simd>(simd: S, bounds: &[f32], columns: &[f32], least: &mut [f32]) -> f32 {
+    let bounds = bounds.as_chunks::<2>().0;
+    let padded = least.len();
+    let mut nearest = simd.splat_f32s(f32::INFINITY);
+    for (group, least) in S::as_mut_simd_f32s(least).0.iter_mut().enumerate() {
+        let (mut near, mut far) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+        for (column, &[low, high]) in columns.chunks_exact(padded).zip(bounds) {
+            let centres = S::as_simd_f32s(column).0[group];
+            let below = simd.sub_f32s(simd.splat_f32s(low), centres);
+            let above = simd.sub_f32s(centres, simd.splat_f32s(high));
+            let beside = simd.max_f32s(simd.max_f32s(below, above), simd.splat_f32s(0.0));
+            let across = simd.max_f32s(simd.abs_f32s(below), simd.abs_f32s(above));
+            near = super::lanes::multiply_add(simd, beside, beside, near);
+            far = super::lanes::multiply_add(simd, across, across, far);
+        }
+        *least = near;
+        nearest = simd.min_f32s(nearest, far);
+    }
+    simd.reduce_min_f32s(nearest)
+}
+
+/// Lists whatever is not above `limit`, and says how much that is.
+#[inline(always)]
+fn gather(least: &[f32], limit: f32, list: &mut [u32]) -> usize {
+    let mut count = 0;
+    for (centre, &least) in least.iter().enumerate() {
+        // Written in any case, and counted if it stays: there is nothing to predict.
+        list[count] = centre as u32;
+        count += usize::from(least <= limit);
+    }
+    count
+}
+
+/// Makes panels of the listed centres, in the layout they are copied from.
+fn copy(ready: &Ready<'_>, centres: &[u32], width: usize, panels: &mut [f32]) {
+    let lines = ready.d + 2;
+    for (panel, values) in panels.chunks_exact_mut(width * lines).enumerate() {
+        for lane in 0..width {
+            let (scored, number) = values.split_at_mut((ready.d + 1) * width);
+            number[lane] = f32::from_bits((panel % (RUN / width) * width + lane) as u32);
+            let to = scored[lane..].iter_mut().step_by(width);
+            match centres.get(panel * width + lane) {
+                Some(&centre) => {
+                    let centre = centre as usize;
+                    let from = &ready.fast[centre / width * width * lines + centre % width..];
+                    to.zip(from.iter().step_by(width)).for_each(|(to, from)| *to = *from);
+                }
+                // Farther than any other.
+                None => {
+                    to.for_each(|value| *value = 0.0);
+                    scored[ready.d * width + lane] = f32::MAX;
+                }
+            }
+        }
+    }
+}
+
+/// Lays out centres for the test: `fast` are their panels. Those that only fill up are infinitely
+/// far.
+pub(super) fn fill(fast: &[f32], (k, d): (usize, usize), width: usize, columns: &mut [f32]) {
+    let padded = k.next_multiple_of(GROUP);
+    for (feature, column) in columns.chunks_exact_mut(padded).enumerate() {
+        column.fill(f32::INFINITY);
+        for (centre, to) in column[..k].iter_mut().enumerate() {
+            let panel = &fast[centre / width * width * (d + 2)..];
+            // Twice a number and its half are exact.
+            *to = -0.5 * panel[feature * width + centre % width];
+        }
+    }
+}
