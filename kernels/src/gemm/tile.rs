@@ -98,8 +98,9 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
         }
     }
     // Here and not earlier: the compiler looks for what it knows of the counter of a loop no further
-    // back than where ways meet, and looks at bounds in every step if `resume` is in between.
-    if steps == 0 {
+    // back than where ways meet, and looks at bounds in every step if `resume` is in between. Not
+    // for words: 384 x 1024 x 4096 took 1.04 of the time in two threads, 1024^3 1.03.
+    if P::TOGETHER == 1 && steps == 0 {
         without_steps(ends, sums);
         return;
     }
@@ -169,13 +170,7 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
     for p in 0..NP {
         lines[p] = &panels[p][first..].as_chunks().0[..count];
     }
-    if count == 0 {
-        return first;
-    }
-    let mut chunk = 0;
-    // Not `for chunk in 0..count`: then a 5x16 tile of words (AVX2) goes to the stack 16 times in
-    // two steps.
-    loop {
+    for chunk in 0..count {
         for t in 0..T {
             // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that
             // stays a call, and every sum is spilled around it.
@@ -197,11 +192,8 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
                 }
             }
         }
-        chunk += 1;
-        if chunk == count {
-            return first + count * T;
-        }
     }
+    first + count * T
 }
 
 /// The first sums, as rows of panels.
