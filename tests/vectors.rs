@@ -6,8 +6,8 @@ use tilewise::vector::{ByteDot, Choice, Operands, PANEL, Step, Visitor, Vocabula
 use tilewise::vector::{WordDot, WordStep, dispatch};
 use tilewise_tests::each_isa;
 
-/// Runs `resume`, `load`, `broadcast`, `dot` and `store` once. A step is bytes: it may stand
-/// anywhere, and stands at an odd address here.
+/// Runs `resume`, `load`, `broadcast`, `dot`, `dot_at` and `store` once. A step is bytes: it may
+/// stand anywhere, and stands at an odd address here.
 fn dot<T: ByteDot>(token: T, sums: [i32; PANEL], group: [u8; 4], step: &Step) -> [i32; PANEL] {
     #[repr(C, align(64))]
     struct Odd {
@@ -21,8 +21,10 @@ fn dot<T: ByteDot>(token: T, sums: [i32; PANEL], group: [u8; 4], step: &Step) ->
         #[inline(always)]
         || {
             let (lhs, rhs) = (token.broadcast(group), token.load(step));
-            let mut out = [0; PANEL];
+            let (mut out, mut other) = ([0; PANEL], [0; PANEL]);
             token.store(token.dot(token.resume(&sums), lhs, rhs), &mut out);
+            token.store(token.dot_at(token.resume(&sums), lhs, rhs, step), &mut other);
+            assert_eq!(out, other, "a step in registers and where it lies");
             out
         },
     )

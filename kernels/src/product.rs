@@ -65,6 +65,18 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
     /// `acc + lhs * rhs`, column by column.
     fn step(self, acc: Self::Acc, lhs: Self::Lhs, rhs: Self::Rhs) -> Self::Acc;
 
+    /// [`Product::step`] by a step that is also still where it was loaded from.
+    #[inline(always)]
+    fn step_at(
+        self,
+        acc: Self::Acc,
+        lhs: Self::Lhs,
+        rhs: Self::Rhs,
+        _step: &Self::Step,
+    ) -> Self::Acc {
+        self.step(acc, lhs, rhs)
+    }
+
     /// Writes the sums out.
     fn store(self, acc: Self::Acc, sums: &mut [Self::Sum; PANEL]);
 
@@ -142,6 +154,11 @@ impl<T: Vocabulary> Product for Bytes<T> {
     #[inline(always)]
     fn step(self, acc: T::Acc, lhs: T::Lhs, rhs: T::Rhs) -> T::Acc {
         self.0.dot(acc, lhs, rhs)
+    }
+
+    #[inline(always)]
+    fn step_at(self, acc: T::Acc, lhs: T::Lhs, rhs: T::Rhs, step: &Step) -> T::Acc {
+        self.0.dot_at(acc, lhs, rhs, step)
     }
 
     #[inline(always)]

@@ -96,6 +96,13 @@ pub trait ByteDot: Token {
     /// `acc[c] + lhs[0] * rhs[c][0] + ... + lhs[3] * rhs[c][3]`, wrapping, for every column `c`.
     fn dot(self, acc: Self::Acc, lhs: Self::Lhs, rhs: Self::Rhs) -> Self::Acc;
 
+    /// [`ByteDot::dot`] of a step that is also still where it was loaded from: products that would
+    /// rather read it there once more than keep it in registers do not use `rhs`.
+    #[inline(always)]
+    fn dot_at(self, acc: Self::Acc, lhs: Self::Lhs, rhs: Self::Rhs, _step: &Step) -> Self::Acc {
+        self.dot(acc, lhs, rhs)
+    }
+
     /// Writes the sums out.
     fn store(self, acc: Self::Acc, out: &mut [i32; PANEL]);
 
