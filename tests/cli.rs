@@ -5,65 +5,17 @@
 mod bert;
 #[path = "cli/kmeans.rs"]
 mod kmeans;
-#[path = "cli/peers.rs"]
-mod peers;
+#[path = "cli/support.rs"]
+mod support;
 #[path = "cli/wisdom.rs"]
 mod wisdom;
 
-use assert_cmd::Command;
 use kmeans::npy;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use support::{assert_schema, folder, json, refused, tilewise};
 use tempfile::TempDir;
-
-fn tilewise(arguments: &str) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"));
-    command.args(arguments.split_whitespace());
-    command
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
-
-/// Holds JSON against `harness/schema/<name>.json`.
-fn assert_schema(name: &str, value: &Value) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(format!("{name}.json"));
-    let schema: Value =
-        serde_json::from_str(&fs::read_to_string(path).expect("a schema")).expect("JSON");
-    let validator = jsonschema::validator_for(&schema).expect("a sound schema");
-    let errors: Vec<_> = validator
-        .iter_errors(value)
-        .map(|error| format!("{} at {}", error, error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{name}: {errors:#?}");
-}
-
-/// Runs a command that must succeed and print one line of JSON.
-fn json(arguments: &str, schema: &str) -> Value {
-    let output = tilewise(arguments).output().expect("it runs");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments}: {said}");
-    assert_eq!(text.trim_end().lines().count(), 1, "{arguments}: {text}");
-    let value = serde_json::from_str(&text).expect("JSON");
-    assert_schema(schema, &value);
-    value
-}
-
-/// Runs a command that must fail with `status` and one line that holds every one of `words`.
-fn refused(arguments: &str, status: i32, words: &[&str]) {
-    let output = tilewise(arguments).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{arguments}: {said}");
-    assert_eq!(said.trim_end().lines().count(), 1, "{arguments}: {said}");
-    assert!(output.stdout.is_empty(), "{arguments}: results on a failure");
-    for word in words {
-        assert!(said.contains(word), "{arguments}: {said:?} does not say {word:?}");
-    }
-    assert!(!said.contains("panicked"), "{arguments}: {said}");
-}
 
 #[test]
 fn the_machine_is_printed() {
@@ -308,39 +260,6 @@ fn wisdom_is_made_and_used() {
     assert_eq!(value["recipe"], tuned["record"]["recipe"]);
     let other = json(&format!("gemm --m 25 --wisdom {} --json", file.display()), "line");
     assert_eq!(other["recipe_source"], "estimated", "another shape");
-}
-
-#[test]
-fn a_quick_report_is_whole() {
-    let folder = folder();
-    let out = folder.path().join("new/report");
-    let record = folder.path().join("peers.jsonl");
-    peers::write(&record);
-    let start = std::time::Instant::now();
-    let (to, beside) = (out.display(), record.display());
-    let output =
-        tilewise(&format!("report --quick --json --wisdom off --out {to} --peers {beside}"))
-            .output()
-            .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    eprintln!("a quick report took {:.0} s: {said}", start.elapsed().as_secs_f64());
-    let read = |name: &str| fs::read_to_string(out.join(name)).expect(name);
-    let report: Value = serde_json::from_str(&read("report.json")).expect("JSON");
-    assert_schema("report", &report);
-    assert!(output.status.success(), "{said}");
-    // A rung nobody measured has no factor.
-    for cell in report["cells"].as_array().expect("cells") {
-        let last = cell["rungs"].as_array().and_then(|rungs| rungs.last()).expect("rungs");
-        assert_eq!((&last["arm"], &last["factor"]), (&Value::Null, &Value::Null), "{last}");
-        assert!(last["note"].as_str().is_some_and(|note| note.contains("not tuned")));
-    }
-    let page = read("report.html");
-    assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
-    assert!(!page.contains("http://") && !page.contains("https://"), "the page fetches something");
-    assert!(read("report.md").contains("# tilewise"));
-    [page, read("report.md")].iter().for_each(|text| peers::shown(text));
-    let names: Vec<_> = fs::read_dir(&out).expect("the folder").flatten().collect();
-    assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
 }
 
 /// Ctrl-C, or being asked to end, some time into a report: status 130, and no trace of it.

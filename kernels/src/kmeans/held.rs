@@ -56,10 +56,11 @@ impl<'a, T: Element> Piece<'a, T> {
     /// The largest magnitude of a feature; of points that are finite.
     pub(super) fn largest(&self) -> f64 {
         // Magnitudes are ordered as their bits are, and whole numbers are compared in registers.
-        let most = |values: &[T]| {
-            let bits = values.iter().map(|&x| (x.into() as f64).abs().to_bits());
-            bits.fold(0, u64::max)
+        let magnitude = |x: T| {
+            let x: f64 = x.into();
+            x.abs().to_bits()
         };
+        let most = |values: &[T]| values.iter().map(|&x| magnitude(x)).fold(0, u64::max);
         let start = self.blocks.start * BLOCK;
         let bits = match self.held {
             Held::Blocks(points) => {

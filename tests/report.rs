@@ -1,0 +1,44 @@
+//! A quick report, whole. A program of its own, for it has so many seconds and fills them: beside
+//! other tests it would leave out what there is no time for.
+
+#[path = "report/peers.rs"]
+mod peers;
+#[path = "cli/support.rs"]
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use support::{assert_schema, folder, json, refused, tilewise};
+
+#[test]
+fn a_quick_report_is_whole() {
+    let folder = folder();
+    let out = folder.path().join("new/report");
+    let record = folder.path().join("peers.jsonl");
+    peers::write(&record);
+    let start = std::time::Instant::now();
+    let (to, beside) = (out.display(), record.display());
+    let output =
+        tilewise(&format!("report --quick --json --wisdom off --out {to} --peers {beside}"))
+            .output()
+            .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    eprintln!("a quick report took {:.0} s: {said}", start.elapsed().as_secs_f64());
+    let read = |name: &str| fs::read_to_string(out.join(name)).expect(name);
+    let report: Value = serde_json::from_str(&read("report.json")).expect("JSON");
+    assert_schema("report", &report);
+    assert!(output.status.success(), "{said}");
+    // A rung nobody measured has no factor.
+    for cell in report["cells"].as_array().expect("cells") {
+        let last = cell["rungs"].as_array().and_then(|rungs| rungs.last()).expect("rungs");
+        assert_eq!((&last["arm"], &last["factor"]), (&Value::Null, &Value::Null), "{last}");
+        assert!(last["note"].as_str().is_some_and(|note| note.contains("not tuned")));
+    }
+    let page = read("report.html");
+    assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page fetches something");
+    assert!(read("report.md").contains("# tilewise"));
+    [page, read("report.md")].iter().for_each(|text| peers::shown(text));
+    let names: Vec<_> = fs::read_dir(&out).expect("the folder").flatten().collect();
+    assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
+}
