@@ -6,6 +6,7 @@
 //! and on any machine.
 
 mod replay;
+mod weather;
 
 pub use replay::{Point, Replay};
 
@@ -18,12 +19,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
+use weather::Weather;
 
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
 
 /// Rounds of a recording: fewer say nothing of noise, more say nothing new.
-const ROUNDS: std::ops::RangeInclusive<usize> = 6..=24;
+const ROUNDS: std::ops::RangeInclusive<usize> = 6..=96;
 
 /// Seconds of a batch.
 const BATCH_S: f64 = 1e-3;
@@ -177,18 +179,19 @@ impl Recording {
         self.rounds.iter().map(sample).collect()
     }
 
-    /// How far two halves of the rounds disagree on how fast a point is, in the median over points:
-    /// no difference smaller than this can be claimed of a single point.
+    /// How far two halves of the rounds disagree on how fast a point is, beside the others at the
+    /// time, in the median over points: no difference smaller than this can be claimed of a single
+    /// point.
     pub fn noise(&self) -> f64 {
-        let apart = |point: usize| {
-            let seconds = self.seconds(point);
+        let rests = Weather::of(self).rests;
+        let apart = |rests: &Vec<f64>| {
             let half = |which: usize| -> Vec<f64> {
-                seconds.iter().skip(which).step_by(2).copied().collect()
+                rests.iter().skip(which).step_by(2).copied().collect()
             };
             let [even, odd] = [half(0), half(1)].map(|half| stats::median(&half));
             even.zip(odd).map_or(0.0, |(even, odd)| (even / odd).ln().abs())
         };
-        let all: Vec<f64> = (0..self.points.len()).map(apart).collect();
+        let all: Vec<f64> = rests.iter().map(apart).collect();
         stats::median(&all).unwrap_or(0.0).exp_m1()
     }
 }

@@ -36,6 +36,7 @@ pub use explain::{Considered, Explanation};
 pub use file::{BadLine, Error};
 pub use layers::Origin;
 pub use line::SCHEMA;
+pub use near::carried;
 pub use record::{Evidence, Record, Verdict};
 
 use crate::machine::Machine;

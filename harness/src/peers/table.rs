@@ -5,7 +5,7 @@ use crate::report::number;
 use crate::report::{Table, flatten};
 use crate::workload::Cache;
 use std::collections::BTreeMap;
-use tilewise_tuner::measure::{Ratio, Verdict};
+use tilewise_tuner::measure::{Ratio, Verdict, stats};
 
 /// Cells that share a table: one kernel, number of threads and state of the caches.
 pub(crate) struct Group<'r> {
@@ -111,11 +111,10 @@ pub(crate) fn summary(Group { title, cells }: &Group<'_>) -> String {
     for (name, within) in ranges {
         let factors =
             best.iter().filter(|(cell, _)| rows(cell).is_some_and(|m| within.contains(&m)));
-        let logs: Vec<f64> = factors.map(|(_, factor)| factor.median.ln()).collect();
-        if !logs.is_empty() {
-            let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+        let factors: Vec<f64> = factors.map(|(_, factor)| factor.median).collect();
+        if let Some(mean) = stats::geometric_mean(&factors) {
             let mean = number::factor(mean);
-            parts.push(format!("geometric mean {mean} over {} shapes of {name}", logs.len()));
+            parts.push(format!("geometric mean {mean} over {} shapes of {name}", factors.len()));
         }
     }
     format!("{title}: {}", parts.join("; "))

@@ -1,6 +1,8 @@
 //! What recordings of whole search spaces show: how flat they are, and how near searches come to
 //! the best that is known to be there.
 
+mod transfer;
+
 use super::Table;
 use std::fmt::Write;
 use std::time::Duration;
@@ -30,6 +32,8 @@ struct Findings {
     /// Regrets of searches of 2 s and 10 s.
     short: Vec<f64>,
     long: Vec<f64>,
+    /// What the longer searches picked.
+    picks: Vec<usize>,
     /// Points tried until one was within 5 % of the best: the tuner's, random, hill climbing.
     tries: [Vec<f64>; 3],
     /// Picks of the repeats that are within 1 % of each other.
@@ -54,6 +58,7 @@ pub fn page(recordings: &[Named]) -> Result<String, Damaged> {
     flatness(&mut text, &found);
     regret(&mut text, &found);
     tries(&mut text, &found);
+    text += &transfer::section(recordings, &found)?;
     bars(&mut text, &found);
     Ok(text)
 }
@@ -77,9 +82,13 @@ fn findings((title, recording): &Named) -> Result<Findings, Damaged> {
     };
     let seeds = (0..=recording.seeds).map(|point| base.regret(point));
     let replay = |seed: u64| Replay::new(recording, seed);
-    let runs = |seconds: u64| -> Result<Vec<f64>, Damaged> {
-        let run = |seed| Ok(search(&replay(seed)?, seconds, Strategy::Seeded).regret);
-        (0..RUNS).map(run).collect()
+    let runs = |seconds: u64| -> Result<(Vec<usize>, Vec<f64>), Damaged> {
+        let run = |seed| {
+            let pick = search(&replay(seed)?, seconds, Strategy::Seeded).pick;
+            Ok((pick, base.regret(pick)))
+        };
+        let picks: Vec<_> = (0..RUNS).map(run).collect::<Result<_, Damaged>>()?;
+        Ok(picks.into_iter().unzip())
     };
     let tries = |strategy: fn(u64) -> Strategy| -> Result<Vec<f64>, Damaged> {
         // Long enough for every point, so that the order alone decides.
@@ -88,7 +97,8 @@ fn findings((title, recording): &Named) -> Result<Findings, Damaged> {
     };
     let misled = |seed| Ok(search(&replay(1000 + seed)?.all_alike(), 2, Strategy::Seeded).faster);
     let misled: Vec<bool> = (0..EQUALS).map(misled).collect::<Result<_, Damaged>>()?;
-    let (short, long) = (runs(2)?, runs(10)?);
+    let (_, short) = runs(2)?;
+    let (picks, long) = runs(10)?;
     let least = long.iter().take(10).copied().fold(f64::INFINITY, f64::min);
     let tied = long.iter().take(10).filter(|regret| **regret <= least + 0.01).count();
     Ok(Findings {
@@ -100,6 +110,7 @@ fn findings((title, recording): &Named) -> Result<Findings, Damaged> {
         model: seeds.fold(f64::INFINITY, f64::min),
         short,
         long,
+        picks,
         tries: [tries(|_| Strategy::Seeded)?, tries(Strategy::Random)?, tries(Strategy::Climb)?],
         tied: tied as f64 / 10.0,
         misled: misled.into_iter().filter(|misled| *misled).count(),
@@ -108,7 +119,7 @@ fn findings((title, recording): &Named) -> Result<Findings, Damaged> {
 
 /// What a replayed search came to.
 struct Run {
-    regret: f64,
+    pick: usize,
     tries: f64,
     faster: bool,
 }
@@ -122,7 +133,7 @@ fn search(replay: &Replay, seconds: u64, strategy: Strategy) -> Run {
     // The default is the first that is tried.
     let first = good.map(|timed| timed.turn + 1).min().unwrap_or(replay.len());
     Run {
-        regret: replay.regret(point(&found.record.recipe)),
+        pick: point(&found.record.recipe),
         tries: first as f64,
         faster: found.record.evidence.verdict == Verdict::Faster,
     }

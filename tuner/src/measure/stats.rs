@@ -60,6 +60,17 @@ pub fn median(samples: &[f64]) -> Option<f64> {
     middle(&sorted)
 }
 
+/// The mean of factors: that of their logarithms. `None` of none.
+///
+/// ```
+/// use tilewise_tuner::measure::stats;
+/// assert_eq!(stats::geometric_mean(&[0.5, 2.0]), Some(1.0));
+/// ```
+pub fn geometric_mean(factors: &[f64]) -> Option<f64> {
+    let logs: f64 = factors.iter().map(|factor| factor.ln()).sum();
+    (!factors.is_empty()).then(|| (logs / factors.len() as f64).exp())
+}
+
 fn middle(sorted: &[f64]) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     Some((sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0)

@@ -1,13 +1,14 @@
 //! A recording as a problem: searches run on it as on the machine it is from.
 //!
-//! A sample is taken apart into what the point takes (its median), the machine's weather at the
-//! time (the median of all points around it) and what is left. The replay puts weather and rest
-//! together again: time goes on with every call, weather follows it from a moment drawn by the
-//! seed, and rests are drawn from the point's own, a new one for every batch. So differences
-//! between points are known exactly, and a search meets all the noise and drift there was.
+//! A sample is taken apart into what the point takes, the machine's weather at the time and what is
+//! left. The replay puts weather and rest together again: time goes on with every call, weather
+//! follows it from a moment drawn by the seed, and rests are drawn from the point's own, a new one
+//! for every batch. So differences between points are known exactly, and a search meets all the
+//! noise and drift there was.
 
-use super::{Damaged, Recording, Sweep};
-use crate::measure::{Clock, stats};
+use super::weather::Weather;
+use super::{Damaged, Recording};
+use crate::measure::Clock;
 use crate::problem::{Problem, Setting, Shape};
 use crate::space::{Space, TooLarge, Tunable, Workbench, noise};
 use serde::{Deserialize, Serialize};
@@ -26,9 +27,6 @@ impl fmt::Display for Point {
         write!(f, "point {}", self.0)
     }
 }
-
-/// Samples that make up one moment of weather.
-const MOMENT: usize = 16;
 
 /// A recorded space as a problem, and the clock that turns while it is searched.
 pub struct Replay {
@@ -64,28 +62,10 @@ impl Replay {
     /// [`Damaged`].
     pub fn new(recording: &Recording, seed: u64) -> Result<Replay, Damaged> {
         recording.check()?;
-        let points = recording.points.len();
-        let median = |point| stats::median(&recording.seconds(point)).expect("rounds were counted");
-        let truth: Vec<f64> = (0..points).map(median).collect();
-        let mut rests = vec![Vec::new(); points];
-        let mut weather = Vec::new();
-        let mut time = 0.0;
-        for Sweep { order, nanoseconds } in &recording.rounds {
-            let samples: Vec<(usize, f64)> =
-                order.iter().copied().zip(nanoseconds.iter().copied()).collect();
-            for moment in samples.chunks(MOMENT) {
-                let off = |&(point, ns): &(usize, f64)| 1e-9 * ns / truth[point];
-                let all: Vec<f64> = moment.iter().map(off).collect();
-                let slow = stats::median(&all).expect("a moment has samples");
-                for sample in moment {
-                    let calls = recording.calls[sample.0] as f64;
-                    time += 1e-9 * sample.1 * calls;
-                    rests[sample.0].push(off(sample) / slow);
-                }
-                weather.push((time, slow));
-            }
-        }
-        let batch_s = (0..points).map(|p| truth[p] * recording.calls[p] as f64).collect();
+        let Weather { truth, rests, moments } = Weather::of(recording);
+        let length = moments.last().map_or(0.0, |(end, _)| *end);
+        let batches = truth.iter().zip(&recording.calls);
+        let batch_s = batches.map(|(truth, calls)| truth * *calls as f64).collect();
         // Draws of other seeds must have nothing in common.
         let draws = noise(seed as usize) as usize;
         Ok(Replay {
@@ -95,9 +75,9 @@ impl Replay {
             truth,
             batch_s,
             rests,
-            weather,
+            weather: moments,
             now: Cell::new(0.0),
-            offset: time * unit(draws),
+            offset: length * unit(draws),
             draws: Cell::new(draws.wrapping_add(1)),
             running: RefCell::default(),
         })

@@ -75,15 +75,26 @@ impl Wisdom {
 
 /// The estimate for this problem, changed as the record has changed its own.
 fn carry<P: Problem>(problem: &P, setting: &Setting<'_>, record: &Record) -> Option<P::Recipe> {
-    let mut recipe = serde_json::to_value(problem.estimate(setting)).ok()?;
-    if let (Value::Object(recipe), Value::Object(found)) = (&mut recipe, &record.recipe) {
-        for (name, value) in
-            found.iter().filter(|(name, value)| record.default.get(name) != Some(value))
-        {
-            recipe.insert(name.clone(), value.clone());
-        }
-    } else if record.recipe != record.default {
-        recipe.clone_from(&record.recipe);
+    let estimate = serde_json::to_value(problem.estimate(setting)).ok()?;
+    decode(problem, setting, &carried(&record.recipe, &record.default, &estimate)).ok()
+}
+
+/// What a recipe comes to where the default is `here`, if what counts is where it differs from the
+/// default it was found beside.
+///
+/// ```
+/// use serde_json::json;
+/// use tilewise_tuner::wisdom::carried;
+/// let (found, default) = (json!({"tile": 8, "kc": 256}), json!({"tile": 6, "kc": 256}));
+/// assert_eq!(carried(&found, &default, &json!({"tile": 6, "kc": 99})), json!({"tile": 8, "kc": 99}));
+/// ```
+pub fn carried(found: &Value, default: &Value, here: &Value) -> Value {
+    let (Value::Object(fields), Value::Object(estimate)) = (found, here) else {
+        return if found == default { here.clone() } else { found.clone() };
+    };
+    let mut recipe = estimate.clone();
+    for (name, value) in fields.iter().filter(|(name, value)| default.get(name) != Some(value)) {
+        recipe.insert(name.clone(), value.clone());
     }
-    decode(problem, setting, &recipe).ok()
+    Value::Object(recipe)
 }
