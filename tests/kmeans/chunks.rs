@@ -147,9 +147,9 @@ fn what_was_watched_last_outlives_a_fit_that_is_cut_off() {
     let mut all = Vec::new();
     let (problem, whole) = watched(&mut all, usize::MAX);
     assert!(all.len() > 5 && whole.is_ok());
-    // Two looks at the values (finite, and not too far), then five iterations and a half.
+    // One look at the values, then five iterations and a half.
     let (mut states, values) = (Vec::new(), 3000 * 2);
-    let (_, result) = watched(&mut states, values * 7 + values / 2);
+    let (_, result) = watched(&mut states, values * 6 + values / 2);
     let Err(Error::Read(error)) = result else { panic!("{result:?}") };
     assert_eq!((error.first, error.count), (1536 - 128, 128));
     assert_eq!(error.reason.to_string(), "the tape is torn");

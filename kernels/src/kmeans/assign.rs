@@ -18,6 +18,8 @@ pub(super) struct Desk<'a, T> {
     pub(super) room: &'a mut [f32],
     /// A block of points as they are.
     pub(super) space: &'a mut [T],
+    /// Blocks that need not be tested for centres to leave out.
+    pub(super) patience: usize,
 }
 
 /// A block of points, staged as a form wants it, and what the form needs besides.
@@ -44,18 +46,18 @@ pub(super) fn label<V: Vocabulary, T: Element>(
     (blocks, labels): (Range<usize>, &mut [u32]),
     desk: &mut Desk<'_, T>,
 ) -> Option<usize> {
-    let (mut bad, mut patience) = (None, 0);
+    let mut bad = None;
     for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
         match form {
             Form::Lanes => held.stage_columns(block, ready.offset, desk.staged),
             Form::Tile => held.stage_rows(block, ready.offset, desk.staged),
         }
         let mut found = [0; BLOCK];
-        let tested = form == Form::Lanes && out.len() == BLOCK && patience == 0;
+        let tested = form == Form::Lanes && out.len() == BLOCK && desk.patience == 0;
         let left = if tested { prune(token, desk.staged, ready, desk.room) } else { None };
-        patience = match (tested, &left) {
+        desk.patience = match (tested, &left) {
             (true, None) => PATIENCE,
-            (..) => patience.saturating_sub(1),
+            (..) => desk.patience.saturating_sub(1),
         };
         let unsure = match left {
             Some(Left { centres: &[centre], .. }) => {

@@ -6,7 +6,7 @@ use super::centres::Ready;
 use super::held::Held;
 use super::look::{self, Look, Seen};
 use super::recipe::Form;
-use super::update::{self, Labelled, Scales};
+use super::update::{self, Labelled};
 use super::{Error, Recipe, exact, seed, table};
 use crate::Isa;
 use crate::points::{BLOCK, Element, Family};
@@ -33,7 +33,6 @@ pub(super) trait Loops<T>: Send + Sync {
         &self,
         held: Held<'_, T>,
         labelled: &Labelled<'_>,
-        scales: &Scales,
         space: &mut [T],
         sums: &mut [[i64; 2]],
     ) -> bool;
@@ -128,13 +127,12 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         &self,
         held: Held<'_, T>,
         labelled: &Labelled<'_>,
-        scales: &Scales,
         space: &mut [T],
         sums: &mut [[i64; 2]],
     ) -> bool {
         self.token.run(
             #[inline(always)]
-            || update::shift(held, labelled, scales, space, sums),
+            || update::shift(held, labelled, space, sums),
         )
     }
 

@@ -151,7 +151,7 @@ impl KMeans {
         let mut seeded = Seeded::new(self.seed);
         let draws = draws.unwrap_or(&mut seeded);
         let tolerance = tolerance(&task, self.tol)?;
-        let sorted = Sorted::make(task.source, weights, task.shape(), self.max_iter)?;
+        let sorted = Sorted::make(task.source, weights, task.shape(), self.max_iter);
         let mut lloyd = Lloyd::new(task, sorted.as_ref(), largest)?;
         let mut best: Option<Fit<T::Centre>> = None;
         for start in 1..=self.starts() {

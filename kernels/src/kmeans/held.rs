@@ -53,7 +53,7 @@ impl<'a, T: Element> Piece<'a, T> {
         }
     }
 
-    /// The largest magnitude of a feature; of points that are finite.
+    /// The largest magnitude of a feature; not finite if any is not.
     pub(super) fn largest(&self) -> f64 {
         // Magnitudes are ordered as their bits are, and whole numbers are compared in registers.
         let magnitude = |x: T| {

@@ -1,13 +1,14 @@
 //! Lloyd's iteration: label all points, move each centre to the mean of its points, again.
 
 use super::held::Piece;
+use super::leaves::over_leaves;
 use super::plan::Scratch;
 use super::reference::squared_distance;
 use super::relocate::relocate;
 use super::sorted::Sorted;
 use super::source::attempt;
 use super::task::Task;
-use super::update::{Labelled, NONE, Scales, Sums, over_leaves};
+use super::update::{Labelled, NONE, Scales, Sums};
 use super::{Error, Shape};
 use crate::Matrix;
 use crate::matrix::Disjoint;
@@ -126,14 +127,18 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let loops = plan.engine().over::<T>();
         let centres = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
         let (ready, desks) = self.scratch.prepare::<T, _>(centres)?;
-        let (sums, labels) = (self.sums.shared(), Disjoint::new(&mut self.labels));
+        let (scales, room) = (self.sums.scales(), self.sums.len());
+        let (moved, labels) = (self.sums.moved(), Disjoint::new(&mut self.labels));
         let (previous, times) = (&self.previous, self.times);
         let changed = AtomicBool::new(false);
         attempt(team, &|member| {
             let Some((mine, mut desk)) = desks.share::<T>(member, source.blocks()) else {
                 return Ok(());
             };
-            let moved = sums.of(member.index());
+            let start = member.index() * room;
+            #[allow(unsafe_code, reason = "disjoint output views")]
+            // SAFETY: every member has sums of its own, and takes them once.
+            let moved = unsafe { moved.part(start..start + room) };
             let mut piece = |Piece { held, blocks, points }: Piece<'_, T>| {
                 #[allow(unsafe_code, reason = "disjoint output views")]
                 // SAFETY: every block is one member's, and blocks share no points.
@@ -142,8 +147,8 @@ impl<'a, T: Element> Lloyd<'a, T> {
                 let weights = weights.map(|weights| &weights[points.clone()]);
                 let times = times.map(|times| &times[points.clone()]);
                 let previous = &previous[points];
-                let labelled = Labelled { blocks, labels, previous, weights, times };
-                if loops.shift(held, &labelled, sums.scales(), desk.space, moved) {
+                let labelled = Labelled { blocks, labels, previous, weights, times, scales };
+                if loops.shift(held, &labelled, desk.space, moved) {
                     changed.store(true, Relaxed);
                 }
             };

@@ -302,6 +302,7 @@ impl SharedDesks<'_> {
         let (whole, rest) = space.split_at_mut(block);
         let (staged, rest) = bytemuck::cast_slice_mut(rest).split_at_mut(block + BLOCK);
         let whole = &mut bytemuck::cast_slice_mut(whole)[..block];
-        Some((items, Desk { staged, room: &mut rest[..self.room], space: whole }))
+        let room = &mut rest[..self.room];
+        Some((items, Desk { staged, room, space: whole, patience: 0 }))
     }
 }

@@ -5,7 +5,8 @@
 //! Points may be `f32`, `f64` or `u8`, and centres `f32` or `f64`, in any pairing: all are `f64`
 //! first, exactly.
 
-use super::update::{Scales, leaf_points};
+use super::leaves::leaf_points;
+use super::update::Scales;
 use crate::Matrix;
 use crate::points::Element;
 use crate::vector::Real;
@@ -63,11 +64,11 @@ pub fn sums<T: Element>(
             *sum = [sum[0] + parts[0], sum[1] + parts[1]];
         }
     }
-    let of = |(at, parts): (usize, &[i64; 2])| {
-        let scale = if at % (d + 1) == d { scales.weight } else { scales.feature };
-        scale.joined(*parts)
-    };
-    sums.iter().enumerate().map(of).collect()
+    let mut numbers = vec![0.0; sums.len()];
+    for (numbers, sums) in numbers.chunks_exact_mut(d + 1).zip(sums.chunks_exact(d + 1)) {
+        scales.join(sums, numbers);
+    }
+    numbers
 }
 
 /// Lloyd's iteration from `centres` until no label changes or no centre moves, or `most` times:
@@ -146,7 +147,7 @@ fn relocate<T: Element>(
 }
 
 /// The sum of the squared distances of the points to the centres of their labels, each times its
-/// weight: leaves of [`leaf_points`] points, each summed in order, then added in pairs, pairs of
+/// weight: leaves of so many points as depends on `n` and `k`, each summed in order, then added in pairs, pairs of
 /// pairs, and so on.
 pub fn inertia<T: Element, C: Real>(
     points: Matrix<'_, T>,

@@ -9,8 +9,9 @@
 //! What is not exact in any order (seeding, the tolerance, the inertia), or counts points one by one
 //! (what becomes of empty clusters), sees all points.
 
+use super::Shape;
+use super::held::Held;
 use super::source::Source;
-use super::{Error, Shape};
 use crate::Matrix;
 use crate::buffer::Buffer;
 use crate::points::Element;
@@ -49,55 +50,43 @@ pub(super) struct Sorted<T> {
 }
 
 impl<T: Element> Sorted<T> {
-    /// Nothing where it would not pay for a fit of so many iterations, or points are not in memory.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// Nothing where it would not pay for a fit of so many iterations, points are not in memory, or
+    /// a copy of them has no room there: a fit can do without.
     pub(super) fn make(
         source: Source<'_, T>,
         weights: Option<&[f64]>,
         Shape { n, d, k }: Shape,
         iterations: usize,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Option<Self> {
         let bytes = size_of::<T>() == 1 && weights.is_none();
         let pays = d <= FEW && (k >= MANY || bytes) && iterations > ITERATIONS;
-        let (true, true, Some(held)) = (pays, (LEAST..1 << 31).contains(&n), source.held()) else {
-            return Ok(None);
-        };
+        if !pays || !(LEAST..1 << 31).contains(&n) {
+            return None;
+        }
+        let held = source.held()?;
+        let order = order(held)?;
         let mut space = vec![T::default(); d];
-        let mut rows: Buffer<T> = Buffer::zeroed(n * d)?;
-        for (point, row) in rows.chunks_exact_mut(d).enumerate() {
-            row.copy_from_slice(held.point(point, &mut space));
-        }
-        let order = order(&rows, d)?;
-        let mut sorted = Sorted { d, rows: Vec::new(), times: None, weights: None, of: vec![0; n] };
-        let row = |point: u32| &rows[point as usize * d..][..d];
-        match weights {
-            Some(weights) => {
-                sorted.rows = order.iter().flat_map(|[_, point]| row(*point)).copied().collect();
-                let weights = order.iter().map(|[_, point]| weights[*point as usize]);
-                sorted.weights = Some(weights.collect());
-                for (place, [_, point]) in order.iter().enumerate() {
-                    sorted.of[*point as usize] = place as u32;
+        let (mut rows, mut of) = (room(n * d)?, room(n)?);
+        of.resize(n, 0);
+        let (mut times, mut weighing) = match weights {
+            Some(_) => (None, Some(room(n)?)),
+            None => (Some(room::<u32>(n)?), None),
+        };
+        for &[_, point] in order.iter() {
+            let row = held.point(point as usize, &mut space);
+            let last = &rows[rows.len().saturating_sub(d)..];
+            match (&mut times, &mut weighing) {
+                (Some(times), _) if *last == *row => *times.last_mut().expect("a row's") += 1,
+                (times, weighing) => {
+                    rows.extend_from_slice(row);
+                    times.iter_mut().for_each(|times| times.push(1));
+                    let weight = weights.map(|weights| weights[point as usize]);
+                    weighing.iter_mut().for_each(|weighing| weighing.extend(weight));
                 }
             }
-            None => {
-                let mut times: Vec<u32> = Vec::new();
-                for [_, point] in order.iter() {
-                    let row = row(*point);
-                    match times.last_mut() {
-                        Some(last) if sorted.rows[sorted.rows.len() - d..] == *row => *last += 1,
-                        _ => {
-                            sorted.rows.extend_from_slice(row);
-                            times.push(1);
-                        }
-                    }
-                    sorted.of[*point as usize] = times.len() as u32 - 1;
-                }
-                sorted.times = Some(times);
-            }
+            of[point as usize] = (rows.len() / d - 1) as u32;
         }
-        Ok(Some(sorted))
+        Some(Sorted { d, rows, times, weights: weighing, of })
     }
 
     /// As points to be fitted.
@@ -107,12 +96,20 @@ impl<T: Element> Sorted<T> {
     }
 }
 
+/// A vector for so many, if there is memory for them.
+fn room<V>(len: usize) -> Option<Vec<V>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).ok()?;
+    Some(values)
+}
+
 /// Places on the curve and whose they are, in order: bits of all features in turn, as Morton has it.
-fn order<T: Element>(rows: &[T], d: usize) -> Result<Buffer<[u32; 2]>, Error> {
-    let n = rows.len() / d;
+fn order<T: Element>(held: Held<'_, T>) -> Option<Buffer<[u32; 2]>> {
+    let (n, d) = (held.n(), held.d());
+    let mut space = vec![T::default(); d];
     let mut bounds = [(f64::INFINITY, f64::NEG_INFINITY); FEW];
-    for row in rows.chunks_exact(d) {
-        for (bounds, &x) in bounds.iter_mut().zip(row) {
+    for point in 0..n {
+        for (bounds, &x) in bounds.iter_mut().zip(held.point(point, &mut space)) {
             let x: f64 = x.into();
             *bounds = (bounds.0.min(x), bounds.1.max(x));
         }
@@ -124,10 +121,10 @@ fn order<T: Element>(rows: &[T], d: usize) -> Result<Buffer<[u32; 2]>, Error> {
     let spread: Vec<u32> = (0..1u32 << bits)
         .map(|step| (0..bits).fold(0, |all, bit| all | (step >> bit & 1) << (bit * d)))
         .collect();
-    let (mut places, mut room) = (Buffer::zeroed(n)?, Buffer::zeroed(n)?);
-    for (point, (to, row)) in places.iter_mut().zip(rows.chunks_exact(d)).enumerate() {
+    let (mut places, mut room) = (Buffer::zeroed(n).ok()?, Buffer::zeroed(n).ok()?);
+    for (point, to) in places.iter_mut().enumerate() {
         let mut place = 0;
-        for (feature, &x) in row.iter().enumerate() {
+        for (feature, &x) in held.point(point, &mut space).iter().enumerate() {
             let step = (x.into() - bounds[feature].0) * scale[feature];
             place |= spread[(step as usize).min(spread.len() - 1)] << feature;
         }
@@ -148,7 +145,7 @@ fn order<T: Element>(rows: &[T], d: usize) -> Result<Buffer<[u32; 2]>, Error> {
         }
         core::mem::swap(&mut places, &mut room);
     }
-    Ok(places)
+    Some(places)
 }
 
 #[cfg(test)]
@@ -162,11 +159,11 @@ mod tests {
         let rows: Vec<f32> = (0..3 * n).map(value).collect();
         let source = Source::Rows(Matrix::new(&rows, n, 3).unwrap());
         let shape = Shape { n, d: 3, k: MANY };
-        let sorted = Sorted::make(source, None, shape, 9).unwrap().unwrap();
+        let sorted = Sorted::make(source, None, shape, 9).unwrap();
         let times = sorted.times.as_ref().unwrap();
         assert!(times.len() <= 251 && times.iter().map(|t| *t as usize).sum::<usize>() == n);
         let weights: Vec<f64> = (0..n).map(|i| i as f64).collect();
-        let weighted = Sorted::make(source, Some(&weights), shape, 9).unwrap().unwrap();
+        let weighted = Sorted::make(source, Some(&weights), shape, 9).unwrap();
         for (point, row) in rows.chunks_exact(3).enumerate() {
             let at = sorted.of[point] as usize * 3;
             assert_eq!(sorted.rows[at..at + 3], *row);
@@ -175,8 +172,8 @@ mod tests {
             assert_eq!(weighted.weights.as_ref().unwrap()[at], point as f64);
         }
         let few = Shape { k: MANY - 1, ..shape };
-        assert!(Sorted::make(source, None, few, 9).unwrap().is_none());
-        assert!(Sorted::make(source, None, shape, ITERATIONS).unwrap().is_none());
+        assert!(Sorted::make(source, None, few, 9).is_none());
+        assert!(Sorted::make(source, None, shape, ITERATIONS).is_none());
     }
 
     #[test]
@@ -186,7 +183,7 @@ mod tests {
         let rows: Vec<f64> = (0..n).flat_map(|i| [values[i % 4], 5.0]).collect();
         let source = Source::Rows(Matrix::new(&rows, n, 2).unwrap());
         let shape = Shape { n, d: 2, k: MANY };
-        let sorted = Sorted::make(source, None, shape, 9).unwrap().unwrap();
+        let sorted = Sorted::make(source, None, shape, 9).unwrap();
         let times = sorted.times.unwrap();
         assert_eq!(times.iter().sum::<u32>() as usize, n);
     }

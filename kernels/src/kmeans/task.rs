@@ -65,24 +65,22 @@ impl<T: Element> Task<'_, T> {
 
     fn check_values(&self) -> Result<f64, Error> {
         let source = self.source;
-        // All of one, then all of the other: which is reported depends on neither parts nor threads.
-        let all = |check: fn(&Piece<'_, T>) -> Result<(), Error>| {
+        let largest = AtomicU64::new(0);
+        let all = |check: &(dyn Fn(&Piece<'_, T>) -> Result<(), Error> + Sync)| {
             attempt(self.team, &|member| {
                 source.each(member.share(source.blocks()), |piece| check(&piece))
             })
         };
-        let largest = AtomicU64::new(0);
-        // Magnitudes are ordered as their bits are.
-        attempt(self.team, &|member| {
-            source.each(member.share(source.blocks()), |piece| {
-                piece.check_finite()?;
-                largest.fetch_max(piece.largest().to_bits(), Relaxed);
-                Ok(())
-            })
+        all(&|piece| {
+            let magnitude = piece.largest();
+            // Ordered as their bits are, what is not finite above all others.
+            largest.fetch_max(magnitude.to_bits(), Relaxed);
+            if magnitude.is_finite() { Ok(()) } else { piece.check_finite() }
         })?;
         let largest = f64::from_bits(largest.into_inner());
-        if size_of::<T>() == size_of::<f64>() {
-            all(|piece| piece.check_near(MOST.0))?;
+        // After all of the other: which is reported depends on neither parts nor threads.
+        if largest > MOST.0 {
+            all(&|piece| piece.check_near(MOST.0))?;
         }
         let Some(weights) = self.weights else {
             return Ok(largest);

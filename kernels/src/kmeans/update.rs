@@ -7,26 +7,12 @@
 
 use super::Error;
 use super::fixed::Scale;
-use super::held::{Held, Piece};
-use super::source::{Source, attempt};
+use super::held::Held;
 use crate::Team;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
-use alloc::{vec, vec::Vec};
 use core::ops::Range;
-
-/// Most leaves: bounds the storage for sums, and leaves work for as many members.
-const LEAVES: usize = 64;
-
-/// Least points of a leaf: some microseconds of work.
-const LEAST: usize = 2048;
-
-/// How many points of `n` are summed in one go where sums are of `f64`, for `k` labels; a multiple
-/// of [`BLOCK`].
-pub fn leaf_points(n: usize, k: usize) -> usize {
-    n.div_ceil(LEAVES).max(LEAST).max(k.saturating_mul(4)).next_multiple_of(BLOCK)
-}
 
 /// The label of a point that has none yet.
 pub(super) const NONE: u32 = u32::MAX;
@@ -45,7 +31,7 @@ impl Scales {
     }
 
     /// The sums of a label as numbers: its features', then its weight.
-    fn join(&self, parts: &[[i64; 2]], out: &mut [f64]) {
+    pub(super) fn join(&self, parts: &[[i64; 2]], out: &mut [f64]) {
         let last = out.len() - 1;
         for (at, (out, parts)) in out.iter_mut().zip(parts).enumerate() {
             let scale = if at == last { &self.weight } else { &self.feature };
@@ -68,13 +54,6 @@ pub(super) struct Sums {
     numbers: Buffer<f64>,
 }
 
-/// What members have moved, while a team works on it.
-pub(super) struct SharedSums<'a> {
-    scales: Scales,
-    len: usize,
-    moved: Disjoint<'a, [i64; 2]>,
-}
-
 impl Sums {
     /// For points of `d` features, `k` labels, and a team of `members`.
     pub(super) fn new(
@@ -93,8 +72,19 @@ impl Sums {
         self.moved.fill([0; 2]);
     }
 
-    pub(super) fn shared(&mut self) -> SharedSums<'_> {
-        SharedSums { scales: self.scales, len: self.len, moved: Disjoint::new(&mut self.moved) }
+    /// What members move while a team works: [`Sums::len`] parts of each, one member's behind the
+    /// other's.
+    pub(super) fn moved(&mut self) -> Disjoint<'_, [i64; 2]> {
+        Disjoint::new(&mut self.moved)
+    }
+
+    /// How many sums there are: `k * (d + 1)`.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn scales(&self) -> Scales {
+        self.scales
     }
 
     /// Adds what all members have moved, and gives the sums as numbers.
@@ -126,22 +116,6 @@ impl Sums {
     }
 }
 
-impl SharedSums<'_> {
-    /// What a member has moved.
-    #[expect(clippy::mut_from_ref, reason = "every member has its own, as `Disjoint` says")]
-    pub(super) fn of(&self, member: usize) -> &mut [[i64; 2]] {
-        #[allow(unsafe_code, reason = "disjoint output views")]
-        // SAFETY: every member asks for its own, once a region.
-        unsafe {
-            self.moved.part(member * self.len..(member + 1) * self.len)
-        }
-    }
-
-    pub(super) fn scales(&self) -> &Scales {
-        &self.scales
-    }
-}
-
 /// Points of some blocks that may have got another label.
 pub(super) struct Labelled<'a> {
     pub(super) blocks: Range<usize>,
@@ -153,6 +127,7 @@ pub(super) struct Labelled<'a> {
     pub(super) weights: Option<&'a [f64]>,
     /// As many, unless every point is there once.
     pub(super) times: Option<&'a [u32]>,
+    pub(super) scales: Scales,
 }
 
 /// Takes points whose label is another from the sums of the one they had, and adds them to those of
@@ -161,17 +136,16 @@ pub(super) struct Labelled<'a> {
 pub(super) fn shift<T: Element>(
     held: Held<'_, T>,
     labelled: &Labelled<'_>,
-    scales: &Scales,
     space: &mut [T],
     sums: &mut [[i64; 2]],
 ) -> bool {
     // A constant to the compiler wherever there are few features.
     match held.d() {
-        1 => shift_of(held, 1, labelled, scales, space, sums),
-        2 => shift_of(held, 2, labelled, scales, space, sums),
-        3 => shift_of(held, 3, labelled, scales, space, sums),
-        4 => shift_of(held, 4, labelled, scales, space, sums),
-        d => shift_of(held, d, labelled, scales, space, sums),
+        1 => shift_of(held, 1, labelled, space, sums),
+        2 => shift_of(held, 2, labelled, space, sums),
+        3 => shift_of(held, 3, labelled, space, sums),
+        4 => shift_of(held, 4, labelled, space, sums),
+        d => shift_of(held, d, labelled, space, sums),
     }
 }
 
@@ -180,11 +154,10 @@ fn shift_of<T: Element>(
     held: Held<'_, T>,
     d: usize,
     labelled: &Labelled<'_>,
-    scales: &Scales,
     space: &mut [T],
     sums: &mut [[i64; 2]],
 ) -> bool {
-    let Labelled { blocks, labels, previous, weights, times } = labelled;
+    let Labelled { blocks, labels, previous, weights, times, scales } = labelled;
     let mut any = false;
     let both = labels.chunks(BLOCK).zip(previous.chunks(BLOCK));
     for ((index, block), (labels, previous)) in blocks.clone().enumerate().zip(both) {
@@ -236,39 +209,4 @@ fn put<T: Element>(
     }
     let [high, low] = scales.weight.split(weight);
     *last = [into(last[0], high), into(last[1], low)];
-}
-
-/// What `sum` adds to `width` zeros for every leaf of points, piece by piece, added in the tree.
-pub(super) fn over_leaves<T: Element>(
-    source: Source<'_, T>,
-    (k, width): (usize, usize),
-    team: &dyn Team,
-    sum: &(dyn Fn(&mut [f64], Piece<'_, T>) + Sync),
-) -> Result<Vec<f64>, Error> {
-    let each = leaf_points(source.n(), k) / BLOCK;
-    let leaves = source.blocks().div_ceil(each).max(1);
-    let mut sums = vec![0.0; leaves * width];
-    let shared = Disjoint::new(&mut sums);
-    attempt(team, &|member| {
-        member.share(leaves).try_for_each(|leaf| {
-            #[allow(unsafe_code, reason = "disjoint output views")]
-            // SAFETY: every leaf is one member's.
-            let out = unsafe { shared.part(leaf * width..(leaf + 1) * width) };
-            source.each(leaf * each..source.blocks().min((leaf + 1) * each), |piece| {
-                sum(out, piece);
-                Ok(())
-            })
-        })
-    })?;
-    let mut apart = 1;
-    while apart < leaves {
-        for left in (0..leaves - apart).step_by(2 * apart) {
-            for at in left * width..(left + 1) * width {
-                sums[at] += sums[at + apart * width];
-            }
-        }
-        apart *= 2;
-    }
-    sums.truncate(width);
-    Ok(sums)
 }

@@ -29,6 +29,7 @@ impl fmt::Display for Point {
 }
 
 /// A recorded space as a problem, and the clock that turns while it is searched.
+#[derive(Clone)]
 pub struct Replay {
     shape: Shape,
     points: Vec<Value>,
@@ -48,7 +49,7 @@ pub struct Replay {
 }
 
 /// The batch under way.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Running {
     point: Option<usize>,
     until: f64,
@@ -63,12 +64,9 @@ impl Replay {
     pub fn new(recording: &Recording, seed: u64) -> Result<Replay, Damaged> {
         recording.check()?;
         let Weather { truth, rests, moments } = Weather::of(recording);
-        let length = moments.last().map_or(0.0, |(end, _)| *end);
         let batches = truth.iter().zip(&recording.calls);
         let batch_s = batches.map(|(truth, calls)| truth * *calls as f64).collect();
-        // Draws of other seeds must have nothing in common.
-        let draws = noise(seed as usize) as usize;
-        Ok(Replay {
+        let replay = Replay {
             shape: recording.shape.clone(),
             points: recording.points.clone(),
             seeds: recording.seeds,
@@ -77,10 +75,23 @@ impl Replay {
             rests,
             weather: moments,
             now: Cell::new(0.0),
-            offset: length * unit(draws),
-            draws: Cell::new(draws.wrapping_add(1)),
+            offset: 0.0,
+            draws: Cell::new(0),
             running: RefCell::default(),
-        })
+        };
+        Ok(replay.seeded(seed))
+    }
+
+    /// The same from the moment that another seed decides, as if it had not been played.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        // Draws of other seeds must have nothing in common.
+        let draws = noise(seed as usize) as usize;
+        let length = self.weather.last().map_or(0.0, |(end, _)| *end);
+        self.offset = length * unit(draws);
+        self.draws = Cell::new(draws.wrapping_add(1));
+        (self.now, self.running) = (Cell::new(0.0), RefCell::default());
+        self
     }
 
     /// The same, but every point is the default under another name: there is nothing to find.

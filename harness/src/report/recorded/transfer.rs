@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tilewise::{gemm, kmeans};
 use tilewise_tuner::measure::stats;
 use tilewise_tuner::problem::Problem;
-use tilewise_tuner::recording::{Damaged, Recording, Replay};
+use tilewise_tuner::recording::{Damaged, Recording};
 use tilewise_tuner::space::Field;
 use tilewise_tuner::wisdom::carried;
 
@@ -35,11 +35,10 @@ struct Carried {
 /// The section of the page.
 pub(super) fn section(recordings: &[Named], found: &[Findings]) -> Result<String, Damaged> {
     let mut kernels: BTreeMap<&str, Vec<Carried>> = BTreeMap::new();
-    for ((_, from), findings) in recordings.iter().zip(found) {
-        for (_, to) in recordings {
-            let pairs = pairs(from, &findings.picks, to)?;
-            kernels.entry(&from.kernel).or_default().extend(pairs);
-        }
+    let all = || recordings.iter().map(|(_, recording)| recording).zip(found);
+    for from in all() {
+        let here = kernels.entry(&from.0.kernel).or_default();
+        all().for_each(|to| here.extend(pairs(from, to)));
     }
     let mut rows = Vec::new();
     let mut reaches = Vec::new();
@@ -83,23 +82,24 @@ than the measured.
 
 ";
 
-/// What `picks` of one space come to in another of the same kind.
-fn pairs(from: &Recording, picks: &[usize], to: &Recording) -> Result<Vec<Carried>, Damaged> {
+/// What the picks of one space come to in another of the same kind.
+fn pairs(
+    (from, found): (&Recording, &Findings),
+    (to, there): (&Recording, &Findings),
+) -> Vec<Carried> {
     let kind = |r: &Recording| (r.kernel.clone(), r.dtype.clone(), r.identity.clone());
     let distance = from.shape.distance(&to.shape).filter(|distance| *distance > 0.0);
     let (Some(distance), true) = (distance, kind(from) == kind(to)) else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
-    let replay = Replay::new(to, 0)?;
-    let noise = to.noise();
     let of = |&pick: &usize| {
         let recipe = carried(&from.points[pick], &from.points[0], &to.points[0]);
         let point = to.points.iter().position(|other| *other == recipe);
-        let gain = point.map(|point| replay.truth(0) / replay.truth(point));
-        let lost = gain.is_some_and(|gain| gain < 1.0 - LOSS - noise);
+        let gain = point.map(|point| there.truth[0] / there.truth[point]);
+        let lost = gain.is_some_and(|gain| gain < 1.0 - LOSS - there.noise);
         Carried { factor: distance.exp(), gain, lost }
     };
-    Ok(picks.iter().take(PICKS).map(of).collect())
+    found.picks.iter().take(PICKS).map(of).collect()
 }
 
 /// One line for the pairs that differ by at most `most` and by more than the factor before it.
