@@ -50,7 +50,7 @@
 mod assign;
 mod centres;
 mod chunks;
-
+mod curve;
 mod draws;
 mod engine;
 mod error;
@@ -71,6 +71,7 @@ pub mod reference;
 mod relocate;
 mod screen;
 mod seed;
+mod shares;
 mod sorted;
 mod source;
 mod table;

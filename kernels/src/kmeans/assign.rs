@@ -3,7 +3,7 @@
 use super::centres::Ready;
 use super::exact;
 use super::held::Held;
-use super::prune::{Left, PATIENCE, prune};
+use super::prune::{Left, Patience, prune};
 use super::recipe::Form;
 use crate::points::{BLOCK, Element};
 use crate::vector::Vocabulary;
@@ -18,8 +18,8 @@ pub(super) struct Desk<'a, T> {
     pub(super) room: &'a mut [f32],
     /// A block of points as they are.
     pub(super) space: &'a mut [T],
-    /// Blocks that need not be tested for centres to leave out.
-    pub(super) patience: usize,
+    /// When to test a block for centres to leave out.
+    pub(super) patience: Patience,
 }
 
 /// A block of points, staged as a form wants it, and what the form needs besides.
@@ -53,12 +53,11 @@ pub(super) fn label<V: Vocabulary, T: Element>(
             Form::Tile => held.stage_rows(block, ready.offset, desk.staged),
         }
         let mut found = [0; BLOCK];
-        let tested = form == Form::Lanes && out.len() == BLOCK && desk.patience == 0;
-        let left = if tested { prune(token, desk.staged, ready, desk.room) } else { None };
-        desk.patience = match (tested, &left) {
-            (true, None) => PATIENCE,
-            (..) => desk.patience.saturating_sub(1),
-        };
+        let mut left = None;
+        if form == Form::Lanes && out.len() == BLOCK && desk.patience.ends() {
+            left = prune(token, desk.staged, ready, desk.room);
+            desk.patience.learn(left.is_some());
+        }
         let unsure = match left {
             Some(Left { centres: &[centre], .. }) => {
                 found = [centre; BLOCK];

@@ -34,7 +34,7 @@ pub(super) trait Loops<T>: Send + Sync {
         held: Held<'_, T>,
         labelled: &Labelled<'_>,
         space: &mut [T],
-        sums: &mut [[i64; 2]],
+        sums: &mut [i64],
     ) -> bool;
 
     /// Lowers the closest distances of a block of points to those from `centre`.
@@ -128,7 +128,7 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         held: Held<'_, T>,
         labelled: &Labelled<'_>,
         space: &mut [T],
-        sums: &mut [[i64; 2]],
+        sums: &mut [i64],
     ) -> bool {
         self.token.run(
             #[inline(always)]

@@ -145,13 +145,13 @@ impl KMeans {
         with: With<'_, T::Centre>,
     ) -> Result<Fit<T::Centre>, Error> {
         let With { plan, team, weights, draws, mut watch } = with;
-        let task = Task { source: points.into(), weights, plan, team };
+        let task = Task { source: points.into(), weights, plan, team: plan.team(team) };
         let largest = task.check(self.k)?;
         self.check(task.shape())?;
         let mut seeded = Seeded::new(self.seed);
         let draws = draws.unwrap_or(&mut seeded);
         let tolerance = tolerance(&task, self.tol)?;
-        let sorted = Sorted::make(task.source, weights, task.shape(), self.max_iter);
+        let sorted = Sorted::make(&task, self.max_iter);
         let mut lloyd = Lloyd::new(task, sorted.as_ref(), largest)?;
         let mut best: Option<Fit<T::Centre>> = None;
         for start in 1..=self.starts() {
@@ -183,7 +183,7 @@ impl KMeans {
         with: With<'_, T::Centre>,
     ) -> Result<Vec<usize>, Error> {
         let With { plan, team, weights, draws, .. } = with;
-        let task = Task { source: points.into(), weights, plan, team };
+        let task = Task { source: points.into(), weights, plan, team: plan.team(team) };
         task.check(self.k)?;
         self.choose(&task, draws.unwrap_or(&mut Seeded::new(self.seed)))
     }

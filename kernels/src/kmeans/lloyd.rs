@@ -5,6 +5,7 @@ use super::leaves::over_leaves;
 use super::plan::Scratch;
 use super::reference::squared_distance;
 use super::relocate::relocate;
+use super::shares::Shares;
 use super::sorted::Sorted;
 use super::source::attempt;
 use super::task::Task;
@@ -32,6 +33,7 @@ pub(super) struct Lloyd<'a, T: Element> {
     /// How many points each stands for, if not for one.
     times: Option<&'a [u32]>,
     scratch: Scratch,
+    shares: Shares,
     sums: Sums,
     pub(super) centres: Vec<T::Centre>,
     labels: Vec<u32>,
@@ -65,13 +67,18 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let Shape { n, d, k } = task.shape();
         // Of all points, so that it makes no difference which are iterated over.
         let scales = Scales::new(largest, whole.weights_together(), whole.shape().n);
+        let members = task.team.size().min(task.plan.recipe().threads);
+        // What is read is read in the parts it comes in.
+        let blocks = task.source.blocks();
+        let least = if task.source.held().is_some() { PIECE } else { blocks };
         Ok(Lloyd {
             whole,
             task,
             of: sorted.map(|sorted| &sorted.of[..]),
             times: sorted.and_then(|sorted| sorted.times.as_deref()),
-            scratch: task.plan.scratch(task.team.size())?,
-            sums: Sums::new(scales, (k, d), task.team.size())?,
+            scratch: task.plan.scratch(members)?,
+            shares: Shares::new((blocks, least), members),
+            sums: Sums::new(scales, (k, d), members)?,
             centres: Vec::new(),
             labels: vec![NONE; n],
             previous: vec![NONE; n],
@@ -131,8 +138,10 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let (moved, labels) = (self.sums.moved(), Disjoint::new(&mut self.labels));
         let (previous, times) = (&self.previous, self.times);
         let changed = AtomicBool::new(false);
+        self.shares.refill();
+        let shares = &self.shares;
         attempt(team, &|member| {
-            let Some((mine, mut desk)) = desks.share::<T>(member, source.blocks()) else {
+            let Some(mut desk) = desks.desk::<T>(member) else {
                 return Ok(());
             };
             let start = member.index() * room;
@@ -141,7 +150,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
             let moved = unsafe { moved.part(start..start + room) };
             let mut piece = |Piece { held, blocks, points }: Piece<'_, T>| {
                 #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: every block is one member's, and blocks share no points.
+                // SAFETY: every block is visited once, and blocks share no points.
                 let labels = unsafe { labels.part(points.clone()) };
                 loops.label(held, &ready, (blocks.clone(), labels), &mut desk);
                 let weights = weights.map(|weights| &weights[points.clone()]);
@@ -152,9 +161,11 @@ impl<'a, T: Element> Lloyd<'a, T> {
                     changed.store(true, Relaxed);
                 }
             };
-            source.each(mine, |all| {
-                all.parts(PIECE).for_each(&mut piece);
-                Ok(())
+            shares.each(member, |blocks| {
+                source.each(blocks, |all| {
+                    all.parts(PIECE).for_each(&mut piece);
+                    Ok(())
+                })
             })
         })?;
         Ok(changed.into_inner())

@@ -1,5 +1,18 @@
 //! One look at a block of points while centres are chosen: the newest centre is taken in, then
 //! found what each candidate for the next would leave.
+//!
+//! Where points have few features all distances are taken by the definition, with points in the
+//! lanes; where they have many, only those that `screen` cannot tell to be too long. Both give the
+//! same bits. Of 40,000 random points one Zen 3 core chose centres, and labelled once, so many times
+//! as fast with all distances as with some:
+//!
+//! | | k = 16 | 64 | 256 | 1000 |
+//! |---|---|---|---|---|
+//! | d = 2 | | 3.4 | 2.5 | 1.5 |
+//! | d = 3 | | 3.3 | 2.0 | 1.4 |
+//! | d = 4 | | 2.0 | 1.9 | 1.2 |
+//! | d = 8 | 1.5 | | 0.7 | |
+//! | d = 16 | 1.1 | | 0.4 | |
 
 use super::exact::sums;
 use super::held::Held;
@@ -85,6 +98,52 @@ pub(super) struct Seen {
 /// See [`Look`] and [`Seen`].
 #[inline(always)]
 pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
+    match look.held.d() {
+        1 => whole::<_, _, 1>(simd, look),
+        2 => whole::<_, _, 2>(simd, look),
+        3 => whole::<_, _, 3>(simd, look),
+        4 => whole::<_, _, 4>(simd, look),
+        _ => screened(simd, look),
+    }
+}
+
+/// All distances by the definition.
+#[inline(always)]
+fn whole<S: Simd, T: Element, const D: usize>(simd: S, look: Look<'_, T>) -> Seen {
+    let Look { held, block, newest, candidates, closest, weights, desk, .. } = look;
+    let (mut columns, points) = ([[0.0; BLOCK]; D], held.in_block(block).len());
+    let given = held.columns(block, desk.space);
+    for (column, given) in columns.iter_mut().zip(given.chunks_exact(BLOCK)) {
+        column.iter_mut().zip(&given[..points]).for_each(|(to, &x)| *to = x.into());
+    }
+    // What a centre leaves of the points of a register. Behind the last point nothing is left.
+    let left = |centre: &[f64; D], register: usize, closest: S::f64s| {
+        let mut sum = simd.splat_f64s(0.0);
+        for (column, &c) in columns.iter().zip(centre) {
+            let x = S::as_simd_f64s(column).0[register];
+            let difference = simd.sub_f64s(x, simd.splat_f64s(c));
+            sum = simd.add_f64s(sum, simd.mul_f64s(difference, difference));
+        }
+        simd.min_f64s(sum, closest)
+    };
+    let closest = S::as_mut_simd_f64s(closest).0;
+    if let Some((centre, _)) = newest {
+        let centre = centre.first_chunk().expect("a feature each");
+        for (register, closest) in closest.iter_mut().enumerate() {
+            *closest = left(centre, register, *closest);
+        }
+    }
+    let mut seen = Seen { potentials: [0.0; CANDIDATES], nearer: [0; CANDIDATES] };
+    for (potential, centre) in seen.potentials.iter_mut().zip(&candidates.features) {
+        let centre = centre.first_chunk().expect("a feature each");
+        *potential = total(simd, |register| left(centre, register, closest[register]), weights);
+    }
+    seen
+}
+
+/// Distances by the definition where they may matter.
+#[inline(always)]
+fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
     let Look { held, block, offset, newest, candidates, closest, limits, squares, .. } = look;
     let (weights, Desk { space, staged, least }) = (look.weights, look.desk);
     let (first, d) = (block * BLOCK, held.d());
@@ -104,7 +163,7 @@ pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
     let points = held.in_block(block).len();
     let rows = rows(held, block, offset, staged);
     screen(simd, (rows.0, rows.1, points), &candidates.fast, limits, &mut near[..count]);
-    seen.potentials.fill(total(closest, weights));
+    seen.potentials.fill(total(simd, registers::<S>(closest), weights));
     for lane in ones(near[..count].iter().fold(0, |all, near| all | near)) {
         let point = held.point(first + lane, space);
         for (panel, exact) in candidates.exact.chunks_exact(d).enumerate() {
@@ -122,7 +181,7 @@ pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
     }
     for index in 0..count {
         if seen.nearer[index] != 0 {
-            seen.potentials[index] = total(&least[index], weights);
+            seen.potentials[index] = total(simd, registers::<S>(&least[index]), weights);
         }
     }
     seen
@@ -159,17 +218,27 @@ fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     )
 }
 
-/// The sum of a block's distances, each times its weight if there are any.
+/// A block in registers.
 #[inline(always)]
-fn total(distances: &[f64; BLOCK], weights: Option<&[f64]>) -> f64 {
-    let mut sums = [0.0; LANES];
-    let weights = weights.and_then(|weights| weights.first_chunk::<BLOCK>());
+fn registers<S: Simd>(distances: &[f64; BLOCK]) -> impl Fn(usize) -> S::f64s {
+    |register| S::as_simd_f64s(distances).0[register]
+}
+
+/// The sum of a block's distances, given in registers, each times its weight if there are any.
+#[inline(always)]
+fn total<S: Simd>(simd: S, distances: impl Fn(usize) -> S::f64s, weights: Option<&[f64]>) -> f64 {
+    let mut sums = [simd.splat_f64s(0.0); LANES];
+    let weights = weights.map(|weights| S::as_simd_f64s(weights).0);
+    let each = LANES / S::F64_LANES;
     for group in 0..BLOCK / LANES {
-        for lane in 0..LANES {
-            let at = group * LANES + lane;
-            sums[lane] += weights.map_or(distances[at], |weights| distances[at] * weights[at]);
+        for (lanes, sum) in sums[..each].iter_mut().enumerate() {
+            let register = group * each + lanes;
+            let distances = distances(register);
+            let weigh = |weights: &[S::f64s]| simd.mul_f64s(distances, weights[register]);
+            *sum = simd.add_f64s(*sum, weights.map_or(distances, weigh));
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
+    let sums: &[f64] = bytemuck::cast_slice(&sums[..each]);
+    let [a, b, c, d, e, f, g, h] = *sums.first_chunk().expect("all lanes");
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

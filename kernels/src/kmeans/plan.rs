@@ -3,6 +3,7 @@
 use super::assign::Desk;
 use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
+use super::prune::Patience;
 use super::reference::squared_distance;
 use super::source::{Source, attempt};
 use super::{Error, Form, Recipe, prune, tile};
@@ -10,7 +11,7 @@ use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
 use crate::vector::Real;
-use crate::{Isa, Matrix, Member, Team};
+use crate::{Isa, Matrix, Member, Solo, Team};
 use alloc::sync::Arc;
 use core::ops::Range;
 
@@ -95,6 +96,12 @@ impl Plan {
         self.recipe
     }
 
+    /// Who works: the caller alone if the recipe has one thread, for waking others costs a small
+    /// problem a fifth of its time.
+    pub(super) fn team<'t>(&self, team: &'t dyn Team) -> &'t dyn Team {
+        if self.recipe.threads == 1 { &Solo } else { team }
+    }
+
     pub(super) fn engine(&self) -> &(dyn Engine + 'static) {
         &*self.engine
     }
@@ -163,7 +170,7 @@ impl<T: Element, C: Real> Job<'_, T, C> {
         let loops = self.plan.engine.over::<T>();
         let labels = Disjoint::new(labels);
         let distances = distances.map(Disjoint::new);
-        attempt(team, &|member| {
+        attempt(self.plan.team(team), &|member| {
             let Some((blocks, mut desk)) = desks.share::<T>(member, self.source.blocks()) else {
                 return Ok(());
             };
@@ -203,7 +210,7 @@ impl<T: Element, C: Real> Job<'_, T, C> {
         let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let out = Disjoint::new(out);
-        attempt(team, &|member| {
+        attempt(self.plan.team(team), &|member| {
             let Some((blocks, desk)) = desks.share::<T>(member, self.source.blocks()) else {
                 return Ok(());
             };
@@ -288,11 +295,14 @@ impl SharedDesks<'_> {
         member: Member<'_>,
         items: usize,
     ) -> Option<(Range<usize>, Desk<'_, T>)> {
-        let members = self.members.min(member.count());
-        let (index, each, more) = (member.index(), items / members, items % members);
-        let start = index * each + index.min(more);
-        let items = start..start + each + usize::from(index < more);
-        if index >= members || items.is_empty() {
+        let share = member.share_among(self.members.min(member.count()), items);
+        if share.is_empty() { None } else { Some((share, self.desk(member)?)) }
+    }
+
+    /// The member's desk, if it has one.
+    pub(super) fn desk<T: Element>(&self, member: Member<'_>) -> Option<Desk<'_, T>> {
+        let index = member.index();
+        if index >= self.members {
             return None;
         }
         #[allow(unsafe_code, reason = "disjoint output views")]
@@ -303,6 +313,6 @@ impl SharedDesks<'_> {
         let (staged, rest) = bytemuck::cast_slice_mut(rest).split_at_mut(block + BLOCK);
         let whole = &mut bytemuck::cast_slice_mut(whole)[..block];
         let room = &mut rest[..self.room];
-        Some((items, Desk { staged, room, space: whole, patience: 0 }))
+        Some(Desk { staged, room, space: whole, patience: Patience::default() })
     }
 }

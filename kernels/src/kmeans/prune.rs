@@ -13,7 +13,7 @@
 //!
 //! What is left is gathered into panels of its own and scored by the same kernel. With centres in
 //! the lanes the test of 64 centres costs a tenth of scoring 64 points against them; where it
-//! leaves more than half of the centres, the next few blocks are not tested.
+//! leaves more than half of the centres, some blocks behind are not tested.
 //!
 //! # The bound
 //!
@@ -47,8 +47,34 @@ const FEW: usize = 16;
 /// Fewest centres for which blocks are tested.
 const MANY: usize = 8;
 
-/// Blocks that are not tested after one that was in vain.
-pub(super) const PATIENCE: usize = 15;
+/// Most blocks that are not tested after one that was in vain.
+const MOST: u32 = 15;
+
+/// Whether to test a block: those of one region are alike. One test in vain costs the next block,
+/// another in a row three, and so on; waiting always for [`MOST`] made fits of pictures a fifth
+/// slower, for their sorted points are worth a test nearly everywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    /// Blocks to pass by.
+    wait: u32,
+    /// How many were passed by after the last test that was in vain, if nothing came of it since.
+    last: u32,
+}
+
+impl Patience {
+    /// Whether it is time for a test.
+    pub(super) fn ends(&mut self) -> bool {
+        let now = self.wait == 0;
+        self.wait = self.wait.saturating_sub(1);
+        now
+    }
+
+    /// What has come of a test.
+    pub(super) fn learn(&mut self, useful: bool) {
+        self.last = if useful { 0 } else { MOST.min(2 * self.last + 1) };
+        self.wait = self.last;
+    }
+}
 
 /// Where centres are kept for the test: feature by feature, filled up to whole groups.
 pub(super) fn columns(k: usize, d: usize) -> usize {

@@ -54,18 +54,19 @@ pub fn sums<T: Element>(
     let (n, d) = (points.rows(), points.cols());
     let magnitudes = (0..n).flat_map(|row| points.row(row)).map(|&x| x.into().abs());
     let scales = Scales::new(magnitudes.fold(0.0, f64::max), weights.iter().sum(), n);
-    let mut sums = vec![[0; 2]; k * (d + 1)];
+    let width = d + 1;
+    let mut sums = vec![0; k * 2 * width];
     for row in 0..n {
-        let sums = &mut sums[labels[row] as usize * (d + 1)..][..d + 1];
+        let (high, low) = sums[labels[row] as usize * 2 * width..][..2 * width].split_at_mut(width);
         let features =
             points.row(row).iter().map(|&x| scales.feature.split(x.into() * weights[row]));
         let weight = scales.weight.split(weights[row]);
-        for (sum, parts) in sums.iter_mut().zip(features.chain([weight])) {
-            *sum = [sum[0] + parts[0], sum[1] + parts[1]];
+        for ((high, low), parts) in high.iter_mut().zip(low).zip(features.chain([weight])) {
+            (*high, *low) = (*high + parts[0], *low + parts[1]);
         }
     }
-    let mut numbers = vec![0.0; sums.len()];
-    for (numbers, sums) in numbers.chunks_exact_mut(d + 1).zip(sums.chunks_exact(d + 1)) {
+    let mut numbers = vec![0.0; k * width];
+    for (numbers, sums) in numbers.chunks_exact_mut(width).zip(sums.chunks_exact(2 * width)) {
         scales.join(sums, numbers);
     }
     numbers

@@ -30,12 +30,14 @@ impl Scales {
         Scales { feature: Scale::new(largest * weight, n), weight: Scale::new(weight, n) }
     }
 
-    /// The sums of a label as numbers: its features', then its weight.
-    pub(super) fn join(&self, parts: &[[i64; 2]], out: &mut [f64]) {
+    /// The sums of a label as numbers: its features', then its weight. `parts` are the higher parts
+    /// of all of them, then the lower ones.
+    pub(super) fn join(&self, parts: &[i64], out: &mut [f64]) {
         let last = out.len() - 1;
-        for (at, (out, parts)) in out.iter_mut().zip(parts).enumerate() {
+        let (high, low) = parts.split_at(out.len());
+        for (at, (out, (high, low))) in out.iter_mut().zip(high.iter().zip(low)).enumerate() {
             let scale = if at == last { &self.weight } else { &self.feature };
-            *out = scale.joined(*parts);
+            *out = scale.joined([*high, *low]);
         }
     }
 }
@@ -45,12 +47,12 @@ impl Scales {
 pub(super) struct Sums {
     scales: Scales,
     d: usize,
-    /// Numbers there are: `k * (d + 1)`.
+    /// Parts of sums there are: `2 * k * (d + 1)`.
     len: usize,
-    /// The sums of the labels that points have.
-    whole: Buffer<[i64; 2]>,
+    /// The sums of the labels that points have: of each the higher parts, then the lower ones.
+    whole: Buffer<i64>,
     /// What each member has added and taken away since.
-    moved: Buffer<[i64; 2]>,
+    moved: Buffer<i64>,
     numbers: Buffer<f64>,
 }
 
@@ -61,24 +63,25 @@ impl Sums {
         (k, d): (usize, usize),
         members: usize,
     ) -> Result<Self, Error> {
-        let len = k.saturating_mul(d + 1);
+        let numbers = k.saturating_mul(d + 1);
+        let len = numbers.saturating_mul(2);
         let (whole, moved) = (Buffer::zeroed(len)?, Buffer::zeroed(len.saturating_mul(members))?);
-        Ok(Sums { scales, d, len, whole, moved, numbers: Buffer::zeroed(len)? })
+        Ok(Sums { scales, d, len, whole, moved, numbers: Buffer::zeroed(numbers)? })
     }
 
     /// Begins again with no point.
     pub(super) fn clear(&mut self) {
-        self.whole.fill([0; 2]);
-        self.moved.fill([0; 2]);
+        self.whole.fill(0);
+        self.moved.fill(0);
     }
 
     /// What members move while a team works: [`Sums::len`] parts of each, one member's behind the
     /// other's.
-    pub(super) fn moved(&mut self) -> Disjoint<'_, [i64; 2]> {
+    pub(super) fn moved(&mut self) -> Disjoint<'_, i64> {
         Disjoint::new(&mut self.moved)
     }
 
-    /// How many sums there are: `k * (d + 1)`.
+    /// How many parts of sums there are: `2 * k * (d + 1)`.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -94,22 +97,22 @@ impl Sums {
         let [whole, moved] = [&mut self.whole, &mut self.moved].map(|all| Disjoint::new(all));
         let numbers = Disjoint::new(&mut self.numbers);
         team.run(&|member| {
-            let labels = member.share(len / width);
-            let share = labels.start * width..labels.end * width;
+            let labels = member.share(numbers.len() / width);
+            let of = |labels: &Range<usize>, each: usize| labels.start * each..labels.end * each;
+            let share = of(&labels, 2 * width);
             #[allow(unsafe_code, reason = "disjoint output views")]
             // SAFETY: every label is one member's.
             let (whole, numbers) =
-                unsafe { (whole.part(share.clone()), numbers.part(share.clone())) };
+                unsafe { (whole.part(share.clone()), numbers.part(of(&labels, width))) };
             for from in 0..members {
                 #[allow(unsafe_code, reason = "disjoint output views")]
                 // SAFETY: of each member's, the labels that are this member's alone.
                 let moved = unsafe { moved.part(from * len + share.start..from * len + share.end) };
                 for (to, from) in whole.iter_mut().zip(moved) {
-                    *to = [to[0] + from[0], to[1] + from[1]];
-                    *from = [0; 2];
+                    *to += core::mem::take(from);
                 }
             }
-            let labels = whole.chunks_exact(width).zip(numbers.chunks_exact_mut(width));
+            let labels = whole.chunks_exact(2 * width).zip(numbers.chunks_exact_mut(width));
             labels.for_each(|(parts, numbers)| scales.join(parts, numbers));
         });
         &mut self.numbers
@@ -137,7 +140,7 @@ pub(super) fn shift<T: Element>(
     held: Held<'_, T>,
     labelled: &Labelled<'_>,
     space: &mut [T],
-    sums: &mut [[i64; 2]],
+    sums: &mut [i64],
 ) -> bool {
     // A constant to the compiler wherever there are few features.
     match held.d() {
@@ -155,7 +158,7 @@ fn shift_of<T: Element>(
     d: usize,
     labelled: &Labelled<'_>,
     space: &mut [T],
-    sums: &mut [[i64; 2]],
+    sums: &mut [i64],
 ) -> bool {
     let Labelled { blocks, labels, previous, weights, times, scales } = labelled;
     let mut any = false;
@@ -196,17 +199,18 @@ fn shift_of<T: Element>(
 #[inline(always)]
 fn put<T: Element>(
     (point, weight, scales): (&[T], f64, &Scales),
-    sums: &mut [[i64; 2]],
+    sums: &mut [i64],
     label: u32,
     into: impl Fn(i64, i64) -> i64,
 ) {
     let width = point.len() + 1;
-    let sums = &mut sums[label as usize * width..][..width];
-    let (last, sums) = sums.split_last_mut().expect("a weight behind the features");
-    for (sum, &x) in sums.iter_mut().zip(point) {
-        let [high, low] = scales.feature.split(x.into() * weight);
-        *sum = [into(sum[0], high), into(sum[1], low)];
+    let sums = &mut sums[label as usize * 2 * width..][..2 * width];
+    let (high, low) = sums.split_at_mut(width);
+    for ((high, low), &x) in high.iter_mut().zip(low.iter_mut()).zip(point) {
+        let parts = scales.feature.split(x.into() * weight);
+        (*high, *low) = (into(*high, parts[0]), into(*low, parts[1]));
     }
-    let [high, low] = scales.weight.split(weight);
-    *last = [into(last[0], high), into(last[1], low)];
+    let parts = scales.weight.split(weight);
+    let (high, low) = (&mut high[point.len()], &mut low[point.len()]);
+    (*high, *low) = (into(*high, parts[0]), into(*low, parts[1]));
 }
