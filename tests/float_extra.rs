@@ -69,6 +69,17 @@ impl Visitor for Operations {
     fn visit<V: Vocabulary>(self, token: V) {
         equal_plain_numbers::<V, f32>(token);
         equal_plain_numbers::<V, f64>(token);
+        let square: [[f32; 8]; 8] =
+            std::array::from_fn(|row| std::array::from_fn(|column| (row * 8 + column) as f32));
+        let turned = token.run(
+            #[inline(always)]
+            || token.floats().turn(square),
+        );
+        for (row, line) in turned.iter().enumerate() {
+            for (column, value) in line.iter().enumerate() {
+                assert_eq!(*value, square[column][row], "{}", V::ISA);
+            }
+        }
     }
 }
 

@@ -204,6 +204,18 @@ pub trait FloatExtra: pulp::Simd {
         number
     }
 
+    /// Turns a square: row `i`, column `j` of what comes out is row `j`, column `i` of `square`.
+    #[inline(always)]
+    fn turn(self, square: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        let mut turned = square;
+        for i in 0..8 {
+            for j in 0..8 {
+                turned[i][j] = square[j][i];
+            }
+        }
+        turned
+    }
+
     /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
     /// address will do.
     fn prefetch<T>(self, address: *const T);

@@ -49,7 +49,9 @@ pub(super) fn label<V: Vocabulary, T: Element>(
     let mut bad = None;
     for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
         match form {
-            Form::Lanes => held.stage_columns(block, ready.offset, desk.staged),
+            Form::Lanes => {
+                held.stage_columns(token.floats(), block, ready.offset, desk.staged);
+            }
             Form::Tile => held.stage_rows(block, ready.offset, desk.staged),
         }
         let mut found = [0; BLOCK];

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::Matrix;
 use crate::points::{BLOCK, Element, NotFinite, Points};
+use crate::vector::FloatExtra;
 use alloc::vec;
 use core::ops::Range;
 
@@ -117,7 +118,13 @@ impl<'a, T: Element> Held<'a, T> {
     /// Writes the points of a block, less `offset`, feature by feature. What lies behind the last
     /// point is whatever it was.
     #[inline(always)]
-    pub(super) fn stage_columns(&self, block: usize, offset: &[f64], staged: &mut [f32]) {
+    pub(super) fn stage_columns<S: FloatExtra>(
+        &self,
+        simd: S,
+        block: usize,
+        offset: &[f64],
+        staged: &mut [f32],
+    ) {
         match self {
             Held::Blocks(points) => {
                 let columns = points.block(block).chunks_exact(BLOCK);
@@ -128,7 +135,14 @@ impl<'a, T: Element> Held<'a, T> {
             }
             Held::Rows(rows) => {
                 let rows = rows.slice_rows(self.in_block(block));
-                turn(rows, staged, |feature| T::offset(offset[feature]), |x, o| x.less(o));
+                let square = |square: Square<T>| {
+                    if T::NAME == <f32 as Element>::NAME {
+                        bytemuck::cast(simd.turn(bytemuck::cast(square)))
+                    } else {
+                        plainly(square)
+                    }
+                };
+                turn(rows, staged, |feature| T::offset(offset[feature]), |x, o| x.less(o), square);
             }
         }
     }
@@ -169,7 +183,7 @@ impl<'a, T: Element> Held<'a, T> {
             Held::Blocks(points) => points.block(block),
             Held::Rows(rows) => {
                 let rows = rows.slice_rows(self.in_block(block));
-                turn(rows, space, |_| (), |x, ()| x);
+                turn(rows, space, |_| (), |x, ()| x, plainly);
                 &space[..rows.cols() * BLOCK]
             }
         }
@@ -196,21 +210,37 @@ impl<'a, T: Element> Held<'a, T> {
 /// to label value by value, 14.9 in squares of 4, 14.8 in squares of 8, 18.0 in squares of 16.
 const SQUARE: usize = 8;
 
+/// Rows, or columns.
+type Square<T> = [[T; SQUARE]; SQUARE];
+
 /// Turns up to a block of rows into columns: `value` of every number and of what `prepare` makes
-/// of its feature.
+/// of its feature. `square` turns squares of them.
 #[inline(always)]
 fn turn<T: Element, P: Copy, U: Copy>(
     rows: Matrix<'_, T>,
     staged: &mut [U],
     prepare: impl Fn(usize) -> P,
     value: impl Fn(T, P) -> U,
+    square: impl Fn(Square<T>) -> Square<T>,
 ) {
     match rows.cols() {
-        2 => turn_short::<2, _, _, _>(rows, staged, prepare, value),
-        3 => turn_short::<3, _, _, _>(rows, staged, prepare, value),
-        4 => turn_short::<4, _, _, _>(rows, staged, prepare, value),
-        _ => turn_any(rows, staged, prepare, value),
+        2 => turn_short::<2, _, _, _>(rows, staged, prepare, value, square),
+        3 => turn_short::<3, _, _, _>(rows, staged, prepare, value, square),
+        4 => turn_short::<4, _, _, _>(rows, staged, prepare, value, square),
+        _ => turn_any(rows, staged, prepare, value, square),
     }
+}
+
+/// Turns a square value by value.
+#[inline(always)]
+fn plainly<T: Copy>(square: Square<T>) -> Square<T> {
+    let mut turned = square;
+    for lane in 0..SQUARE {
+        for at in 0..SQUARE {
+            turned[at][lane] = square[lane][at];
+        }
+    }
+    turned
 }
 
 /// Turns whole squares of rows and features, and the rest one by one.
@@ -220,6 +250,7 @@ fn turn_any<T: Element, P: Copy, U: Copy>(
     staged: &mut [U],
     prepare: impl Fn(usize) -> P,
     value: impl Fn(T, P) -> U,
+    square: impl Fn(Square<T>) -> Square<T>,
 ) {
     let wide = rows.cols() / SQUARE * SQUARE;
     let high = rows.rows() / SQUARE * SQUARE;
@@ -230,15 +261,16 @@ fn turn_any<T: Element, P: Copy, U: Copy>(
             lines[lane] = rows.row(row + lane);
         }
         for feature in (0..wide).step_by(SQUARE) {
-            let mut square = [[T::default(); SQUARE]; SQUARE];
+            let mut values = [[T::default(); SQUARE]; SQUARE];
             for lane in 0..SQUARE {
-                square[lane] = *lines[lane][feature..].first_chunk().expect("a whole square");
+                values[lane] = *lines[lane][feature..].first_chunk().expect("a whole square");
             }
+            let values = square(values);
             for at in 0..SQUARE {
-                let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
                 let prepared = prepare(feature + at);
+                let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
                 for lane in 0..SQUARE {
-                    column[lane] = value(square[lane][at], prepared);
+                    column[lane] = value(values[at][lane], prepared);
                 }
             }
         }
@@ -260,9 +292,10 @@ fn turn_short<const D: usize, T: Element, P: Copy, U: Copy>(
     staged: &mut [U],
     prepare: impl Fn(usize) -> P,
     value: impl Fn(T, P) -> U,
+    square: impl Fn(Square<T>) -> Square<T>,
 ) {
     let (true, BLOCK) = (rows.stride() == D, rows.rows()) else {
-        return turn_any(rows, staged, prepare, value);
+        return turn_any(rows, staged, prepare, value, square);
     };
     let points: &[[T; D]; BLOCK] =
         rows.data().as_chunks().0.first_chunk().expect("a whole block of rows");

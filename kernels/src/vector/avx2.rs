@@ -271,6 +271,35 @@ impl FloatExtra for V3 {
     }
 
     #[inline(always)]
+    fn turn(self, square: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        let mut rows: [__m256; 8] = bytemuck::cast(square);
+        // SAFETY: the token proves AVX.
+        unsafe {
+            // Pairs of neighbours, then fours, each in both halves of a register; then halves.
+            for i in [0, 2, 4, 6] {
+                let [a, b] = [rows[i], rows[i + 1]];
+                (rows[i], rows[i + 1]) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            }
+            for i in [0, 1, 4, 5] {
+                let [a, b] = [rows[i], rows[i + 2]].map(|row| _mm256_castps_pd(row));
+                (rows[i], rows[i + 2]) = (
+                    _mm256_castpd_ps(_mm256_unpacklo_pd(a, b)),
+                    _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)),
+                );
+            }
+            for i in 0..4 {
+                let [a, b] = [rows[i], rows[i + 4]];
+                (rows[i], rows[i + 4]) =
+                    (_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+            }
+            // Now in the order 0 2 1 3, twice.
+            rows.swap(1, 2);
+            rows.swap(5, 6);
+        }
+        bytemuck::cast(rows)
+    }
+
+    #[inline(always)]
     fn opaque(self, mut number: usize) -> usize {
         // SAFETY: no instruction at all.
         unsafe {

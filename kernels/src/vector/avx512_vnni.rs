@@ -57,6 +57,12 @@ impl FloatExtra for V4 {
     const STREAMS: bool = true;
 
     #[inline(always)]
+    fn turn(self, square: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        // As with AVX2, which this implies.
+        (*self).turn(square)
+    }
+
+    #[inline(always)]
     unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         let to: *mut Self::f32s = to;
         // SAFETY: the token proves AVX-512; `to` is writable and aligned by contract.
