@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tilewise_harness::report::files;
 
-/// What a shell says of a program that was interrupted: 128 and the signal's number.
-pub(super) const STATUS: u8 = 130;
+/// The status of a command that was interrupted.
+pub(super) const STATUS: u8 = files::INTERRUPTED;
 
 /// Whether somebody looks at `CAUGHT` now and then.
 static WATCHED: AtomicBool = AtomicBool::new(false);

@@ -92,6 +92,11 @@ fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Re
     });
     let names = ["peers.jsonl", "peers.md", "samples.json.gz"];
     let claims = Claim::folder(&folder, &names).map_err(|error| error.to_string())?;
+    // Without a handler the system's own ends the bench: only temporary files would stay.
+    let _ = ctrlc::set_handler(|| {
+        files::abandon();
+        std::process::exit(files::INTERRUPTED.into());
+    });
     let start = Instant::now();
     let mut bench = Bench { options, machine, wisdom, cells: Vec::new(), sessions: Vec::new() };
     measure(&mut bench)?;

@@ -180,8 +180,9 @@ impl Trust {
     /// Far above what rounding below the normal range can do with any number of features.
     pub(super) const TINY: f32 = 1e-37;
 
-    /// For scores whose low bits hold one of `numbers`; `largest` is the largest `C^2`.
-    fn new(d: usize, numbers: usize, largest: f64) -> Self {
+    /// For scores whose low bits hold one of `numbers`; `largest` is the largest `C^2`, or 0 where
+    /// that is known to be small enough.
+    pub(super) fn new(d: usize, numbers: usize, largest: f64) -> Self {
         const U: f64 = 1.0 / (1u64 << 24) as f64;
         if d > PROVEN.0 || numbers > PROVEN.1 || largest >= (1u128 << 120) as f64 {
             return Trust { scores: f32::INFINITY, square: f32::INFINITY, floor: f32::INFINITY };

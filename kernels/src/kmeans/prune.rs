@@ -133,7 +133,10 @@ pub(super) fn prune<'a, V: Vocabulary>(
     let width = ready.tile.centres;
     let panels = &mut panels[..count.next_multiple_of(width) * (d + 2)];
     copy(ready, centres, width, panels);
-    Some(Left { ready: Ready { fast: panels, ..*ready }, centres })
+    // Fewer centres have shorter numbers, and leave more of a score to be trusted.
+    let numbers = count.next_multiple_of(width).min(RUN).next_power_of_two();
+    let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, 0.0));
+    Some(Left { ready: Ready { fast: panels, mask, trust, ..*ready }, centres })
 }
 
 /// The box of a block: the least and the greatest of every feature. Gives the square of its

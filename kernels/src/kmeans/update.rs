@@ -14,6 +14,9 @@ use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
 use core::ops::Range;
 
+/// Labels that are compared at a time.
+const GROUP: usize = 8;
+
 /// The label of a point that has none yet.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -161,22 +164,27 @@ fn shift_of<T: Element>(
     sums: &mut [i64],
 ) -> bool {
     let Labelled { blocks, labels, previous, weights, times, scales } = labelled;
+    let first = blocks.start * BLOCK;
     let mut any = false;
-    let both = labels.chunks(BLOCK).zip(previous.chunks(BLOCK));
-    for ((index, block), (labels, previous)) in blocks.clone().enumerate().zip(both) {
-        if labels == previous {
+    let groups = labels.chunks(GROUP).zip(previous.chunks(GROUP));
+    for (start, (labels, previous)) in (0..).step_by(GROUP).zip(groups) {
+        // Few move soon. Of a whole group that is a comparison of registers, not a call.
+        let same = match (labels.first_chunk::<GROUP>(), previous.first_chunk()) {
+            (Some(labels), Some(previous)) => labels == previous,
+            _ => labels == previous,
+        };
+        if same {
             continue;
         }
         any = true;
-        for (lane, (&label, &before)) in labels.iter().zip(previous).enumerate() {
+        for (index, (&label, &before)) in (start..).zip(labels.iter().zip(previous)) {
             if label == before {
                 continue;
             }
-            let weight = weights.map_or(1.0, |weights| weights[index * BLOCK + lane]);
-            let point = &held.point(block * BLOCK + lane, space)[..d];
-            let point = (point, weight, scales);
+            let weight = weights.map_or(1.0, |weights| weights[index]);
+            let point = (&held.point(first + index, space)[..d], weight, scales);
             // There is no product of 64 bits in registers.
-            match times.map(|times| i64::from(times[index * BLOCK + lane])) {
+            match times.map(|times| i64::from(times[index])) {
                 None => {
                     put(point, sums, label, |sum, part| sum + part);
                     if before != NONE {
