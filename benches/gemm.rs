@@ -3,7 +3,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tilewise::gemm::{
-    Bias, Dequantise, Gelu, Lhs, Linear, Output, PackedWeights, Plan, Scales, Shape, Store,
+    Bias, Dequantise, Fit, Gelu, Lhs, Linear, Output, PackedWeights, Plan, Scales, Shape, Store,
 };
 use tilewise::{Isa, Matrix, MatrixMut, SpinTeam};
 use tilewise_benches::{measuring, recipe, thread_counts};
@@ -84,7 +84,7 @@ fn linear(criterion: &mut Criterion) {
     for Shape { m, n, k } in shapes() {
         let floats = |len| bytes(len).into_iter().map(|byte| f32::from(byte) / 99.0 - 1.0);
         let (x, weights): (Vec<f32>, Vec<f32>) = (floats(m * k).collect(), floats(k * n).collect());
-        let weights = PackedWeights::quantise(Matrix::new(&weights, k, n).unwrap());
+        let weights = PackedWeights::quantise(Matrix::new(&weights, k, n).unwrap(), Fit::Pairs);
         let (weights, scales) = weights.unwrap();
         let layer = Linear::new(weights, &scales, Some(&scales)).unwrap();
         let mut y = vec![0.0; m * n];

@@ -1,7 +1,9 @@
 //! The front door and the floats that go through it: each row is quantised over its own range and
 //! depends on nothing else; what is wrong is named.
 
-use tilewise::gemm::{Add, Error, Gelu, Lhs, Linear, PackedWeights, Requantise, Scales, reference};
+use tilewise::gemm::{
+    Add, Error, Fit, Gelu, Lhs, Linear, PackedWeights, Requantise, Scales, reference,
+};
 use tilewise::{Matrix, MatrixMut, Solo};
 use tilewise_tests::teams;
 
@@ -91,9 +93,20 @@ fn the_front_door_equals_the_formula() {
 }
 
 /// `PackedWeights::quantise` by its description, in doubles where that changes nothing.
-fn quantised(weights: &[f32], n: usize) -> (Vec<i8>, Vec<f32>) {
-    let largest = |column| weights.iter().skip(column).step_by(n).fold(0f32, |a, b| a.max(b.abs()));
-    let scales: Vec<f32> = (0..n).map(|c| (largest(c) / 127.0).max(f32::MIN_POSITIVE)).collect();
+fn quantised(weights: &[f32], n: usize, fit: Fit) -> (Vec<i8>, Vec<f32>) {
+    let size = |pair: &[f32]| match fit {
+        Fit::Weights => pair.iter().fold(0.0, |most: f64, &x| most.max(f64::from(x).abs())),
+        Fit::Pairs => [1.0, -1.0]
+            .map(|sign| pair.iter().map(|&x| (sign * f64::from(x)).max(0.0)).sum::<f64>())
+            .into_iter()
+            .fold(0.0, f64::max),
+    };
+    let scale = |column| {
+        let column: Vec<f32> = weights.iter().skip(column).step_by(n).copied().collect();
+        let largest = column.chunks(2).map(size).fold(0.0, f64::max) as f32 as f64;
+        ((largest / 127.0) as f32).max(f32::MIN_POSITIVE)
+    };
+    let scales: Vec<f32> = (0..n).map(scale).collect();
     let byte = |(i, &weight): (usize, &f32)| {
         let whole = f64::from(weight * (1.0 / scales[i % n])).round_ties_even();
         whole.clamp(-127.0, 127.0) as i8
@@ -104,25 +117,28 @@ fn quantised(weights: &[f32], n: usize) -> (Vec<i8>, Vec<f32>) {
 #[test]
 fn weights_of_floats_are_near_whichever_way_they_are_stored() {
     let extremes = [0.0, -0.0, 1e-42, -1e-39, f32::MIN_POSITIVE, f32::MAX, f32::MIN, 0.5, -1.5];
-    for (k, n) in [(0, 3), (3, 0), (1, 1), (9, 9), (37, 50)] {
+    let shapes = [(0, 3), (3, 0), (1, 1), (9, 9), (37, 50)];
+    let all = shapes.into_iter().flat_map(|shape| [(shape, Fit::Weights), (shape, Fit::Pairs)]);
+    for ((k, n), fit) in all {
         let weight = |i: usize| match i {
             i if n == 9 => extremes[i / n] * [1.0, 0.3, 0.0][i % n % 3],
             i => (i * 7919 % 1009) as f32 / 97.0 - 5.0,
         };
         let rows: Vec<f32> = (0..k * n).map(weight).collect();
         let columns: Vec<f32> = (0..k * n).map(|i| rows[i % k * n + i / k]).collect();
-        let (bytes, expected) = quantised(&rows, n);
+        let (bytes, expected) = quantised(&rows, n, fit);
         for (i, (&byte, &weight)) in bytes.iter().zip(&rows).enumerate() {
             let steps = f64::from(weight) / f64::from(expected[i % n]);
             assert!((steps - f64::from(byte)).abs() <= 0.5001, "{weight} became {byte}");
         }
         let packed = PackedWeights::pack(Matrix::new(&bytes, k, n).unwrap()).unwrap();
-        let by_row = PackedWeights::quantise(Matrix::new(&rows, k, n).unwrap()).unwrap();
+        let by_row = PackedWeights::quantise(Matrix::new(&rows, k, n).unwrap(), fit).unwrap();
         let by_column = Matrix::new(&columns, n, k).unwrap();
-        let by_column = PackedWeights::quantise_transposed(by_column).unwrap();
+        let by_column = PackedWeights::quantise_transposed(by_column, fit).unwrap();
         for (weights, scales) in [by_row, by_column] {
             assert_eq!(scales, expected);
             assert_eq!(*weights.to_bytes().unwrap(), *packed.to_bytes().unwrap(), "{k} x {n}");
+            assert!(fit == Fit::Weights || weights.wide_steps() == 0, "{k} x {n} can saturate");
         }
     }
 }
@@ -170,16 +186,19 @@ fn bad_input_is_an_error_that_names_it() {
 
     for quantise in [PackedWeights::quantise, PackedWeights::quantise_transposed] {
         let wrong = Matrix::with_stride(&[0.0, 1.0, 9.0, 0.0, f32::NAN], 2, 2, 3).unwrap();
-        let error = quantise(wrong).unwrap_err();
+        let error = quantise(wrong, Fit::Pairs).unwrap_err();
         assert_eq!(error.to_string(), "weight 3 is NaN; give finite numbers");
     }
     let most = usize::MAX;
     let (deep, wide) = (Matrix::new(&[], most, 0).unwrap(), Matrix::new(&[], 0, most).unwrap());
-    let (packed, scales) = PackedWeights::quantise(deep).unwrap();
+    let (packed, scales) = PackedWeights::quantise(deep, Fit::Pairs).unwrap();
     assert_eq!((packed.k(), packed.n(), scales.len()), (most, 0, 0));
-    assert!(PackedWeights::quantise_transposed(wide).unwrap().1.is_empty());
-    assert!(matches!(PackedWeights::quantise(wide), Err(Error::OutOfMemory(_))));
-    assert!(matches!(PackedWeights::quantise_transposed(deep), Err(Error::OutOfMemory(_))));
+    assert!(PackedWeights::quantise_transposed(wide, Fit::Pairs).unwrap().1.is_empty());
+    assert!(matches!(PackedWeights::quantise(wide, Fit::Weights), Err(Error::OutOfMemory(_))));
+    assert!(matches!(
+        PackedWeights::quantise_transposed(deep, Fit::Weights),
+        Err(Error::OutOfMemory(_))
+    ));
     let packed = PackedWeights::pack(weights).unwrap();
     let short = Linear::new(packed, &[1.0, 2.0], None).unwrap_err();
     assert_eq!(short, Error::Length { what: "scales", given: 2, expected: 3 });

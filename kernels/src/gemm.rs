@@ -55,7 +55,7 @@ pub use float::{FloatPlan, PackedFloats};
 pub use lhs::Lhs;
 pub use linear::Linear;
 pub use output::{Output, Place, Store, Then};
-pub use pack::{LoadError, PackedWeights};
+pub use pack::{Fit, LoadError, PackedWeights};
 pub use recipe::{Recipe, Split};
 pub use stages::{Add, Bias, Byte, Clamp, Dequantise, Gelu, GeluTanh, Relu, Requantise, Scales};
 pub use table::{Tile, tiles};

@@ -5,8 +5,8 @@ use super::room::Products;
 use super::{Activation, Error, Precision, Source};
 use tilewise::cache::CacheSizes;
 use tilewise::gemm::{
-    Add, Bias, Dequantise, FloatPlan, Gelu, GeluTanh, Lhs, Output, PackedFloats, PackedWeights,
-    Plan, Recipe, Relu, Scales, Shape, Store,
+    Add, Bias, Dequantise, Fit, FloatPlan, Gelu, GeluTanh, Lhs, Output, PackedFloats,
+    PackedWeights, Plan, Recipe, Relu, Scales, Shape, Store,
 };
 use tilewise::rows::Fixed;
 use tilewise::{Isa, Matrix, MatrixMut, Team};
@@ -58,7 +58,7 @@ impl Linear {
         let weights = match precision {
             Precision::Fp32 => Weights::Floats(PackedFloats::pack_transposed(matrix)?),
             Precision::Int8 | Precision::Int8Static(_) => {
-                let (packed, scales) = PackedWeights::quantise_transposed(matrix)?;
+                let (packed, scales) = PackedWeights::quantise_transposed(matrix, Fit::Pairs)?;
                 let fixed = match precision {
                     Precision::Int8Static(ranges) => {
                         let [low, high] = ranges.get(place);

@@ -21,6 +21,7 @@ mod survey;
 
 pub use file::LoadError;
 pub(super) use layout::Weights;
+pub use quantise::Fit;
 
 use super::Error;
 use crate::buffer::{Buffer, LINE, OutOfMemory};
