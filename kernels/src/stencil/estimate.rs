@@ -18,6 +18,9 @@ impl Recipe {
     /// Steps at a time in space.
     const SPACE_DEPTH: usize = 4;
 
+    /// Rows of a tile in space, at least, where several steps are taken at a time.
+    const FEWEST: usize = 16;
+
     /// Rows of a plane that are stepped before all members wait for each other.
     const FRONT: usize = 64;
 
@@ -47,16 +50,17 @@ impl Recipe {
         // 2048x2048 `f32` (32 MiB in a cache of as much) makes 10.6 GLUP/s with ordinary stores
         // and 6.8 past the caches; at 4096x4096 it is 4.7 and 6.1.
         let leaves_cache = field.saturating_mul(2) > caches.l3.saturating_mul(3) / 2;
+        let streaming = leaves_cache && !form.keeps_two() && width(isa).streams;
         Recipe {
             scheme: Scheme::Spatial,
             depth: 1,
             tile_rows,
             tile_points: extent.x,
-            side_by_side: Self::single_rows(form, isa),
+            side_by_side: Self::single_rows(form, isa, streaming),
             // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of the
             // time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
             prefetch: if field.saturating_mul(2) <= caches.l3 / 4 { 0 } else { Self::MEMORY_AHEAD },
-            streaming: leaves_cache && !form.keeps_two() && width(isa).streams,
+            streaming,
             threads: threads.max(1),
         }
     }
@@ -68,6 +72,12 @@ impl Recipe {
     /// shared cache does as well: on two Zen 3 cores (a shared cache of 32 MiB) one step at a time
     /// makes 1.6 of the speed of eight with 512x512 `f32` (2 MiB), 1.29 with 720x720 (4 MiB), 1.05
     /// with 1024x1024 (8 MiB), and 0.75 with 2048x2048 (32 MiB).
+    ///
+    /// A tile's levels stay in the second-level cache if whole rows can, and enough of them; if
+    /// not, in a member's share of what all cores have. That is better than to cut rows: with
+    /// 512x512x256 on one and two Zen 3 cores (512 KiB each) tiles of 256x26 make 1.33 and 2.5 GLUP/s
+    /// in `f32`, 512x16 1.85 and 3.6, 512x64 2.7 and 4.4 (171x17 0.69 and 1.26 in `f64`, 512x64 1.25 and
+    /// 2.1); 8192x8192 in halves of rows 2.86 and 5.1, in whole ones 3.6 and 5.7.
     pub fn estimate_fused<T: Real>(
         form: impl Into<Form>,
         extent: Extent,
@@ -93,15 +103,19 @@ impl Recipe {
         let radius = form.radius;
         let slices = 2 * radius * (depth - 1) + 3 + 2 * radius + 2;
         let beside = 2 * radius * depth;
-        let room = (caches.l2 / 8 * 7 / slices / form.fields / size_of::<T>()).max(LINE);
+        let fewest = if plane { 1 } else { Self::FEWEST };
+        let room = |bytes: usize| (bytes / slices / form.fields / size_of::<T>()).max(LINE);
+        let own = room(caches.l2 / 8 * 7);
+        let shared = room(caches.l3 / 4 / threads.max(1)).max(own);
+        let needed = if plane { extent.x + beside } else { extent.x * (fewest + beside) };
+        let room = if needed <= own { own } else { shared };
         let equal = |all: usize, most: usize| all.div_ceil(all.div_ceil(most.max(1)).max(1));
         let (mut tile_points, mut tile_rows) = (extent.x, 1);
         if plane {
             tile_points = equal(extent.x, room.saturating_sub(beside));
         } else {
             // Fewer rows would be stepped again and again; rather cut them.
-            const FEWEST: usize = 16;
-            tile_points = equal(tile_points, room / (FEWEST + beside));
+            tile_points = equal(tile_points, room / (fewest + beside));
             let rows = (room / tile_points.max(1)).saturating_sub(beside).max(1);
             tile_rows = equal(extent.y.saturating_sub(2 * radius).max(1), rows);
         }
@@ -111,16 +125,21 @@ impl Recipe {
         Recipe { scheme, depth, tile_rows, tile_points, side_by_side, ..single }
     }
 
-    /// Two rows at a time where a register is a line, else one: for single steps.
+    /// Rows side by side for single steps.
     ///
-    /// With registers of half a line, two rows at a time write to two lines by halves, and past
-    /// the caches that is slow: 4096x4096 `f32` on one Zen 3 core takes 110 ms for two steps so,
-    /// and 15.6 row by row (two cores: 52 and 8.5). From cache one row is faster too, by 1.2 to
-    /// 1.7 (1024x1024, 96 and 128 points an axis, one and two cores); two planes come second.
-    /// Fused steps are another matter: there one row has 0.75 to 0.85 of the speed of two.
-    fn single_rows(form: Form, isa: Isa) -> SideBySide {
-        let wide = if width(isa).whole_line { SideBySide::TwoRows } else { SideBySide::One };
-        wide.preferred(form)
+    /// Where a register is a line, two rows. Where it is half of one, two planes past the caches
+    /// (512x512x256 `f32` on one and two Zen 3 cores: 1.9 and 2.75 GLUP/s, row by row 1.7 and 2.4,
+    /// two rows 1.6 and 2.1; `f64` 0.8 and 1.6, two rows 0.57 and 1.06), and else row by row: from
+    /// cache one row is faster than two by 1.2 to 1.7 (1024x1024, 96 and 128 points an axis), and
+    /// past the caches with 8192x8192 by 1.5. Fused steps are another matter: there one row has 0.75 to
+    /// 0.95 of the speed of two.
+    fn single_rows(form: Form, isa: Isa, streaming: bool) -> SideBySide {
+        let choice = match (width(isa).whole_line, streaming && form.dimensions == 3) {
+            (true, _) => SideBySide::TwoRows,
+            (false, true) => SideBySide::TwoPlanes,
+            (false, false) => SideBySide::One,
+        };
+        choice.preferred(form)
     }
 
     /// Bytes of a row of all fields.

@@ -209,14 +209,17 @@ impl<T: Real> Grid<T> {
     /// Fills what lies between the rows, which no result may depend on: for tests.
     #[doc(hidden)]
     pub fn fill_padding(&mut self, value: T) {
-        let Layout { extent: Extent { x, .. }, width, margin, .. } = self.layout;
-        let media = (self.media_count > 0).then_some(&mut self.media);
-        for buffer in [&mut self.front, &mut self.back].into_iter().chain(media) {
-            let rows = buffer.len() - margin;
+        let Layout { extent: Extent { x, y, z }, stride, plane, margin, .. } = self.layout;
+        let media = (self.media_count > 0).then_some((&mut self.media, self.media_count));
+        let both = [&mut self.front, &mut self.back].map(|buffer| (buffer, self.layout.fields));
+        for (buffer, fields) in both.into_iter().chain(media) {
+            let planes = buffer.len() - margin;
             buffer[..margin].fill(value);
-            buffer[rows..].fill(value);
-            for row in buffer[margin..rows].chunks_exact_mut(width) {
-                row[x..].fill(value);
+            buffer[planes..].fill(value);
+            for plane in buffer[margin..planes].chunks_exact_mut(plane * fields).take(z) {
+                let (rows, behind) = plane.split_at_mut(stride * fields * y);
+                behind.fill(value);
+                rows.chunks_exact_mut(stride).for_each(|row| row[x..].fill(value));
             }
         }
     }

@@ -7,12 +7,13 @@
 //! plane z+1 | row 0 ...                         begins on the next line
 //! ```
 //!
-//! Rows and planes of 2, 4, 8 ... KiB put a point's neighbours on the same cache sets, which is
-//! why grids are often padded. Here it does not pay: a band needs five lines of a set at a time,
-//! sets have eight or more, and one unbroken run of lines is worth more. Measured on 512x512x512
-//! `f32` past the caches, one core and two: 4.31 and 5.5 GLUP/s without padding, 3.97 and 5.3 with
-//! a line to every row (7 % and 3 % less); a line to every plane, or half a page between the
-//! two fields, changed nothing (4.31 and 4.33).
+//! No two rows or planes that are neighbours stand a whole number of pages apart: a line between
+//! them sees to that. Stores past the caches that go to two such places in turn are slow, as if
+//! each line were written by parts: on one Zen 3 core two planes side by side make 0.33 GLUP/s with
+//! 512x512x256 `f32` and 2.05 with that line, two rows 0.36 and 2.1 with 4096x4096; single rows of
+//! it 2.0 and 2.35. More lines than one change nothing. A line where none is needed costs (512x512x512
+//! `f32` on Zen 5, whose planes are so and whose rows of 2 KiB are not: 3.97 GLUP/s with a line to
+//! every row, 4.31 without).
 //!
 //! Several fields stand row beside row: a row of the first, the same row of the second and so on,
 //! so that whatever a member has to do is one run of memory.
@@ -21,6 +22,9 @@ use super::{Error, Form};
 use crate::buffer::LINE;
 use crate::vector::Real;
 use core::fmt;
+
+/// Bytes after which CPUs take addresses for the same in a first look.
+const PAGE: usize = 4096;
 
 /// Points along each axis, the rim among them. A plane has `z == 1`, and its rim is in x and y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,11 +84,13 @@ pub(super) struct Layout {
     pub(super) extent: Extent,
     /// Fields, whose rows with the same place stand one after the other.
     pub(super) fields: usize,
-    /// Numbers of a row, padding among them.
+    /// Numbers of a row: whole lines.
     pub(super) width: usize,
+    /// From a row of one field to the same row of the next.
+    pub(super) stride: usize,
     /// From one row of a field to the next.
     pub(super) pitch: usize,
-    /// From one plane to the next.
+    /// From one plane to the next, had the grid one field: that many times its fields.
     pub(super) plane: usize,
     /// Before the first one.
     pub(super) margin: usize,
@@ -99,15 +105,23 @@ impl Layout {
         }
         let in_line = LINE / size_of::<T>();
         let layout = || {
+            let apart = |numbers: usize| match numbers % (PAGE / size_of::<T>()) {
+                0 => numbers.checked_add(in_line),
+                _ => Some(numbers),
+            };
             let width = extent.x.div_ceil(in_line).checked_mul(in_line)?;
-            let pitch = width.checked_mul(fields)?;
-            let plane = pitch.checked_mul(extent.y)?;
-            let points = plane.checked_mul(extent.z)?.checked_add(2 * in_line)?;
+            let stride = apart(width)?;
+            let pitch = stride.checked_mul(fields)?;
+            let plane = stride.checked_mul(extent.y)?;
+            let plane = if extent.z > 1 { apart(plane)? } else { plane };
+            let points =
+                plane.checked_mul(fields)?.checked_mul(extent.z)?.checked_add(2 * in_line)?;
             let bytes = points.checked_mul(size_of::<T>())?;
             (bytes <= isize::MAX as usize).then_some(Layout {
                 extent,
                 fields,
                 width,
+                stride,
                 pitch,
                 plane,
                 margin: in_line,
@@ -119,13 +133,13 @@ impl Layout {
     /// Numbers in a buffer: those of the rows, and a line before and after them that is read but
     /// never counts.
     pub(super) fn len(&self) -> usize {
-        self.plane * self.extent.z + 2 * self.margin
+        self.plane * self.fields * self.extent.z + 2 * self.margin
     }
 
     /// Where a row of a field begins.
     #[inline(always)]
     pub(super) fn row(&self, field: usize, y: usize, z: usize) -> usize {
-        self.margin + z * self.plane + y * self.pitch + field * self.width
+        self.margin + z * self.plane * self.fields + y * self.pitch + field * self.stride
     }
 
     /// Takes numbers in row-major order, field after field.

@@ -245,7 +245,7 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
         let base = tile.part.range().start;
         let rows = |Run { from: [y, z], rows, .. }: Run, field: usize| {
             if last {
-                let start = space.start(y as usize, z as usize) + field * space.width;
+                let start = space.start(y as usize, z as usize) + field * space.stride;
                 let start = start + written[0] - base;
                 return to.rows(start, space.pitch, rows, written[1] - written[0]);
             }

@@ -159,6 +159,11 @@ impl<
     const REACH: Reach = Reach::of::<T, F>(BY, BZ);
     const STRIPS: usize = Self::REACH.strips();
     const TARGETS: usize = BZ * F::FIELDS;
+    /// Registers of a row that are written in one go: a whole line where other rows are written in
+    /// between and a register is half of one. By halves two planes at a time past the caches have
+    /// half the speed (512x512x256 `f32` on one Zen 3 core, `f64` on two), fused steps 0.7 to 1.
+    const RUN: usize =
+        if BY * Self::TARGETS > 1 && size_of::<T::Register<S>>() < LINE { 2 } else { 1 };
 
     /// The registers that need no care.
     #[inline(always)]
@@ -216,28 +221,57 @@ impl<
         window: &Window<'_, S, T, N, R>,
         sink: &Sink<'_, S, T, BY, W>,
     ) {
-        let (simd, lanes) = (self.simd, T::lanes::<S>());
         let mut ahead = [core::ptr::null::<T>(); N];
         for strip in 0..Self::STRIPS {
             ahead[strip] = window.address(strip, self.ahead);
         }
-        for at in registers {
-            let at = simd.opaque(at);
-            let mut new = [[window.get(0, at, 0); BY]; W];
-            for target in 0..Self::TARGETS {
-                let (field, z) = (target / BZ, target % BZ);
-                for y in 0..BY {
-                    let newest = field * Self::REACH.rows() + Self::REACH.newest(y, z);
-                    simd.prefetch(ahead[newest].wrapping_add(at * lanes));
-                    new[target][y] = self.update(field, [y, z], window, at);
+        let whole = registers.start.next_multiple_of(Self::RUN).min(registers.end);
+        for at in registers.start..whole {
+            self.run::<R, 1>(at, &ahead, window, sink);
+        }
+        let mut at = whole;
+        while at + Self::RUN <= registers.end {
+            if Self::RUN == 1 {
+                self.run::<R, 1>(at, &ahead, window, sink);
+            } else {
+                self.run::<R, 2>(at, &ahead, window, sink);
+            }
+            at += Self::RUN;
+        }
+        for at in at..registers.end {
+            self.run::<R, 1>(at, &ahead, window, sink);
+        }
+    }
+
+    /// Registers `at` and, if there are two, the one behind it, of all rows of the band.
+    #[inline(always)]
+    fn run<const R: usize, const RUN: usize>(
+        &self,
+        at: usize,
+        ahead: &[*const T; N],
+        window: &Window<'_, S, T, N, R>,
+        sink: &Sink<'_, S, T, BY, W>,
+    ) {
+        let (simd, lanes) = (self.simd, T::lanes::<S>());
+        let at = simd.opaque(at);
+        let mut new = [[[window.get(0, at, 0); RUN]; BY]; W];
+        for target in 0..Self::TARGETS {
+            let (field, z) = (target / BZ, target % BZ);
+            for y in 0..BY {
+                let newest = field * Self::REACH.rows() + Self::REACH.newest(y, z);
+                simd.prefetch(ahead[newest].wrapping_add(at * lanes));
+                for next in 0..RUN {
+                    new[target][y][next] = self.update(field, [y, z], window, at + next);
                 }
             }
-            for strip in Self::REACH.own(0)..Self::STRIPS {
-                simd.prefetch(ahead[strip].wrapping_add(at * lanes));
-            }
-            for target in 0..Self::TARGETS {
-                for y in 0..BY {
-                    sink.put(target, y, at, new[target][y]);
+        }
+        for strip in Self::REACH.own(0)..Self::STRIPS {
+            simd.prefetch(ahead[strip].wrapping_add(at * lanes));
+        }
+        for target in 0..Self::TARGETS {
+            for y in 0..BY {
+                for next in 0..RUN {
+                    sink.put(target, y, at + next, new[target][y][next]);
                 }
             }
         }

@@ -187,7 +187,7 @@ impl<T: Real> Part<'_, T> {
         let target = |Run { from: [y, z], rows, slices }: Run, field: usize| {
             let pitch = if slices > 0 { slices * space.slice } else { space.pitch };
             let z = space.boundary[2].find(z, space.points[2]);
-            let start = space.start(y as usize, z) + field * space.width;
+            let start = space.start(y as usize, z) + field * space.stride;
             Target::cells(to).rows(start, pitch, rows, space.width)
         };
         let grid = [0, space.points[0] as isize];

@@ -19,10 +19,14 @@ pub(super) struct Space {
     pub(super) points: [usize; 3],
     /// Fields, row beside row.
     pub(super) fields: usize,
-    /// Numbers of a row, padding among them.
+    /// Numbers of a row: whole lines.
     pub(super) width: usize,
+    /// Numbers from a row of one field to the same row of the next.
+    pub(super) stride: usize,
     /// Numbers from one row to the next: a row of each field.
     pub(super) pitch: usize,
+    /// Numbers from one slice to the next, had the grid one field.
+    layer: usize,
     /// Numbers from one slice to the next.
     pub(super) slice: usize,
     /// Numbers before the first.
@@ -39,8 +43,10 @@ impl Space {
         boundary: [Boundary; 3],
     ) -> Result<Self, Error> {
         let Extent { x, y, z } = layout.extent;
-        let ([bx, by, bz], Layout { fields, width, pitch, margin, plane, .. }) = (boundary, layout);
-        let (points, slice) = if dimensions == 3 { ([x, y, z], plane) } else { ([x, 1, y], pitch) };
+        let [bx, by, bz] = boundary;
+        let Layout { fields, width, stride, pitch, margin, plane, .. } = layout;
+        let (points, layer) =
+            if dimensions == 3 { ([x, y, z], plane) } else { ([x, 1, y], stride) };
         let (boundary, reach) = match dimensions {
             1 => ([bx, Boundary::Fixed, Boundary::Fixed], [radius, 0, 0]),
             2 => ([bx, Boundary::Fixed, by], [radius, 0, radius]),
@@ -53,7 +59,9 @@ impl Space {
                 return Err(Error::TooSmall { extent: layout.extent, axis, points, least });
             }
         }
-        let space = Space { points, fields, width, pitch, slice, margin, boundary, reach };
+        let slice = layer * fields;
+        let space =
+            Space { points, fields, width, stride, pitch, layer, slice, margin, boundary, reach };
         Ok(space)
     }
 
@@ -100,12 +108,12 @@ pub(super) enum Numbers<'a, T> {
 }
 
 impl<'a, T: Real> Field<'a, T> {
-    /// Where the first of the rows stands, counted in rows of a single field.
+    /// Where the first of the rows stands after the margin, had the grid one field.
     fn first(&self, Run { from: [y, z], .. }: Run) -> usize {
-        let Space { boundary, points, .. } = self.space;
+        let Space { boundary, points, stride, layer, .. } = self.space;
         let row = boundary[1].find(y, points[1]);
-        let at = boundary[2].find(z, points[2]);
-        at * points[1] + row
+        let slice = boundary[2].find(z, points[2]);
+        slice * layer + row * stride
     }
 
     /// Rows of one of `fields` fields.
@@ -115,10 +123,10 @@ impl<'a, T: Real> Field<'a, T> {
         numbers: Numbers<'a, T>,
         (field, fields): (usize, usize),
     ) -> Strip<'a, T> {
-        let Space { points, width, margin, .. } = self.space;
-        let start = margin + (self.first(run) * fields + field) * width + self.columns[0];
-        let rows = if run.slices > 0 { run.slices * points[1] } else { 1 };
-        let (pitch, length) = (rows * fields * width, self.columns[1] - self.columns[0]);
+        let Space { stride, layer, margin, .. } = self.space;
+        let start = margin + self.first(run) * fields + field * stride + self.columns[0];
+        let pitch = fields * if run.slices > 0 { run.slices * layer } else { stride };
+        let length = self.columns[1] - self.columns[0];
         let start = start - Strip::<T>::BESIDE;
         match numbers {
             Numbers::Shared(numbers) => Strip::new(&numbers[start..], pitch, run.rows, length),

@@ -82,7 +82,7 @@ impl<T: Real> Part<'_, T> {
         apply.set(across, *ahead);
         let to = |Run { from: [y, z], rows, slices }: Run, number: usize| {
             let pitch = if slices > 0 { slices * space.slice } else { space.pitch };
-            let start = space.start(y as usize, z as usize) + number * space.width - base;
+            let start = space.start(y as usize, z as usize) + number * space.stride - base;
             to.rows(start, pitch, rows, space.width)
         };
         for tile in ys.step_by(*tile_rows) {
