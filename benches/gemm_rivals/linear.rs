@@ -102,7 +102,7 @@ impl Layer {
             Numbers::F32(values) => {
                 Check::compare(REFERENCE, values, &self.expected, self.tolerance)
             }
-            Numbers::I32(_) => Check::compare(REFERENCE, &[], &self.expected, self.tolerance),
+            _ => Check::compare(REFERENCE, &[], &self.expected, self.tolerance),
         }
     }
 }

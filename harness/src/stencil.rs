@@ -198,6 +198,11 @@ impl<T: Field> Workload<T> {
         Ok(Plan::new(self.stencil, self.extent, isa, recipe)?)
     }
 
+    /// All fields as they must be after a call that begins at the start, in row-major order.
+    pub fn expected(&self) -> &[T] {
+        &self.expected
+    }
+
     /// All fields as they are after a call, in row-major order.
     pub fn points(&self) -> Vec<T> {
         let mut points = vec![T::from_f64(0.0); self.expected.len()];
@@ -233,7 +238,8 @@ impl<T: Field> Workload<T> {
         (0..self.extent.y).flat_map(|y| grid.row(y, z).to_vec()).map(Number::real).collect()
     }
 
-    fn start(&self) -> Vec<T> {
+    /// All fields as they are before a call, in row-major order.
+    pub fn start(&self) -> Vec<T> {
         let seed = match &self.source {
             Source::Seed(seed) => *seed,
             Source::Points(points) => return points.clone(),

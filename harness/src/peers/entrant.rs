@@ -59,6 +59,8 @@ pub enum Numbers {
     I32(Vec<i32>),
     /// Real numbers.
     F32(Vec<f32>),
+    /// Real numbers of twice the length.
+    F64(Vec<f64>),
 }
 
 /// Calls that were made one after the other.
@@ -98,6 +100,8 @@ pub enum Element {
     I32,
     /// [`Numbers::F32`].
     F32,
+    /// [`Numbers::F64`].
+    F64,
 }
 
 /// A worker as an entrant.
@@ -151,6 +155,7 @@ impl Entrant for Remote {
         let numbers = match self.element {
             Element::I32 => protocol::numbers(&bytes).map(Numbers::I32),
             Element::F32 => protocol::numbers(&bytes).map(Numbers::F32),
+            Element::F64 => protocol::numbers(&bytes).map(Numbers::F64),
         };
         numbers.ok_or_else(|| format!("its result has {} bytes, no whole numbers", bytes.len()))
     }
