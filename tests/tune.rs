@@ -90,7 +90,7 @@ fn the_budget_ends_the_search() {
 
     // However little there is, the default is compared with something.
     let evidence = Fake::new(vec![0.5; 50], 5).tune(1e-3).unwrap().record.evidence;
-    assert_eq!((evidence.tried, evidence.rounds), (2, 6));
+    assert_eq!((evidence.tried, evidence.rounds), (2, 7));
 
     let fake = Fake::new(vec![1e-4; 2000], 6);
     assert_eq!(fake.tune(2.0).unwrap().stopped, Stopped::Budget);

@@ -150,13 +150,22 @@ impl Session {
     /// # Errors
     /// [`Error::UnknownArm`].
     pub fn ratio(&self, arm: &str, baseline: &str) -> Result<Ratio, Error> {
+        self.ratio_at(CONFIDENCE, arm, baseline)
+    }
+
+    /// [`Session::ratio`] with an interval of another confidence than [`CONFIDENCE`]: of several
+    /// sessions that may decide, each must be surer.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ratio_at(&self, confidence: f64, arm: &str, baseline: &str) -> Result<Ratio, Error> {
         let (arm, baseline) = (self.arm(arm)?, self.arm(baseline)?);
         let ratios: Vec<f64> =
             baseline.seconds.iter().zip(&arm.seconds).map(|(base, arm)| base / arm).collect();
-        let all = Estimate::of_ratios(&ratios, CONFIDENCE)
+        let all = Estimate::of_ratios(&ratios, confidence)
             .ok_or(Error::TooFewRounds { rounds: ratios.len() })?;
         let quiet: Vec<f64> = self.unmarked().map(|round| ratios[round]).collect();
-        let without = || Estimate::of_ratios(&quiet, CONFIDENCE);
+        let without = || Estimate::of_ratios(&quiet, confidence);
         Ok(Ratio::new(all, (quiet.len() < all.rounds).then(without)))
     }
 

@@ -9,7 +9,7 @@
 use crate::measure::stats;
 
 /// The gain that would be worth finding.
-const GAIN: f64 = 1.02;
+pub(super) const GAIN: f64 = 1.02;
 
 /// The probability below which nobody waits for it.
 const IMPROBABLE: f64 = 0.05;
