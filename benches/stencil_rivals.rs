@@ -25,8 +25,12 @@ use tilewise_harness::peers::bench::{self, Bench, Wanted};
 use tilewise_harness::peers::contest::Contest;
 use tilewise_harness::workload::Cache;
 
-/// Steps in space whose call takes a second and more: six rounds must do.
+/// Updates that take a good part of a second: six rounds of them must do.
 const LONG: f64 = 0.5e9;
+
+/// Fields that all who take part have in memory together: each its levels and the medium, one the
+/// copies that it tunes on, ourselves the expected one.
+const FIELDS: usize = 20;
 
 fn main() -> ExitCode {
     bench::main("stencil-rivals", |bench| {
@@ -45,6 +49,11 @@ fn main() -> ExitCode {
 
 /// The cells of a case.
 fn measure<T: Values>(bench: &mut Bench, case: &Case) -> Result<(), String> {
+    let needed = (FIELDS * case.points() * size_of::<T>()) as u64;
+    if bench.machine.memory_available.known().is_some_and(|&available| available < needed) {
+        eprintln!("{} is left out: all who take part need {} MiB", case.id(0), needed >> 20);
+        return Ok(());
+    }
     let inputs = Inputs::<T>::new(case, bench.options.seed)?;
     for threads in bench.threads() {
         cell(bench, case, &inputs, threads)?;

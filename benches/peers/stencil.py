@@ -1,11 +1,15 @@
 """Stencils: numba, pystencils, Halide and Devito, each by the fastest of a few configurations.
 
-A library gets its own arrays, in the layout and with the padding it likes best, the time before
-its clock to try tile sizes, and keeps the fastest. All leave the rim as it is; sums are taken in
-whatever order is best. Waves are stepped in place on two buffers where the library can.
+A library gets arrays in large pages, rows padded so that what is stored begins on a line and no
+two rows or planes stand whole pages apart (pystencils and Devito see to that themselves), and the
+time before its clock to try tile sizes. All leave the rim as it is; sums are taken in whatever order
+is best. Waves are stepped in place on two buffers, by Devito on three.
 """
 
+import atexit
 import os
+import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -14,16 +18,11 @@ from math import factorial
 
 from worker import Prepared, Refusal, Request, package, rival, serve
 
-KINDS = {
-    "heat5": (2, 1, False),
-    "heat7": (3, 1, False),
-    "heat13": (3, 2, False),
-    "heat25": (3, 4, False),
-    "wave7": (3, 1, True),
-    "wave13": (3, 2, True),
-    "wave25": (3, 4, True),
-}
+KINDS = {"heat5": (2, 1, False), "heat7": (3, 1, False), "wave25": (3, 4, True)}
 """Dimensions, radius, and whether it is of second order in time."""
+
+ROUNDS, SOME = 3, 8
+"""In turns all choices are tried so often, after so many steps: a multiple of every fused depth."""
 
 THINNED = 7
 """Every so many of the outermost slices, from the first on, are the result."""
@@ -61,6 +60,13 @@ class Problem:
 
     def thinned(self, field):
         return package("numpy").ascontiguousarray(field[::THINNED])
+
+    def long_enough(self) -> int:
+        """Steps that take a time that can be told from others."""
+        points = 1
+        for axis in self.extent:
+            points *= axis
+        return SOME * max(1, round(5e7 / points))
 
     def away(self, axis: int, k: int) -> list[tuple[int, ...]]:
         """The two offsets k away along an axis."""
@@ -101,18 +107,18 @@ class Steps:
 
 def prepared(request: Request, problem: Problem, choices, title, version, timed) -> Prepared:
     """By the fastest of `choices`: names and what makes `Steps`."""
-    best = None
-    for name, make in choices:
-        steps = make()
-        steps.fill(problem.start())
-        steps.run(2)
-        start = time.perf_counter()
-        steps.run(2)
-        steps.run(2)
-        seconds = time.perf_counter() - start
-        if best is None or seconds < best[0]:
-            best = (seconds, name, steps)
-    _, name, steps = best
+    start, each = problem.start(), problem.long_enough()
+    made = [(name, make()) for name, make in choices]
+    least = {}
+    for _ in range(ROUNDS):
+        for name, steps in made:
+            steps.fill(start)
+            steps.run(SOME)
+            begin = time.perf_counter()
+            steps.run(each)
+            least[name] = min(least.get(name, 1e9), time.perf_counter() - begin)
+    name, steps = min(made, key=lambda each: least[each[0]])
+    del made, start
 
     def result():
         steps.fill(problem.start())
@@ -142,18 +148,39 @@ def limit(request: Request) -> None:
     }
 
 
-def aligned(numpy, extent, dtype, count):
-    """Zeroed arrays at starts of lines and not the same number of bytes behind a page each."""
+LINE, PAGE = 64, 4096
+
+
+def padded(numpy, problem, count, beside=None):
+    """Arrays with `beside` points or more on either side of the grid, and the slices of the grid.
+
+    The first point that is stored stands on a line, rows are whole lines, and neither rows nor
+    planes stand a multiple of a page apart.
+    """
+    beside = beside or [0] * problem.dimensions
+    line, page = LINE // problem.dtype.itemsize, PAGE // problem.dtype.itemsize
+    lead = beside[-1] + -(beside[-1] + problem.radius) % line
+    width = -(-(lead + problem.extent[-1] + beside[-1]) // line) * line
+    width += line if width % page == 0 else 0
+    shape = [points + 2 * frame for points, frame in zip(problem.extent, beside)]
+    shape[-1] = width
+    if problem.dimensions == 3 and shape[1] * width % page == 0:
+        shape[1] += 1
+    grid = [slice(frame, frame + points) for points, frame in zip(problem.extent, beside)]
+    grid[-1] = slice(lead, lead + problem.extent[-1])
+    size = width
+    for points in shape[:-1]:
+        size *= points
     arrays = []
     for index in range(count):
-        points = 1
-        for axis in extent:
-            points *= axis
-        room = numpy.zeros(points * dtype.itemsize + 4096 + 64 * 9 * count, numpy.uint8)
-        skip = -room.ctypes.data % 4096 + 64 * 9 * index
-        part = room[skip : skip + points * dtype.itemsize]
-        arrays.append(part.view(dtype).reshape(extent))
-    return arrays
+        # Not two at the same place of a page; not zeroed by the system, for large pages are asked
+        # for only where numpy fills them.
+        room = numpy.empty(size * problem.dtype.itemsize + PAGE * (count + 1), numpy.uint8)
+        room[:] = 0
+        skip = -room.ctypes.data % PAGE + LINE * 9 * index
+        part = room[skip : skip + size * problem.dtype.itemsize]
+        arrays.append(part.view(problem.dtype).reshape(shape))
+    return arrays, tuple(grid)
 
 
 @rival("numba")
@@ -162,30 +189,33 @@ def numba(request: Request) -> Prepared:
     limit(request)
     library, numpy = package("numba"), package("numpy")
     problem = Problem(request)
-    fields = aligned(numpy, problem.extent, problem.dtype, 2)
-    medium = numpy.ones(problem.extent, problem.dtype) if problem.wave else fields[0]
-    step = library.njit(parallel=True, fastmath=True, nogil=True)(loops(problem, numpy))
+    fields, grid = padded(numpy, problem, 3 if problem.wave else 2)
+    medium = fields.pop() if problem.wave else fields[0]
+    if problem.wave:
+        medium[...] = 1
+    step = library.njit(parallel=True, fastmath=True, nogil=True)(loops(problem, grid[-1].start))
 
     def steps(rows: int) -> Steps:
         def fill(start):
             for field in fields:
-                field[...] = start
+                field[grid] = start
 
         def run(count):
             for _ in range(count):
                 step(fields[0], fields[1], medium, rows)
                 fields.reverse()
 
-        return Steps(fill, run, lambda: fields[0])
+        return Steps(fill, run, lambda: fields[0][grid])
 
-    most = problem.extent[-2]
+    inner = problem.extent[-2] - 2 * problem.radius
+    most = inner if problem.dimensions == 3 else -(-inner // problem.threads)
     sizes = [most] + [size for size in (16, 64) if size < most]
     choices = [(f"tiles of {rows} rows", lambda rows=rows: steps(rows)) for rows in sizes]
     timed = "a parallel jit function a step, fastmath"
     return prepared(request, problem, choices, "numba", library.__version__, timed)
 
 
-def loops(problem: Problem, numpy):
+def loops(problem: Problem, lead: int):
     """The function of a step, written out: numba takes the source of functions only.
 
     Points are found by indices of whole arrays: with an array for each row, which users also
@@ -201,27 +231,28 @@ def loops(problem: Problem, numpy):
     here = ", ".join(axes)
     problem.number = lambda value: Term(f"number({value!r})")
     update = problem.update(at, Term(f"new[{here}]"), Term(f"medium[{here}]"))
-    width = problem.extent[-1]
+    columns = f"range({lead + r}, {lead + problem.extent[-1] - r})"
+    height = problem.extent[-2] - 2 * r
     if plane:
         # Each thread has a band of rows.
         source = f"""
 def step(now, new, medium, rows):
-    inner = now.shape[0] - {2 * r}
+    inner = {height}
     for part in prange((inner + rows - 1) // rows):
         for y in range({r} + part * rows, {r} + min(inner, (part + 1) * rows)):
-            for x in range({r}, {width - r}):
+            for x in {columns}:
                 new[y, x] = {update}
 """
     else:
         source = f"""
 def step(now, new, medium, rows):
-    planes, inner = now.shape[0] - {2 * r}, now.shape[1] - {2 * r}
+    planes, inner = now.shape[0] - {2 * r}, {height}
     tiles = (inner + rows - 1) // rows
     for part in prange(threads):
         for tile in range(tiles):
             for z in range({r} + part * planes // threads, {r} + (part + 1) * planes // threads):
                 for y in range({r} + tile * rows, {r} + min(inner, (tile + 1) * rows)):
-                    for x in range({r}, {width - r}):
+                    for x in {columns}:
                         new[z, y, x] = {update}
 """
     names = {
@@ -250,9 +281,11 @@ class Term(str):
 def pystencils(request: Request) -> Prepared:
     """Version 1.4: the last one whose stores go past the caches."""
     limit(request)
-    library, numpy = package("pystencils"), package("numpy")
-    # gcc's products belong to nobody else.
-    os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp())
+    # Its settings are read as it is imported. What others set or compiled is not for us.
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ |= {"XDG_CACHE_HOME": folder, "XDG_CONFIG_HOME": folder}
+    library = package("pystencils")
     problem = Problem(request)
     r, dimensions = problem.radius, problem.dimensions
     inner = tuple(points - 2 * r for points in problem.extent)
@@ -304,24 +337,27 @@ def pystencils(request: Request) -> Prepared:
 
         return Steps(fill, run, lambda: pair[0])
 
-    sizes = [None, (0, 16, 0), (0, 64, 0)] if dimensions == 3 else [None]
+    blocks = (8, 16, 32, 64) if dimensions == 3 else ()
+    sizes = [None] + [(0, rows, 0) for rows in blocks]
     choices = []
     for blocks in sizes:
         # In place, what is written was read: past the caches it would be fetched twice.
-        for streaming in [False] if problem.wave else [True, False]:
-            stores = "streaming" if streaming else "ordinary"
-            name = f"blocks {blocks or 'none'}, {stores} stores, {isa}"
+        stores = [False] if problem.wave else [True] if blocks else [True, False]
+        for streaming in stores:
+            kind = "streaming" if streaming else "ordinary"
+            name = f"blocks {blocks or 'none'}, {kind} stores, {isa}"
             choices.append((name, lambda b=blocks, s=streaming: steps(b, s)))
     timed = "a compiled OpenMP kernel a step"
     return prepared(request, problem, choices, "pystencils", library.__version__, timed)
 
 
-def halide_steps(request: Request, fused: int) -> Prepared:
-    """One step a pass, or `fused` of them: intermediate ones in rings that follow the output."""
+def halide_steps(request: Request, depths: list[int]) -> Prepared:
+    """One step a pass, or several: intermediate ones in rings that follow the output."""
     limit(request)
     hl, numpy = package("halide"), package("numpy")
     problem = Problem(request)
-    if problem.wave and fused > 1:
+    most = max(depths)
+    if problem.wave and most > 1:
         raise Refusal("a wave of fused steps is not written here")
     r, dimensions = problem.radius, problem.dimensions
     kind = hl.Float(problem.dtype.itemsize * 8)
@@ -331,7 +367,7 @@ def halide_steps(request: Request, fused: int) -> Prepared:
     x, y = at[0], at[1]
     problem.number = lambda value: hl.cast(kind, hl.f64(value))
 
-    def build(rows, planes, columns):
+    def build(fused, rows, planes, columns):
         source = hl.ImageParam(kind, dimensions, "source")
         before = hl.ImageParam(kind, dimensions, "before")
         medium = hl.ImageParam(kind, dimensions, "medium")
@@ -376,36 +412,40 @@ def halide_steps(request: Request, fused: int) -> Prepared:
         last = tail if problem.wave else hl.TailStrategy.Auto
         out.vectorize(x if dimensions == 3 else xi, lanes, last)
         result = out.output_buffer()
-        stride = 1
+        strides = [stride // problem.dtype.itemsize for stride in reversed(frames[0].strides)]
         for axis, points in enumerate(extent):
             for param in [source, before, medium]:
-                param.dim(axis).set_min(-beside[axis]).set_extent(points + 2 * beside[axis])
+                param.dim(axis).set_min(-lead[axis]).set_extent(shape[axis])
             result.dim(axis).set_min(r).set_extent(points - 2 * r)
             for param in [source, before, medium, result]:
-                param.dim(axis).set_stride(stride)
-            stride *= points + 2 * beside[axis]
+                param.dim(axis).set_stride(strides[axis])
         return out, source, before, medium
 
     # Fused steps look past the grid at what never counts: a frame saves them a question each time.
-    along = 0 if fused == 1 else -(-fused * r // lanes) * lanes
-    beside = [along] + [(fused - 1) * r] * (dimensions - 1)
-    framed = [points + 2 * frame for points, frame in zip(extent, beside)]
-    frames = aligned(numpy, tuple(reversed(framed)), problem.dtype, 2)
-    inside = tuple(slice(frame, frame + points) for points, frame in zip(extent, beside))
-    fields = [frame[tuple(reversed(inside))] for frame in frames]
-    ones = numpy.ones(problem.extent, problem.dtype) if problem.wave else None
+    beside = [most * r if most > 1 else 0] * dimensions
+    frames, grid = padded(numpy, problem, 3 if problem.wave else 2, beside)
+    medium_frame = frames.pop() if problem.wave else None
+    if problem.wave:
+        medium_frame[...] = 1
+    fields = [frame[grid] for frame in frames]
+    lead = [part.start for part in reversed(grid)]
+    shape = list(reversed(frames[0].shape))
 
-    def steps(*tiles) -> Steps:
-        out, source, before, medium = build(*tiles)
-        buffers = [hl.Buffer(frame, "field") for frame in frames]
-        for buffer in buffers:
-            buffer.set_min([-frame for frame in beside])
+    def steps(fused, *tiles) -> Steps:
+        out, source, before, medium = build(fused, *tiles)
+
+        def framed(frame):
+            buffer = hl.Buffer(frame, "field")
+            buffer.set_min([-points for points in lead])
+            return buffer
+
+        buffers = [framed(frame) for frame in frames]
+        rest = [framed(medium_frame)] if problem.wave else []
         inner = []
         for field in fields:
             part = hl.Buffer(field[problem.inner], "inner")
             part.set_min([r] * dimensions)
             inner.append(part)
-        rest = [hl.Buffer(ones, "medium")] if problem.wave else []
         compiled = out.compile_to_callable([source, before, medium] if problem.wave else [source])
         order = [0, 1]
 
@@ -414,46 +454,52 @@ def halide_steps(request: Request, fused: int) -> Prepared:
                 field[...] = start
 
         def run(count):
-            for _ in range(max(1, count // fused)):
+            assert count % fused == 0
+            for _ in range(count // fused):
                 now, new = order
                 levels = [buffers[now], buffers[new]] if problem.wave else [buffers[now]]
                 compiled(*levels, *rest, inner[new])
                 order.reverse()
 
         # A buffer does not hold on to the array that it is of.
-        return Steps(fill, run, lambda: (fields[order[0]], ones)[0])
+        return Steps(fill, run, lambda: (fields[order[0]], medium_frame)[0])
 
     # Of the outermost axis, for each thread as much.
     inner = [points - 2 * r for points in extent]
     each = -(-inner[-1] // problem.threads)
-    if dimensions == 2:
-        columns = [512, 2048, inner[0]] if fused > 1 else [inner[0]]
-        sizes = [(rows, 1, most) for rows in (32, 128, each) for most in columns if most <= inner[0]]
-        names = [f"tiles of {most}x{rows}" for rows, _, most in sizes]
-    else:
-        rows = (16, 32, 64) if fused > 1 else (16, 64, inner[1])
-        sizes = [(min(each_rows, inner[1]), each, 1) for each_rows in rows] + [(64, 16, 1)]
-        names = [f"tiles of {rows} rows, {planes} planes" for rows, planes, _ in sizes]
+    sizes = []
+    for fused in depths:
+        if dimensions == 2:
+            columns = [2048, inner[0]] if fused > 1 else [inner[0]]
+            rows = (32, 128, each)
+            sizes += [(fused, r, 1, most) for r in rows for most in columns if most <= inner[0]]
+        else:
+            rows = (32, 64) if fused > 1 else (16, 64, inner[1])
+            sizes += [(fused, min(high, inner[1]), each, 1) for high in rows]
+            sizes += [(fused, 64, 16, 1)] if fused == 1 else []
+    names = []
+    for fused, high, planes, wide in sizes:
+        tile = f"{wide} points, {high} rows" if dimensions == 2 else f"{high} rows, {planes} planes"
+        names.append((f"{fused} steps fused, " if fused > 1 else "") + f"tiles of {tile}")
     choices = [(name, lambda size=size: steps(*size)) for name, size in zip(names, sizes)]
-    title = "Halide" if fused == 1 else f"Halide, {fused} steps fused"
     version = package("importlib.metadata").version("halide")
-    timed = "a compiled pipeline a step" if fused == 1 else f"a compiled pipeline {fused} steps"
-    return prepared(request, problem, choices, title, version, timed)
+    timed = "a compiled pipeline for every pass"
+    return prepared(request, problem, choices, "Halide", version, timed)
 
 
 @rival("halide")
 def halide(request: Request) -> Prepared:
-    return halide_steps(request, 1)
+    return halide_steps(request, [1])
 
 
 @rival("halide-fused")
 def halide_fused(request: Request) -> Prepared:
-    return halide_steps(request, 4)
+    return halide_steps(request, [2, 4, 8])
 
 
 @rival("devito")
 def devito(request: Request) -> Prepared:
-    """The time loop is its own too; steps are many in a call of it, for a call costs milliseconds."""
+    """The time loop is its own too; a call of it has many steps, for it costs milliseconds."""
     limit(request)
     os.environ |= {"DEVITO_LANGUAGE": "openmp", "DEVITO_LOGGING": "ERROR", "DEVITO_ARCH": "gcc"}
     os.environ.setdefault("DEVITO_AUTOTUNING", "off")
@@ -504,7 +550,8 @@ def devito(request: Request) -> Prepared:
     tuned = dict(operator._state["autotuning"][-1].get("tuned", {}))
     tuned.pop("nthreads", None)
     blocks = "x".join(str(size) for size in tuned.values())
-    calls = 1 if problem.steps > 1 else 8
+    # A call of it costs milliseconds beside its steps.
+    calls = max(1, problem.long_enough() // problem.steps)
 
     def result():
         fill(problem.start())
@@ -522,5 +569,14 @@ def devito(request: Request) -> Prepared:
     )
 
 
+def large_pages() -> None:
+    """Starts this process again with large pages for whatever asks for memory as C does."""
+    name = "GLIBC_TUNABLES"
+    if sys.platform == "linux" and name not in os.environ:
+        os.environ[name] = "glibc.malloc.hugetlb=1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 if __name__ == "__main__":
+    large_pages()
     serve("requirements-stencil.txt")

@@ -31,7 +31,7 @@ use Dtype::{F32, F64};
 const CUBE: Extent = Extent::space(512, 512, 512);
 /// No power of two, no multiple of a line.
 const AWKWARD: Extent = Extent::space(500, 333, 257);
-/// Fits a cache that cores share.
+/// Near the size of a cache that cores share.
 const NEAR: Extent = Extent::plane(2048, 2048);
 const FAR: Extent = Extent::plane(8192, 8192);
 
@@ -88,6 +88,11 @@ impl Case {
         shape && options.wants_kernel(self.kernel()) && (!options.quick || quick)
     }
 
+    /// Of a field, the rim among them.
+    pub(crate) fn points(&self) -> usize {
+        self.extent.points().unwrap_or(usize::MAX)
+    }
+
     /// Unique within a run.
     pub(crate) fn id(&self, threads: usize) -> String {
         let (Extent { x, y, z }, dtype) = (self.extent, self.dtype.name());
@@ -132,7 +137,8 @@ fn coefficient(kind: Kind) -> f64 {
 pub(crate) trait Values: Field {
     /// As a worker writes them.
     const ELEMENT: Element;
-    /// What the order of a few sums may do to values up to 1 in a few steps.
+    /// What rounding may do to values up to 1: in a step half a unit in the last place for each of
+    /// some fifty operations at most, and 16 steps.
     const TOLERANCE: f64;
 
     fn numbers(points: Vec<Self>) -> Numbers;
@@ -142,7 +148,7 @@ pub(crate) trait Values: Field {
 
 impl Values for f32 {
     const ELEMENT: Element = Element::F32;
-    const TOLERANCE: f64 = 1e-5;
+    const TOLERANCE: f64 = 16.0 * 50.0 * 0.5 * f32::EPSILON as f64;
 
     fn numbers(points: Vec<f32>) -> Numbers {
         Numbers::F32(points)
@@ -155,7 +161,7 @@ impl Values for f32 {
 
 impl Values for f64 {
     const ELEMENT: Element = Element::F64;
-    const TOLERANCE: f64 = 1e-13;
+    const TOLERANCE: f64 = 16.0 * 50.0 * 0.5 * f64::EPSILON;
 
     fn numbers(points: Vec<f64>) -> Numbers {
         Numbers::F64(points)

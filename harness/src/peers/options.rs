@@ -14,7 +14,8 @@ pub struct Options {
     /// Rust take part
     #[arg(long, value_name = "FILE")]
     pub python: Option<PathBuf>,
-    /// Only these shapes, as M,K,N of a product or N,D,K of K-Means; may be given several times
+    /// Only these shapes, as M,K,N of a product, N,D,K of K-Means or X,Y,Z of
+    /// a grid; may be given several times
     /// [default: all]
     #[arg(long = "shape", value_name = "SIZES")]
     pub shapes: Vec<Sizes>,

@@ -7,6 +7,7 @@
 //! products, the first among equals.
 
 use super::Error;
+use super::curve;
 use super::draws::Draws;
 use super::engine::Loops;
 use super::held::{Held, Piece};
@@ -145,7 +146,8 @@ impl<'a, T: Element> Search<'a, T> {
     fn new(task: &'a Task<'a, T>, trials: usize, first: usize) -> Result<Self, Error> {
         let (n, d, blocks) = (task.source.n(), task.source.d(), task.source.blocks());
         let (padded, members) = (blocks * BLOCK, task.team.size());
-        let rounded = size_of::<T>() > size_of::<f32>();
+        // With few features distances are taken in full, and nothing is rounded first.
+        let rounded = size_of::<T>() > size_of::<f32>() && d > curve::FEW;
         let mut closest = Buffer::zeroed(padded)?;
         closest[..n].fill(f64::INFINITY);
         let mut limits = Buffer::zeroed(padded)?;

@@ -107,8 +107,12 @@ impl Recipe {
         let room = |bytes: usize| (bytes / slices / form.fields / size_of::<T>()).max(LINE);
         let own = room(caches.l2 / 8 * 7);
         let shared = room(caches.l3 / 4 / threads.max(1)).max(own);
-        let needed = if plane { extent.x + beside } else { extent.x * (fewest + beside) };
-        let room = if needed <= own { own } else { shared };
+        let needed = match plane {
+            true => extent.x.saturating_add(beside),
+            false => extent.x.saturating_mul(fewest + beside),
+        };
+        // Rows that must be cut all the same are cut to what a member has for itself.
+        let room = if needed > own && needed <= shared { shared } else { own };
         let equal = |all: usize, most: usize| all.div_ceil(all.div_ceil(most.max(1)).max(1));
         let (mut tile_points, mut tile_rows) = (extent.x, 1);
         if plane {
@@ -129,8 +133,8 @@ impl Recipe {
     ///
     /// Where a register is a line, two rows. Where it is half of one, two planes past the caches
     /// (512x512x256 `f32` on one and two Zen 3 cores: 1.9 and 2.75 GLUP/s, row by row 1.7 and 2.4,
-    /// two rows 1.6 and 2.1; `f64` 0.8 and 1.6, two rows 0.57 and 1.06), and else row by row: from
-    /// cache one row is faster than two by 1.2 to 1.7 (1024x1024, 96 and 128 points an axis), and
+    /// two rows 1.6 and 2.1; `f64` 0.8 and 1.6, two rows 0.57 and 1.06; waves, in place, never store
+    /// past the caches), and else row by row: from cache one row is faster than two by 1.2 to 1.7 (1024x1024, 96 and 128 points an axis), and
     /// past the caches with 8192x8192 by 1.5. Fused steps are another matter: there one row has 0.75 to
     /// 0.95 of the speed of two.
     fn single_rows(form: Form, isa: Isa, streaming: bool) -> SideBySide {

@@ -209,14 +209,14 @@ impl<T: Real> Grid<T> {
     /// Fills what lies between the rows, which no result may depend on: for tests.
     #[doc(hidden)]
     pub fn fill_padding(&mut self, value: T) {
-        let Layout { extent: Extent { x, y, z }, stride, plane, margin, .. } = self.layout;
+        let Layout { extent: Extent { x, y, .. }, stride, layer, margin, .. } = self.layout;
         let media = (self.media_count > 0).then_some((&mut self.media, self.media_count));
         let both = [&mut self.front, &mut self.back].map(|buffer| (buffer, self.layout.fields));
         for (buffer, fields) in both.into_iter().chain(media) {
             let planes = buffer.len() - margin;
             buffer[..margin].fill(value);
             buffer[planes..].fill(value);
-            for plane in buffer[margin..planes].chunks_exact_mut(plane * fields).take(z) {
+            for plane in buffer[margin..planes].chunks_exact_mut(layer * fields) {
                 let (rows, behind) = plane.split_at_mut(stride * fields * y);
                 behind.fill(value);
                 rows.chunks_exact_mut(stride).for_each(|row| row[x..].fill(value));

@@ -7,10 +7,10 @@
 //! plane z+1 | row 0 ...                         begins on the next line
 //! ```
 //!
-//! No two rows or planes that are neighbours stand a whole number of pages apart: a line between
-//! them sees to that. Stores past the caches that go to two such places in turn are slow, as if
+//! No two neighbouring rows or planes of a single field stand a whole number of pages apart: a line
+//! between them sees to that. Stores past the caches that go to two such places in turn are slow, as if
 //! each line were written by parts: on one Zen 3 core two planes side by side make 0.33 GLUP/s with
-//! 512x512x256 `f32` and 2.05 with that line, two rows 0.36 and 2.1 with 4096x4096; single rows of
+//! 512x512x256 `f32` and 1.9 to 2.05 with that line, two rows 0.36 and 2.1 with 4096x4096; single rows of
 //! it 2.0 and 2.35. More lines than one change nothing. A line where none is needed costs (512x512x512
 //! `f32` on Zen 5, whose planes are so and whose rows of 2 KiB are not: 3.97 GLUP/s with a line to
 //! every row, 4.31 without).
@@ -90,8 +90,8 @@ pub(super) struct Layout {
     pub(super) stride: usize,
     /// From one row of a field to the next.
     pub(super) pitch: usize,
-    /// From one plane to the next, had the grid one field: that many times its fields.
-    pub(super) plane: usize,
+    /// From one plane to the next, had the grid one field.
+    pub(super) layer: usize,
     /// Before the first one.
     pub(super) margin: usize,
 }
@@ -112,10 +112,10 @@ impl Layout {
             let width = extent.x.div_ceil(in_line).checked_mul(in_line)?;
             let stride = apart(width)?;
             let pitch = stride.checked_mul(fields)?;
-            let plane = stride.checked_mul(extent.y)?;
-            let plane = if extent.z > 1 { apart(plane)? } else { plane };
+            let layer = stride.checked_mul(extent.y)?;
+            let layer = if extent.z > 1 { apart(layer)? } else { layer };
             let points =
-                plane.checked_mul(fields)?.checked_mul(extent.z)?.checked_add(2 * in_line)?;
+                layer.checked_mul(fields)?.checked_mul(extent.z)?.checked_add(2 * in_line)?;
             let bytes = points.checked_mul(size_of::<T>())?;
             (bytes <= isize::MAX as usize).then_some(Layout {
                 extent,
@@ -123,7 +123,7 @@ impl Layout {
                 width,
                 stride,
                 pitch,
-                plane,
+                layer,
                 margin: in_line,
             })
         };
@@ -133,13 +133,13 @@ impl Layout {
     /// Numbers in a buffer: those of the rows, and a line before and after them that is read but
     /// never counts.
     pub(super) fn len(&self) -> usize {
-        self.plane * self.fields * self.extent.z + 2 * self.margin
+        self.layer * self.fields * self.extent.z + 2 * self.margin
     }
 
     /// Where a row of a field begins.
     #[inline(always)]
     pub(super) fn row(&self, field: usize, y: usize, z: usize) -> usize {
-        self.margin + z * self.plane * self.fields + y * self.pitch + field * self.stride
+        self.margin + z * self.layer * self.fields + y * self.pitch + field * self.stride
     }
 
     /// Takes numbers in row-major order, field after field.

@@ -163,7 +163,7 @@ impl<
     /// between and a register is half of one. By halves two planes at a time past the caches have
     /// half the speed (512x512x256 `f32` on one Zen 3 core, `f64` on two), fused steps 0.7 to 1.
     const RUN: usize =
-        if BY * Self::TARGETS > 1 && size_of::<T::Register<S>>() < LINE { 2 } else { 1 };
+        if BY * Self::TARGETS > 1 && 2 * size_of::<T::Register<S>>() == LINE { 2 } else { 1 };
 
     /// The registers that need no care.
     #[inline(always)]

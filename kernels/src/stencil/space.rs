@@ -44,9 +44,9 @@ impl Space {
     ) -> Result<Self, Error> {
         let Extent { x, y, z } = layout.extent;
         let [bx, by, bz] = boundary;
-        let Layout { fields, width, stride, pitch, margin, plane, .. } = layout;
+        let Layout { fields, width, stride, pitch, margin, layer, .. } = layout;
         let (points, layer) =
-            if dimensions == 3 { ([x, y, z], plane) } else { ([x, 1, y], stride) };
+            if dimensions == 3 { ([x, y, z], layer) } else { ([x, 1, y], stride) };
         let (boundary, reach) = match dimensions {
             1 => ([bx, Boundary::Fixed, Boundary::Fixed], [radius, 0, 0]),
             2 => ([bx, Boundary::Fixed, by], [radius, 0, radius]),

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The probability with which every interval in this project encloses the truth.
+/// The probability with which every interval in this project encloses the truth at least.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The fewest samples for which there is an interval at [`CONFIDENCE`].

@@ -90,24 +90,23 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
             return Ok((default, self.evidence(None, (stopped, 0))));
         };
         let challenger = self.space.points()[winner];
-        let mut looks = LOOKS.into_iter();
-        let (ratio, crowded) = loop {
-            let start = self.spent();
-            let (ratio, crowded) = self.look_closely(winner, looks.next().unwrap_or(LEAST))?;
-            self.tried.time(winner, ratio.median);
-            self.report(Stage::Confirmation);
+        let (mut start, [first, later @ ..]) = (self.spent(), LOOKS);
+        let (mut ratio, mut crowded) = self.look_closely(winner, first)?;
+        for rounds in later {
             let open = ratio.verdict == Speed::NotResolved && ratio.median > 1.0 && ratio.hi > GAIN;
             let took = self.spent() - start;
-            if !open || looks.len() == 0 || self.spent() + took > self.budget_s {
-                break (ratio, crowded);
+            if !open || self.spent() + took > self.budget_s {
+                break;
             }
-        };
+            start = self.spent();
+            (ratio, crowded) = self.look_closely(winner, rounds)?;
+        }
         let recipe = if ratio.verdict == Speed::Faster { challenger } else { default };
         Ok((recipe, self.evidence(Some(ratio), (stopped, crowded))))
     }
 
     /// One look of the confirmation: the ratio to the default, and how many rounds were crowded.
-    fn look_closely(&self, winner: usize, rounds: usize) -> Result<(Ratio, usize), Error> {
+    fn look_closely(&mut self, winner: usize, rounds: usize) -> Result<(Ratio, usize), Error> {
         let arms = vec![self.arm("default", 0)?, self.arm("challenger", winner)?];
         let left = (self.budget_s - self.spent()).max(0.0);
         let mut stopwatch = Stopwatch::within(Duration::from_secs_f64(left));
@@ -116,7 +115,10 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
         let session = stopwatch.measure_by(self.clock, arms)?;
         let confidence = 1.0 - (1.0 - CONFIDENCE) / LOOKS.len() as f64;
         let ratio = session.ratio_at(confidence, "challenger", "default")?;
-        Ok((ratio, session.crowded()))
+        let crowded = session.crowded();
+        self.tried.time(winner, ratio.median);
+        self.report(Stage::Confirmation);
+        Ok((ratio, crowded))
     }
 
     fn evidence(&self, ratio: Option<Ratio>, (stopped, crowded): (Stopped, usize)) -> Evidence {

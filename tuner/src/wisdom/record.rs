@@ -49,9 +49,9 @@ pub struct Evidence {
     /// How many times as fast as the default: median of the rounds. That of the best candidate,
     /// also where the default was stored for lack of a resolved difference.
     pub ratio: f64,
-    /// Lower end of the 95 % interval.
+    /// Lower end of its interval, of 95 % or more.
     pub lo: f64,
-    /// Upper end of the 95 % interval.
+    /// Upper end of its interval.
     pub hi: f64,
     /// Rounds of the confirmation.
     pub rounds: usize,

@@ -17,10 +17,9 @@ use core::ops::Range;
 const END: i32 = 127;
 
 /// What takes the greatest byte of a column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fit {
     /// The greatest size in it: the finest scale there is.
-    #[default]
     Weights,
     /// The greatest size that the positive or the negative ones of two neighbours add up to:
     /// depths 0 and 1, 2 and 3 and so on. Then no pair of products saturates 16 bits, and CPUs
@@ -46,7 +45,7 @@ impl PackedWeights {
     /// gives the scale of each column beside them:
     ///
     /// ```text
-    /// scale   what fit says of the column / 127, from f32::MIN_POSITIVE to f32::MAX
+    /// scale   what fit says of the column / 127, at least f32::MIN_POSITIVE
     /// byte    round(weight * (1 / scale)), in -127..=127
     /// ```
     ///
