@@ -56,9 +56,9 @@ impl Recipe {
             depth: 1,
             tile_rows,
             tile_points: extent.x,
-            side_by_side: Self::single_rows(form, isa, streaming),
-            // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of the
-            // time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
+            side_by_side: Self::single_rows(form, isa),
+            // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of
+            // the time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
             prefetch: if field.saturating_mul(2) <= caches.l3 / 4 { 0 } else { Self::MEMORY_AHEAD },
             streaming,
             threads: threads.max(1),
@@ -75,9 +75,9 @@ impl Recipe {
     ///
     /// A tile's levels stay in the second-level cache if whole rows can, and enough of them; if
     /// not, in a member's share of what all cores have. That is better than to cut rows: with
-    /// 512x512x256 on one and two Zen 3 cores (512 KiB each) tiles of 256x26 make 1.33 and 2.5 GLUP/s
-    /// in `f32`, 512x16 1.85 and 3.6, 512x64 2.7 and 4.4 (171x17 0.69 and 1.26 in `f64`, 512x64 1.25 and
-    /// 2.1); 8192x8192 in halves of rows 2.86 and 5.1, in whole ones 3.6 and 5.7.
+    /// 512x512x256 on one and two Zen 3 cores (512 KiB each) tiles of 256x26 make 1.33 and 2.5
+    /// GLUP/s in `f32`, 512x16 1.85 and 3.6, 512x64 2.7 and 4.4 (171x17 0.69 and 1.26 in `f64`,
+    /// 512x64 1.25 and 2.1); 8192x8192 in halves of rows 2.86 and 5.1, in whole ones 3.6 and 5.7.
     pub fn estimate_fused<T: Real>(
         form: impl Into<Form>,
         extent: Extent,
@@ -129,21 +129,18 @@ impl Recipe {
         Recipe { scheme, depth, tile_rows, tile_points, side_by_side, ..single }
     }
 
-    /// Rows side by side for single steps.
+    /// Two rows at a time where a register is a line, else one: for single steps.
     ///
-    /// Where a register is a line, two rows. Where it is half of one, two planes past the caches
-    /// (512x512x256 `f32` on one and two Zen 3 cores: 1.9 and 2.75 GLUP/s, row by row 1.7 and 2.4,
-    /// two rows 1.6 and 2.1; `f64` 0.8 and 1.6, two rows 0.57 and 1.06; waves, in place, never store
-    /// past the caches), and else row by row: from cache one row is faster than two by 1.2 to 1.7 (1024x1024, 96 and 128 points an axis), and
-    /// past the caches with 8192x8192 by 1.5. Fused steps are another matter: there one row has 0.75 to
-    /// 0.95 of the speed of two.
-    fn single_rows(form: Form, isa: Isa, streaming: bool) -> SideBySide {
-        let choice = match (width(isa).whole_line, streaming && form.dimensions == 3) {
-            (true, _) => SideBySide::TwoRows,
-            (false, true) => SideBySide::TwoPlanes,
-            (false, false) => SideBySide::One,
-        };
-        choice.preferred(form)
+    /// With registers of half a line one row is faster from cache, by 1.2 to 1.7 (1024x1024, 96 and
+    /// 128 points an axis, one and two Zen 3 cores). Past the caches two planes are for the tuner
+    /// to find: where planes are not near whole pages apart they are ahead (one and two cores:
+    /// 400x400x300 `f32` 1.24 and 1.13 of the speed of one row, 500x333x257 1.26 and 1.18), where
+    /// they stand a line off it they are behind (512x512x200 0.80 and 0.96, 384x384x300 0.72 and
+    /// 0.79, 320 points an axis 0.68 and 0.77). Fused steps are another matter: there one row has
+    /// 0.75 to 0.95 of the speed of two.
+    fn single_rows(form: Form, isa: Isa) -> SideBySide {
+        let wide = if width(isa).whole_line { SideBySide::TwoRows } else { SideBySide::One };
+        wide.preferred(form)
     }
 
     /// Bytes of a row of all fields.
