@@ -8,12 +8,12 @@
 //! ```
 //!
 //! No two neighbouring rows or planes of a single field stand a whole number of pages apart: a line
-//! between them sees to that. Stores past the caches that go to two such places in turn are slow, as if
-//! each line were written by parts: on one Zen 3 core two planes side by side make 0.33 GLUP/s with
-//! 512x512x256 `f32` and 1.9 to 2.05 with that line, two rows 0.36 and 2.1 with 4096x4096; single rows of
-//! it 2.0 and 2.35. More lines than one change nothing. A line where none is needed costs (512x512x512
-//! `f32` on Zen 5, whose planes are so and whose rows of 2 KiB are not: 3.97 GLUP/s with a line to
-//! every row, 4.31 without).
+//! between them sees to that. Stores past the caches that go to two such places in turn are slow,
+//! as if each line were written by parts: on one Zen 3 core two planes side by side make 0.33
+//! GLUP/s with 512x512x256 `f32` and 1.2 to 1.6 with that line, two rows 0.36 and 1.1 with
+//! 4096x4096. Whether a wider gap does more was not measured. A line where none is needed costs
+//! (512x512x512 `f32` on Zen 5, whose planes are so and whose rows of 2 KiB are not: 3.97 GLUP/s
+//! with a line to every row, 4.31 without).
 //!
 //! Several fields stand row beside row: a row of the first, the same row of the second and so on,
 //! so that whatever a member has to do is one run of memory.
