@@ -109,7 +109,7 @@ impl Case {
             title: task.title + &many,
             shape: json!({
                 "kind": self.kind.to_string(), "x": x, "y": y, "z": z, "steps": self.steps,
-                "dtype": self.dtype.name(), "coefficient": coefficient(self.kind),
+                "dtype": T::NAME, "coefficient": inputs.workload.stencil().coefficient,
             }),
             timed: "steps from a field to the next, rim fixed; the fields stay where each library \
                     likes them"
@@ -126,11 +126,6 @@ impl Dtype {
             F64 => "f64",
         }
     }
-}
-
-/// Half of what is stable, as the workload has it.
-fn coefficient(kind: Kind) -> f64 {
-    kind.stability_limit() / 2.0
 }
 
 /// Numbers a field is made of here.

@@ -139,6 +139,11 @@ impl<T: Field> Workload<T> {
         extent.points().unwrap_or(usize::MAX).saturating_mul(numbers * size_of::<T>())
     }
 
+    /// What is stepped.
+    pub fn stencil(&self) -> Stencil {
+        self.stencil
+    }
+
     /// What the tuner knows it as.
     pub fn problem(&self) -> space::Field<T> {
         space::Field::new(self.stencil.kind, self.extent).with_steps(self.steps)
