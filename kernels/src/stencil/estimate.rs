@@ -12,6 +12,15 @@ impl Recipe {
     /// Zen 5) times what one core draws meanwhile (32 GB/s), rounded up.
     const MEMORY_AHEAD: usize = 8 << 10;
 
+    /// The same where a register is half a line, for all rows that are asked for together: what
+    /// waits for its use fills the first-level cache. One Zen 3 core (32 KiB) with 8 KiB for each
+    /// row makes 0.95 to 0.98 of the speed with two planes at a time, and 0.8 to 0.92 with the
+    /// three rows of a wave.
+    const NEAR_AHEAD: usize = 4 << 10;
+
+    /// Rows of a tile in space whose overlap with the next one does not count any more.
+    const HIGH: usize = 64;
+
     /// Steps at a time in a plane.
     const PLANE_DEPTH: usize = 8;
 
@@ -35,17 +44,7 @@ impl Recipe {
         let form: Form = form.into();
         let row = Self::row::<T>(form, extent);
         let field = row.saturating_mul(extent.y).saturating_mul(extent.z);
-        let radius = form.radius;
-        let inner_rows = extent.y.saturating_sub(2 * radius).max(1);
-        // Half of the cache for the planes of the source that a point looks at, the other half
-        // for what passes by.
-        let planes = row.saturating_mul(2 * radius + 1).max(1);
-        let fitting = (caches.l2 / 2 / planes).saturating_sub(2 * radius).max(1);
-        let tile_rows = match form.dimensions {
-            // Equal tiles rather than full ones and a sliver.
-            3 => inner_rows.div_ceil(inner_rows.div_ceil(fitting)),
-            _ => inner_rows,
-        };
+        let side_by_side = Self::single_steps(form, isa);
         // Where the two fields are only a little larger than the cache, much of them stays in it:
         // 2048x2048 `f32` (32 MiB in a cache of as much) makes 10.6 GLUP/s with ordinary stores
         // and 6.8 past the caches; at 4096x4096 it is 4.7 and 6.1.
@@ -54,12 +53,15 @@ impl Recipe {
         Recipe {
             scheme: Scheme::Spatial,
             depth: 1,
-            tile_rows,
+            tile_rows: Self::rows_of_tiles::<T>(form, extent, caches, threads.max(1)),
             tile_points: extent.x,
-            side_by_side: Self::single_rows(form, isa),
+            side_by_side,
             // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of
             // the time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
-            prefetch: if field.saturating_mul(2) <= caches.l3 / 4 { 0 } else { Self::MEMORY_AHEAD },
+            prefetch: match field.saturating_mul(2) <= caches.l3 / 4 {
+                true => 0,
+                false => Self::ahead(form, isa, side_by_side),
+            },
             streaming,
             threads: threads.max(1),
         }
@@ -129,18 +131,53 @@ impl Recipe {
         Recipe { scheme, depth, tile_rows, tile_points, side_by_side, ..single }
     }
 
-    /// Two rows at a time where a register is a line, else one: for single steps.
+    /// Rows of a tile for single steps: as many as let the planes that a point looks at stay in the
+    /// second-level cache, or in a member's share of the last one if those are few.
     ///
-    /// With registers of half a line one row is faster from cache, by 1.2 to 1.7 (1024x1024, 96 and
-    /// 128 points an axis, one and two Zen 3 cores). Past the caches two planes are for the tuner
-    /// to find: where planes are not near whole pages apart they are ahead (one and two cores:
-    /// 400x400x300 `f32` 1.24 and 1.13 of the speed of one row, 500x333x257 1.26 and 1.18), where
-    /// they stand a line off it they are behind (512x512x200 0.80 and 0.96, 384x384x300 0.72 and
-    /// 0.79, 320 points an axis 0.68 and 0.77). Fused steps are another matter: there one row has
-    /// 0.75 to 0.95 of the speed of two.
-    fn single_rows(form: Form, isa: Isa) -> SideBySide {
-        let wide = if width(isa).whole_line { SideBySide::TwoRows } else { SideBySide::One };
-        wide.preferred(form)
+    /// A tile reads the rows around it again, from wherever they are: in tiles of 6 rows, which is
+    /// what a cache of 512 KiB has room for, the wave of order 8 (9 planes, `f32`, 512x512x256 and
+    /// 500x333x257, one Zen 3 core) makes 0.65 to 0.75 of the speed it has in tiles of 64 or 128,
+    /// of one row (`f64`) 0.4. The whole planes of 512x512 `f64` (18 MiB) make 0.5 of it.
+    fn rows_of_tiles<T: Real>(
+        form: Form,
+        extent: Extent,
+        caches: &CacheSizes,
+        threads: usize,
+    ) -> usize {
+        let inner = extent.y.saturating_sub(2 * form.radius).max(1);
+        if form.dimensions < 3 {
+            return inner;
+        }
+        // Half of a cache for the planes of the source, the other half for what passes by.
+        let planes = Self::row::<T>(form, extent).saturating_mul(2 * form.radius + 1).max(1);
+        let fitting = |cache: usize| (cache / 2 / planes).saturating_sub(2 * form.radius).max(1);
+        let most = fitting(caches.l2).max(fitting(caches.l3 / threads).min(Self::HIGH));
+        // Equal tiles rather than full ones and a sliver.
+        inner.div_ceil(inner.div_ceil(most))
+    }
+
+    /// Two rows at a time for single steps: of two planes where there are some and a register is
+    /// half a line, of one plane otherwise.
+    ///
+    /// Against one row two planes make 1.03 to 1.3 of the speed from cache (`heat7`, 96 to 160
+    /// points an axis, one and two Zen 3 cores), and 1.2 to 1.4 past it (up to 512 points); two
+    /// rows (`heat5`) 1.0 to 1.09 from cache and 1.1 to 1.35 past it. Four planes at a time are no
+    /// better than two (0.93 to 1.08, and a quarter where two planes are whole pages), and a wave
+    /// of order 8 loses: two planes make 0.85 of the speed of one, four 0.6.
+    fn single_steps(form: Form, isa: Isa) -> SideBySide {
+        let planes = form.dimensions == 3 && !width(isa).whole_line;
+        let two = if planes { SideBySide::TwoPlanes } else { SideBySide::TwoRows };
+        two.preferred(form)
+    }
+
+    /// How far ahead of use memory is asked for.
+    fn ahead(form: Form, isa: Isa, side_by_side: SideBySide) -> usize {
+        if width(isa).whole_line {
+            return Self::MEMORY_AHEAD;
+        }
+        let rows = if side_by_side == SideBySide::One { 1 } else { 2 };
+        let streams = rows * (form.fields * form.levels + form.media);
+        (Self::NEAR_AHEAD / streams / LINE * LINE).max(LINE)
     }
 
     /// Bytes of a row of all fields.

@@ -87,10 +87,10 @@ impl fmt::Display for Scheme {
 
 /// Rows that are updated in one go and share what they load.
 ///
-/// In memory, two rows make 4.6 GLUP/s on one core where one row makes 4.4 and two planes 4.4
-/// (512x512x512 `f32`; 1.9, 1.6 and 1.8 with `f64`, 400 points an axis); on two cores all three are
-/// within the noise. Four rows were tried and are not here: 0.7 of the speed of one row on
-/// 512x512 in cache, 0.95 in memory.
+/// In memory, two rows make 4.6 GLUP/s on one core of a virtual Zen 5 where one row makes 4.4 and
+/// two planes 4.4 (512x512x512 `f32`; 1.9, 1.6 and 1.8 with `f64`, 400 points an axis); on two cores
+/// all three are within the noise. Four rows were tried and are not here: 0.7 of the speed of one
+/// row on 512x512 in cache, 0.95 in memory. Zen 3 is another matter: see the estimate of recipes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
