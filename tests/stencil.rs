@@ -133,7 +133,7 @@ fn cases() -> impl Strategy<Value = Case> {
         // One-wide, prime and register-sized rows, and either side of each.
         let row =
             prop_oneof![1usize..7, Just(13), 14usize..20, 29usize..36, Just(97), 125usize..132];
-        // And rows of a page, which stand a line apart.
+        // And rows of a page, which stand a few lines apart.
         let row = prop_oneof![12 => row, 1 => 505usize..514, 1 => 1009usize..1026];
         let boundary = prop::array::uniform3(prop::sample::select(&Boundary::ALL[..]));
         let rest = (0usize..12, any::<u64>());

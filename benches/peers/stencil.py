@@ -22,9 +22,10 @@ KINDS = {"heat5": (2, 1, False), "heat7": (3, 1, False), "wave25": (3, 4, True)}
 """Dimensions, radius, and whether it is of second order in time."""
 
 ROUNDS, SOME = 3, 8
-"""In turns all choices are tried so often, after so many steps: a multiple of every fused depth."""
+"""Choices are tried in turns, at most so often. Before its first time each makes so many steps, a
+multiple of every fused depth."""
 
-HOPELESS = 1.2
+HOPELESS = 1.5
 """A choice that takes so many times as long as the best is not tried again."""
 
 THINNED = 7
@@ -154,23 +155,25 @@ def limit(request: Request) -> None:
     }
 
 
-LINE, PAGE = 64, 4096
+LINE, PAGE, OFF = 64, 4096, 4
+"""Two in bytes, and how many lines the rows of our own grids stand off whole pages."""
 
 
 def padded(numpy, problem, count, beside=None):
     """Arrays with `beside` points or more on either side of the grid, and the slices of the grid.
 
-    The first point that is stored stands on a line, rows are whole lines, and neither rows nor
-    planes stand a multiple of a page apart.
+    The first point that is stored stands on a line, rows are whole lines, and rows and planes
+    stand off multiples of a page by as much as in our own grids.
     """
     beside = beside or [0] * problem.dimensions
     line, page = LINE // problem.dtype.itemsize, PAGE // problem.dtype.itemsize
     lead = beside[-1] + -(beside[-1] + problem.radius) % line
     width = -(-(lead + problem.extent[-1] + beside[-1]) // line) * line
-    width += line if width % page == 0 else 0
+    width += apart(width, page, OFF * line)
     shape = [points + 2 * frame for points, frame in zip(problem.extent, beside)]
     shape[-1] = width
-    if problem.dimensions == 3 and shape[1] * width % page == 0:
+    # A row is never near a page, so this ends.
+    while problem.dimensions == 3 and apart(shape[1] * width, page, OFF * line) > 0:
         shape[1] += 1
     grid = [slice(frame, frame + points) for points, frame in zip(problem.extent, beside)]
     grid[-1] = slice(lead, lead + problem.extent[-1])
@@ -187,6 +190,14 @@ def padded(numpy, problem, count, beside=None):
         part = room[skip : skip + size * problem.dtype.itemsize]
         arrays.append(part.view(problem.dtype).reshape(shape))
     return arrays, tuple(grid)
+
+
+def apart(numbers: int, whole: int, off: int) -> int:
+    """How much is missing to be at least `off` away from a multiple of `whole`."""
+    past = numbers % whole
+    if past < off and numbers >= whole:
+        return off - past
+    return whole - past + off if past > whole - off else 0
 
 
 @rival("numba")

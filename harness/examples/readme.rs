@@ -79,13 +79,18 @@ fn named(text: &str, kind: &str) -> Result<String, Box<dyn Error>> {
     })
 }
 
+/// Whether a record is of a run that somebody ended: no page should quote it.
+fn interrupted(folder: &Path) -> bool {
+    Record::read(&folder.join("peers.jsonl")).is_ok_and(|record| record.run.interrupted)
+}
+
 /// The last of `results/<cpu>/<time><kind>`: their names begin with the time.
 fn newest(root: &Path, kind: &str) -> Result<String, Box<dyn Error>> {
     let mut found = Vec::new();
     for machine in fs::read_dir(root.join("results"))?.flatten() {
         for run in fs::read_dir(machine.path()).into_iter().flatten().flatten() {
             let (cpu, run) = (machine.file_name(), run.file_name());
-            if run.to_string_lossy().ends_with(kind) {
+            if run.to_string_lossy().ends_with(kind) && !interrupted(&machine.path().join(&run)) {
                 found.push((run.clone(), Path::new("results").join(cpu).join(run)));
             }
         }

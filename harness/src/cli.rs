@@ -5,7 +5,6 @@ mod args;
 mod array;
 mod bound;
 mod failure;
-mod interrupt;
 mod machine;
 mod npy;
 mod output;
@@ -26,6 +25,7 @@ use args::{Cli, Command};
 use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
+use tilewise_harness::interrupt;
 
 pub(crate) fn main() -> ExitCode {
     interrupt::handle();

@@ -9,6 +9,8 @@ pub mod baseline;
 #[cfg(feature = "bert")]
 pub mod bert;
 pub mod gemm;
+#[cfg(feature = "cli")]
+pub mod interrupt;
 pub mod kmeans;
 #[cfg(feature = "cli")]
 pub mod peers;

@@ -30,13 +30,15 @@ fn entry(name: &str, seconds: f64, factor: Option<f64>) -> Entry {
     }
 }
 
-/// A made-up record of a machine of that kind: one rival behind us, one ahead, one away.
+/// A made-up record of a machine of that kind: one rival behind us, one ahead, one away, and an
+/// interruption before the next cell.
 pub(super) fn record(slug: &str) -> Record {
     let run = Run {
         schema: SCHEMA,
         command: "cargo bench".into(),
         started: "2026-01-01T00:00:00Z".into(),
         seconds: 1.0,
+        interrupted: true,
         seed: 1,
         cpu: "a made-up CPU".into(),
         slug: slug.into(),
@@ -70,9 +72,9 @@ pub(super) fn write(file: &Path) {
 
 /// What a report with that record must say.
 pub(super) fn shown(page: &str) {
-    for part in
-        ["Beside rivals", "faster the library", "away, in 1 of 1 cells: not installed", "1.2.3"]
-    {
+    let absent = "away, in 1 of 1 cells: not installed";
+    let part = "It was interrupted: cells are missing.";
+    for part in ["Beside rivals", "faster the library", absent, "1.2.3", part] {
         assert!(page.contains(part), "{part:?} is missing");
     }
     assert!(!page.contains("no external alternative"), "there was one");

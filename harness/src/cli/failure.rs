@@ -1,10 +1,11 @@
 //! How a command ends when it cannot do what it was asked: one line, and a status that says whose
 //! fault it was.
 
-use super::{interrupt, output};
+use super::output;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use tilewise_harness::interrupt;
 
 /// Why a command ended early.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::protocol::Request;
 use super::record::{Absent, Cell, Record, Run, SCHEMA};
 use super::table;
 use super::worker::{Launch, Patience};
+use crate::interrupt;
 use crate::provenance::Provenance;
 use crate::report::files::{self, Claim};
 use crate::report::model::RawSession;
@@ -33,6 +34,8 @@ pub struct Bench {
     pub machine: Machine,
     /// Recipes that were measured before.
     pub wisdom: Wisdom,
+    /// Whether it ends before its time.
+    interrupted: bool,
     cells: Vec<Cell>,
     sessions: Vec<RawSession>,
 }
@@ -63,15 +66,21 @@ pub struct Wanted<'a> {
 /// The whole of a bench: `measure` asks for its cells. `name` names the folder of results.
 pub fn main(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> ExitCode {
     match run(name, measure) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => {
+            eprintln!("{name}: interrupted; the cells until then are kept");
+            ExitCode::from(interrupt::STATUS)
+        }
         Err(reason) => {
+            files::abandon();
             eprintln!("{name}: {reason}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Result<(), String> {
+/// Returns whether it was interrupted after some cells; then those are written.
+fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Result<bool, String> {
     let options = Options::parse();
     let machine = Machine::read();
     options.threads(machine.cores.allowed)?;
@@ -91,15 +100,16 @@ fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Re
         root().join("results").join(machine.slug()).join(folder)
     });
     let names = ["peers.jsonl", "peers.md", "samples.json.gz"];
+    interrupt::handle();
     let claims = Claim::folder(&folder, &names).map_err(|error| error.to_string())?;
-    // Without a handler the system's own ends the bench: only temporary files would stay.
-    let _ = ctrlc::set_handler(|| {
-        files::abandon();
-        std::process::exit(files::INTERRUPTED.into());
-    });
+    interrupt::watch("the cells until now will be written");
     let start = Instant::now();
-    let mut bench = Bench { options, machine, wisdom, cells: Vec::new(), sessions: Vec::new() };
-    measure(&mut bench)?;
+    let mut bench = Bench::new(options, machine, wisdom);
+    let outcome = measure(&mut bench);
+    let interrupted = bench.interrupted;
+    if !interrupted || bench.cells.is_empty() {
+        outcome?;
+    }
     let (record, sessions) = bench.finish(name, time, start.elapsed().as_secs_f64());
     let raw = serde_json::to_vec(&sessions).map_err(|error| error.to_string())?;
     let contents = [
@@ -110,7 +120,7 @@ fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Re
     files::publish(claims.into_iter().zip(contents).collect())
         .map_err(|error| error.to_string())?;
     say(folder.join("peers.md").display());
-    Ok(())
+    Ok(interrupted)
 }
 
 /// A line for whoever watches; the record does not depend on anybody reading it.
@@ -119,6 +129,11 @@ fn say(line: impl Display) {
 }
 
 impl Bench {
+    fn new(options: Options, machine: Machine, wisdom: Wisdom) -> Self {
+        let (cells, sessions) = (Vec::new(), Vec::new());
+        Bench { options, machine, wisdom, interrupted: false, cells, sessions }
+    }
+
     /// Numbers of threads to measure with.
     pub fn threads(&self) -> Vec<usize> {
         // They were checked at the start.
@@ -149,7 +164,7 @@ impl Bench {
         entrants: &mut Vec<Box<dyn Entrant + '_>>,
         absent: &mut Vec<Absent>,
     ) {
-        if !self.options.wants_rival(wanted.rival) {
+        if interrupt::caught() || !self.options.wants_rival(wanted.rival) {
             return;
         }
         let started = match &self.options.python {
@@ -195,7 +210,9 @@ impl Bench {
         entrants: Vec<Box<dyn Entrant + 'e>>,
         absent: Vec<Absent>,
     ) -> Result<(), Error> {
-        let (cell, session) = contest.measure(entrants, absent)?;
+        let measured = contest.measure(entrants, absent);
+        self.interrupted = matches!(measured, Err(Error::Interrupted { .. }));
+        let (cell, session) = measured?;
         say(table::line(&cell));
         self.cells.push(cell);
         self.sessions.push(session);
@@ -203,13 +220,14 @@ impl Bench {
     }
 
     fn finish(self, name: &str, time: jiff::Timestamp, seconds: f64) -> (Record, Vec<RawSession>) {
-        let Bench { options, machine, cells, sessions, .. } = self;
+        let Bench { options, machine, interrupted, cells, sessions, .. } = self;
         let plain = |value: Result<Value, _>| value.unwrap_or(Value::Null);
         let run = Run {
             schema: SCHEMA,
             command: command(name, &options),
             started: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             seconds,
+            interrupted,
             seed: options.seed,
             cpu: machine.cpu.known().map_or_else(|| machine.slug(), |cpu| cpu.brand.clone()),
             slug: machine.slug(),

@@ -4,6 +4,7 @@
 use super::entrant::{Batch, Entrant, Facts, Numbers, OURS};
 use super::ledger::LedgerClock;
 use super::record::{Absent, Cell, Entry};
+use crate::interrupt;
 use crate::report::model::RawSession;
 use crate::workload::{Check, Task};
 use tilewise_tuner::measure::{self, Arm, Estimate, Session, Stopwatch};
@@ -33,6 +34,12 @@ pub enum Error {
         id: String,
         /// What is wrong.
         reason: String,
+    },
+    /// The bench is to end.
+    #[error("{id}: interrupted")]
+    Interrupted {
+        /// The cell.
+        id: String,
     },
     /// A session without a result.
     #[error("{id}: {source}")]
@@ -76,6 +83,8 @@ impl Contest<'_> {
             let clock = LedgerClock::new();
             let arms = checked.iter_mut().map(|each| arm(each, &clock)).collect();
             match self.watch.measure_by(&clock, arms) {
+                // Workers may have been ended with it, and their cell is not what it was to be.
+                _ if interrupt::caught() => return Err(Error::Interrupted { id: self.id }),
                 Ok(session) => return self.conclude(checked, absent, session),
                 // The others did nothing wrong: once more without whoever stopped.
                 Err(measure::Error::Stopped { arm, reason }) if arm != OURS => {
@@ -138,6 +147,9 @@ fn arm<'c>(checked: &'c mut Checked<'_>, clock: &'c LedgerClock) -> Arm<'c> {
     let name = checked.entrant.facts().name.clone();
     let is_ours = name == OURS;
     let arm = Arm::timing_itself(name, |calls| {
+        if interrupt::caught() {
+            return Err("interrupted".into());
+        }
         let Batch { seconds, preemptions } = checked.entrant.batch(calls)?;
         clock.add(preemptions);
         Ok(seconds)

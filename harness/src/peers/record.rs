@@ -29,6 +29,9 @@ pub struct Run {
     pub started: String,
     /// How long it took.
     pub seconds: f64,
+    /// Whether somebody ended it before all cells were measured.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub interrupted: bool,
     /// What all inputs were made from.
     pub seed: u64,
     /// The CPU as it names itself.

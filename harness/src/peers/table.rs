@@ -34,6 +34,9 @@ pub fn page(record: &Record) -> String {
         run.seed,
         run.command
     );
+    if run.interrupted {
+        text += "It was interrupted: cells are missing.\n\n";
+    }
     groups.iter().for_each(|group| text += &format!("- {}\n", summary(group)));
     text += &list("Behind", "Nowhere.", lost(&record.cells));
     let ties = tied(&record.cells);

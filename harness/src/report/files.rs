@@ -12,9 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
-/// What a shell says of a program that was interrupted: 128 and the signal's number.
-pub const INTERRUPTED: u8 = 130;
-
 /// Temporary files and folders of this process that are not published yet. An interruption comes
 /// on a thread of its own and from anywhere, so there is no other place to look for them.
 static PENDING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());

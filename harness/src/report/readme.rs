@@ -187,6 +187,7 @@ mod tests {
             command: "cargo bench".into(),
             started: report.started.clone(),
             seconds: 1.0,
+            interrupted: false,
             seed: 1,
             cpu: report.environment.cpu.clone(),
             slug: report.environment.slug.clone(),

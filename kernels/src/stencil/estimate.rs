@@ -12,7 +12,7 @@ impl Recipe {
     /// Zen 5) times what one core draws meanwhile (32 GB/s), rounded up.
     const MEMORY_AHEAD: usize = 8 << 10;
 
-    /// The same where a register is half a line, for all rows that are asked for together: what
+    /// The same where a register is less than a line, for all rows that are asked for together: what
     /// waits for its use fills the first-level cache. One Zen 3 core (32 KiB) with 8 KiB for each
     /// row makes 0.95 to 0.98 of the speed with two planes at a time, and 0.8 to 0.92 with the
     /// three rows of a wave.
@@ -137,7 +137,9 @@ impl Recipe {
     /// A tile reads the rows around it again, from wherever they are: in tiles of 6 rows, which is
     /// what a cache of 512 KiB has room for, the wave of order 8 (9 planes, `f32`, 512x512x256 and
     /// 500x333x257, one Zen 3 core) makes 0.65 to 0.75 of the speed it has in tiles of 64 or 128,
-    /// of one row (`f64`) 0.4. The whole planes of 512x512 `f64` (18 MiB) make 0.5 of it.
+    /// of one row (`f64`) 0.4. The whole planes of 512x512 `f64` (18 MiB) make 0.5 of it. `heat7`
+    /// cares less: on two cores tiles of 64 rows make 1.0 to 1.06 of the speed of 32, 128 rows 0.97
+    /// to 1.03, whole planes of 512x512 0.79 to 0.92 (512 points an axis and 500x333x257).
     fn rows_of_tiles<T: Real>(
         form: Form,
         extent: Extent,
@@ -157,12 +159,12 @@ impl Recipe {
     }
 
     /// Two rows at a time for single steps: of two planes where there are some and a register is
-    /// half a line, of one plane otherwise.
+    /// less than a line, of one plane otherwise.
     ///
     /// Against one row two planes make 1.03 to 1.3 of the speed from cache (`heat7`, 96 to 160
     /// points an axis, one and two Zen 3 cores), and 1.2 to 1.4 past it (up to 512 points); two
     /// rows (`heat5`) 1.0 to 1.09 from cache and 1.1 to 1.35 past it. Four planes at a time are no
-    /// better than two (0.93 to 1.08, and a quarter where two planes are whole pages), and a wave
+    /// better than two (0.93 to 1.12, and a quarter where two planes together are whole pages), and a wave
     /// of order 8 loses: two planes make 0.85 of the speed of one, four 0.6.
     fn single_steps(form: Form, isa: Isa) -> SideBySide {
         let planes = form.dimensions == 3 && !width(isa).whole_line;
@@ -177,7 +179,7 @@ impl Recipe {
         }
         let rows = if side_by_side == SideBySide::One { 1 } else { 2 };
         let streams = rows * (form.fields * form.levels + form.media);
-        (Self::NEAR_AHEAD / streams / LINE * LINE).max(LINE)
+        (Self::NEAR_AHEAD / streams.max(1) / LINE * LINE).max(LINE)
     }
 
     /// Bytes of a row of all fields.

@@ -4,7 +4,7 @@
 //! plane z   | row 0   x = 0 1 2 ... | pad |
 //!           | row 1                 | pad |     every row begins on a cache line, so that whole
 //!           | ...                   | pad |     lines can be written past the caches; the next
-//! plane z+1 | row 0 ...                         begins on the next line
+//! plane z+1 | row 0 ...                         begins on the next line, or a few later
 //! ```
 //!
 //! No two neighbouring rows or planes of a single field stand near a whole number of pages apart: a
@@ -115,7 +115,7 @@ impl Layout {
         let layout = || {
             let (page, off) = (PAGE / size_of::<T>(), OFF * in_line);
             let apart = |numbers: usize, whole: usize| match numbers % whole {
-                past if past < off => numbers.checked_add(off - past),
+                past if past < off && numbers >= whole => numbers.checked_add(off - past),
                 past if past > whole - off => numbers.checked_add(whole - past + off),
                 _ => Some(numbers),
             };
@@ -179,9 +179,10 @@ impl Layout {
 mod tests {
     use super::*;
 
-    /// Numbers from the nearest multiple of `whole`.
+    /// Numbers from the nearest multiple of `whole`, zero not among them.
     fn off(numbers: usize, whole: usize) -> usize {
-        (numbers % whole).min(whole - numbers % whole)
+        let past = if numbers < whole { whole } else { numbers % whole };
+        past.min(whole - numbers % whole)
     }
 
     fn stands_off<T: Real>() {
@@ -196,6 +197,7 @@ mod tests {
                 assert!(off(layout.layer, page / 2) >= least, "{what}");
                 let waste = [layout.stride - layout.width, layout.layer - y * layout.stride];
                 assert!(waste.into_iter().all(|numbers| numbers < 2 * least), "{what}");
+                assert!(layout.stride == layout.width || x > page / 2, "{what}");
             }
         }
     }

@@ -253,7 +253,8 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
             Target::cells(ring).rows(start, pitch, rows, written[1] - written[0])
         };
         let look = Level { tile, level: below, field: tile.field() };
-        apply.set(across, if below == 0 { ahead } else { ahead % 256 * 16 });
+        // The first level alone reads from memory.
+        apply.set(across, if below == 0 { ahead } else { 0 });
         apply.slab(slab, &look, &rows);
         if below > 0 {
             self.leave(below, zs);

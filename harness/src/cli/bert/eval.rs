@@ -7,12 +7,13 @@ use super::args::{EvalArgs, OrderArg, PrecisionArg, TaskArg};
 use super::open::{Reader, failure};
 use super::{Context, progress};
 use crate::cli::failure::Failure;
-use crate::cli::{interrupt, output};
+use crate::cli::output;
 use std::time::{Duration, Instant};
 use tilewise_harness::bert::evaluation::{Head, Judgement, Outputs, Prepared};
 use tilewise_harness::bert::{
     AnswerHead, Encoder, Pooling, Precision, Ranges, Room, Times, squad, sts,
 };
+use tilewise_harness::interrupt;
 
 /// Batches static ranges are found on.
 const CALIBRATION: usize = 8;
@@ -191,7 +192,7 @@ impl Evaluation<'_> {
                 TaskArg::Squad => "windows",
             },
         );
-        let interrupted = interrupt::watch();
+        interrupt::watch("what was judged until now will be said");
         if let Some(first) = batches.first() {
             // Memory is made and weights are read before the clock starts.
             for arm in arms.iter_mut() {
@@ -201,7 +202,7 @@ impl Evaluation<'_> {
             }
         }
         for (turn, indices) in batches.iter().enumerate() {
-            if interrupted() {
+            if interrupt::caught() {
                 return Ok(true);
             }
             let count = arms.len();

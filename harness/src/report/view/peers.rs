@@ -52,9 +52,10 @@ fn source(report: &Report, Peers { file, record }: &Peers) -> String {
     let run = &record.run;
     let (then, now) = (commit(&run.build), commit(&report.environment.build));
     let same = if then == now { "as this report" } else { "which is not this report's source" };
+    let part = if run.interrupted { " It was interrupted: cells are missing." } else { "" };
     format!(
         "Measured on {}, a machine of the same kind, {}, {}; built from {then}, {same}; record \
-         {file}. Measure the same again: {}",
+         {file}.{part} Measure the same again: {}",
         run.cpu,
         run.started,
         age(&run.started, &report.started),
