@@ -74,7 +74,7 @@ pub fn main(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) 
         Err(reason) => {
             files::abandon();
             eprintln!("{name}: {reason}");
-            ExitCode::FAILURE
+            if interrupt::caught() { interrupt::STATUS.into() } else { ExitCode::FAILURE }
         }
     }
 }
