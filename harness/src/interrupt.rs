@@ -3,6 +3,7 @@
 //! [`watch`] for the first one; the second ends the process all the same.
 
 use crate::report::files;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -21,7 +22,8 @@ pub fn handle() {
         if let Some(coming) = WATCHED.get()
             && !CAUGHT.swap(true, Relaxed)
         {
-            eprintln!("interrupted: {coming}; again to end at once");
+            // The terminal may be what was lost.
+            let _ = writeln!(io::stderr(), "interrupted: {coming}; again to end at once");
             return;
         }
         files::abandon();

@@ -68,7 +68,7 @@ pub fn main(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) 
     match run(name, measure) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => {
-            eprintln!("{name}: interrupted; the cells until then are kept");
+            let _ = writeln!(io::stderr(), "{name}: interrupted; the cells until then are kept");
             ExitCode::from(interrupt::STATUS)
         }
         Err(reason) => {
