@@ -312,13 +312,13 @@ fn an_arm_that_times_itself_is_believed_and_may_fail() {
 }
 
 #[test]
-fn single_calls_are_warmed_up_only_if_asked() {
-    for (warm_single, at_least) in [(false, 1), (true, 2)] {
+fn long_calls_are_warmed_up_only_if_asked() {
+    for (warm_single, call_s, at_least) in [(false, 0.3, 1), (true, 0.3, 2), (false, 0.015, 2)] {
         let machine = Machine::new(5);
         let calls = Cell::new(0);
         let arm = Arm::new("long", || {
             calls.set(calls.get() + 1);
-            machine.pass(0.3);
+            machine.pass(call_s);
         });
         let mut watch = seconds(1.0);
         watch.warm_single = warm_single;

@@ -54,9 +54,9 @@ pub struct Stopwatch {
     pub max_rounds: usize,
     /// Seconds for warm-up and rounds together.
     pub budget_s: f64,
-    /// Whether an arm makes an untimed call ahead of a batch of one, too. Ahead of larger batches
-    /// it always does; a call that is a batch of its own is usually long enough to hide what the
-    /// arm before left in the caches.
+    /// Whether an arm makes an untimed call ahead of its turn however long a call is. Calls
+    /// shorter than ten batches always have one; longer ones hide what the arm before left in the
+    /// caches.
     #[serde(default)]
     pub warm_single: bool,
     /// Which rounds are marked as disturbed.

@@ -70,10 +70,12 @@ impl Recipe {
     /// A recipe for many steps: several at a time where the grid leaves the caches that a step at
     /// a time is fast from.
     ///
-    /// In space that is the second-level cache. In a plane rows are long and few, so that the
-    /// shared cache does as well: on two Zen 3 cores (a shared cache of 32 MiB) one step at a time
-    /// makes 1.6 of the speed of eight with 512x512 `f32` (2 MiB), 1.29 with 720x720 (4 MiB), 1.05
-    /// with 1024x1024 (8 MiB), and 0.75 with 2048x2048 (32 MiB).
+    /// On two Zen 3 cores (a shared cache of 32 MiB) one step at a time makes 1.6 of the speed of
+    /// eight with 512x512 `f32` (2 MiB), 1.29 with 720x720 (4 MiB), 1.05 with 1024x1024 (8 MiB),
+    /// and 0.75 with 2048x2048 (32 MiB). In space, where tiles overlap by more and two planes at a
+    /// time spare reads, 1.2 of the speed of four with 64 to 128 points an axis in `f32` (2 to 16
+    /// MiB; 1.0 to 1.15 on one core), 1.0 with 112 in `f64` (21 MiB), 0.75 with 160 `f32` and 128
+    /// `f64` (32 MiB).
     ///
     /// A tile's levels stay in the second-level cache if whole rows can, and enough of them; if
     /// not, in a member's share of what all cores have. That is better than to cut rows: with
@@ -91,7 +93,7 @@ impl Recipe {
         let single = Self::estimate::<T>(form, extent, isa, caches, threads);
         let numbers = extent.points().unwrap_or(usize::MAX).saturating_mul(2 * form.fields);
         let plane = form.dimensions == 2;
-        let near = if plane { caches.l2.max(caches.l3 / 4) } else { caches.l2 };
+        let near = caches.l2.max(caches.l3 / if plane { 4 } else { 2 });
         // A line is one row.
         if numbers.saturating_mul(size_of::<T>()) <= near || form.dimensions == 1 {
             return single;

@@ -53,7 +53,7 @@ impl<T: Real> Field<T> {
 impl<T: Real> Problem for Field<T> {
     type Recipe = Recipe;
     const KERNEL: &'static str = "stencil";
-    const SURFACE: u32 = 3;
+    const SURFACE: u32 = 4;
 
     fn shape(&self) -> Shape {
         let Extent { x, y, z } = self.extent;
