@@ -47,8 +47,13 @@ pub struct Tile {
 const FEW: usize = 7;
 
 /// Distances (features of a centre, times points) one member should have before a second one is
-/// worth waking: some 20 us of work on one AVX-512 core, a hundred times what a region costs.
-const WORTH_A_MEMBER: usize = 1 << 20;
+/// worth waking: 10 us of work on an AVX-512 core, 20 on a Zen 3 core, of which a region costs 0.2.
+const WORTH_A_MEMBER: usize = 1 << 19;
+
+/// What a point costs beside its distances, as so many centres more: it is read, turned and gets
+/// its label. Two Zen 3 cores make 1.2 to 1.9 of the speed of one with 2 to 8 centres (20 to 50
+/// thousand points in a plane or in space, 10,000 x 16, 2,000 x 64).
+const POINT: usize = 16;
 
 impl Recipe {
     /// A recipe from the shape, the instruction set and the caches; `threads` is the most that
@@ -74,7 +79,8 @@ impl Recipe {
     /// | 100k x 8, 1000 | 41.7 | 32.5 | 25.8 | 22.4 |
     /// | 20k x 128, 1024 | 218 | 153 | 90.8 | 72.4 |
     pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
-        let work = shape.n.saturating_mul(shape.k).saturating_mul(shape.d.max(4));
+        let work =
+            shape.n.saturating_mul(shape.k.saturating_add(POINT)).saturating_mul(shape.d.max(4));
         let threads = threads.min(work.div_ceil(WORTH_A_MEMBER)).max(1);
         // A block of points is read again for every few centres, and must be near.
         let block = shape.d.saturating_mul(BLOCK * size_of::<f32>());
