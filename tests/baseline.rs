@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tilewise::Matrix;
 use tilewise::stencil::{Extent, Stencil, reference};
-use tilewise_harness::baseline::stencil::{Fields, Float, Order};
+use tilewise_harness::baseline::stencil::{Fields, Float, Order, Structures};
 use tilewise_harness::baseline::{Baseline, Error, Vectorisation, gemm, kmeans};
 
 /// Every build this CPU can run.
@@ -117,6 +117,13 @@ fn check_step<T: Float>(stencil: Stencil, extent: Extent, from: &[T]) -> Result<
             arm.step(stencil, order, Fields { from, to: &mut to, extent })?;
             prop_assert_eq!(&to, &expected, "{}, {}", arm, order);
         }
+        for before in [0, 1] {
+            let mut points: Vec<T> = from.iter().flat_map(|&value| [value, value]).collect();
+            arm.step_structures(stencil, Structures { points: &mut points, from: before, extent })?;
+            let of = |which| points.iter().skip(which).step_by(2).copied().collect::<Vec<T>>();
+            prop_assert_eq!(of(1 - before), expected.clone(), "{}, structures", arm);
+            prop_assert_eq!(of(before), from, "{}, structures", arm);
+        }
     }
     Ok(())
 }
@@ -137,6 +144,8 @@ fn operands_that_do_not_fit_are_named() -> Result<(), Box<dyn std::error::Error>
     let fields = Fields { from: &from, to: &mut to, extent: Extent::space(2, 2, 2) };
     let message = Baseline::auto().step(Stencil::heat5(0.1), Order::Whole, fields);
     let message = message.expect_err("two planes").to_string();
+    let structures = Structures { points: &mut to, from: 0, extent: Extent::space(2, 2, 2) };
+    assert!(Baseline::auto().step_structures(Stencil::heat7(0.1), structures).is_err());
     assert_eq!(message, "the extent along z has 2 elements; 1 were expected");
     Ok(())
 }

@@ -18,13 +18,22 @@ use tilewise_harness::baseline::{Baseline, Level};
 use tilewise_harness::roofs::{Probe, Quantity};
 
 /// Every function of the plain source, as it stands in a symbol.
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 23] = [
+    "4bert11linear_dots",
+    "4bert13linear_strips",
+    "4bert6attend",
+    "4bert4norm",
+    "4bert4gelu",
     "4gemm4rows",
     "4gemm4dots",
     "6kmeans4rows",
     "6kmeans10rows_lanes",
     "6kmeans6blocks",
     "6kmeans12blocks_lanes",
+    "7stencil15heat5_pairs_f32",
+    "7stencil15heat5_pairs_f64",
+    "7stencil15heat7_pairs_f32",
+    "7stencil15heat7_pairs_f64",
     "7stencil14heat5_rows_f32",
     "7stencil14heat5_rows_f64",
     "7stencil16heat5_strips_f32",
@@ -38,6 +47,10 @@ const PLAIN: [&str; 14] = [
 /// One sum over a point's features, one after the other: floats may not be added in another
 /// order, so there is nothing for the compiler to vectorise.
 const ONE_SUM: &str = "6kmeans4rows";
+
+/// What is read and what is written lie side by side, and may be the same for all the compiler
+/// knows.
+const SIDE_BY_SIDE: &str = "_pairs_";
 
 static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     link_everything().expect("the examples of the documentation");
@@ -110,7 +123,7 @@ fn plain_scalar_code_has_the_same_features_as_the_other_arm() {
 fn plain_auto_vectorised_code_uses_whole_registers() {
     for level in Baseline::levels() {
         for function in plain("auto", level) {
-            if function.symbol.contains(ONE_SUM) {
+            if [ONE_SUM, SIDE_BY_SIDE].iter().any(|name| function.symbol.contains(name)) {
                 continue;
             }
             let whole = |instruction: &Instruction| {

@@ -7,6 +7,7 @@
 #[path = "../src/baseline/abi.rs"]
 #[allow(dead_code, reason = "the harness's half")]
 mod abi;
+mod bert;
 mod gemm;
 mod kmeans;
 mod stencil;
@@ -22,9 +23,17 @@ pub static TABLE: abi::Table = abi::Table {
     assign_blocks: kmeans::blocks,
     assign_blocks_lanes: kmeans::blocks_lanes,
     heat5_f32: [stencil::heat5_rows_f32, stencil::heat5_strips_f32],
+    heat5_pairs_f32: stencil::heat5_pairs_f32,
+    heat5_pairs_f64: stencil::heat5_pairs_f64,
+    heat7_pairs_f32: stencil::heat7_pairs_f32,
+    heat7_pairs_f64: stencil::heat7_pairs_f64,
     heat5_f64: [stencil::heat5_rows_f64, stencil::heat5_strips_f64],
     heat7_f32: [stencil::heat7_planes_f32, stencil::heat7_strips_f32],
     heat7_f64: [stencil::heat7_planes_f64, stencil::heat7_strips_f64],
+    linear: [bert::linear_dots, bert::linear_strips],
+    attend: bert::attend,
+    norm: bert::norm,
+    gelu: bert::gelu,
 };
 
 /// The rows of a row-major matrix.

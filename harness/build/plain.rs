@@ -79,7 +79,7 @@ pub(crate) fn build() -> Result<(), Box<dyn Error>> {
 fn compile_all(out: &Path, variants: &[(String, Vec<&str>)]) -> Result<(), Box<dyn Error>> {
     let compiler = Command::new(env::var("RUSTC")?).arg("-vV").output()?.stdout;
     let mut stamp = format!("{variants:?}\n{}", String::from_utf8_lossy(&compiler));
-    for source in ["plain", "gemm", "kmeans", "stencil", "../src/baseline/abi"] {
+    for source in ["plain", "bert", "gemm", "kmeans", "stencil", "../src/baseline/abi"] {
         stamp += &fs::read_to_string(format!("baseline/{source}.rs"))?;
     }
     let (archive, stamp_file) = (out.join("libtilewise_plain.a"), out.join("plain.stamp"));

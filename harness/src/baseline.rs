@@ -29,7 +29,10 @@
 use serde::Serialize;
 use std::fmt;
 
+#[cfg_attr(not(feature = "bert"), allow(dead_code, reason = "one of its halves is bert's"))]
 mod abi;
+#[cfg(feature = "bert")]
+pub mod bert;
 mod builds;
 pub mod gemm;
 pub mod kmeans;
@@ -131,6 +134,12 @@ pub enum Error {
     NoPlainCode {
         /// Its name.
         kind: &'static str,
+    },
+    /// A function nobody has written plainly.
+    #[error("there is no plain code for {name}")]
+    NoPlainFunction {
+        /// What it is.
+        name: &'static str,
     },
     /// Nothing to compute on.
     #[error("{what} is 0; the plain code needs at least 1")]

@@ -27,6 +27,7 @@ mod synthetic;
 mod text;
 mod times;
 mod weights;
+mod workload;
 
 pub use batch::Batch;
 pub use config::{Activation, Config};
@@ -40,3 +41,4 @@ pub use synthetic::Synthetic;
 pub use text::{Encoded, Limit, Pieces, Text};
 pub use times::{Operation, Times};
 pub use weights::{Checkpoint, Source};
+pub use workload::{Workload, sequences, tolerance};

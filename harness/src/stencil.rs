@@ -2,11 +2,13 @@
 
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
-use crate::workload::{Amount, Cache, Candidate, Check, Number, RateUnit, Recipe, Task, Work};
+use crate::workload::{
+    Amount, Cache, Candidate, Check, Number, RateUnit, Recipe, Task, Traffic, Work,
+};
 use serde_json::json;
 use std::cell::RefCell;
 use tilewise::buffer::{Buffer, OutOfMemory};
-use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Stencil};
+use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Scheme, Stencil};
 use tilewise::{Isa, Team};
 use tilewise_tuner::space;
 use tilewise_tuner::wisdom::Chosen;
@@ -36,6 +38,8 @@ pub struct Workload<T> {
     grid: RefCell<Grid<T>>,
     /// In the same kind of memory as ours: large pages alone are worth 13 % here.
     plain: RefCell<[Buffer<T>; 2]>,
+    /// The plain code's array of structures.
+    structures: RefCell<Buffer<T>>,
 }
 
 /// Where the start of a field is from.
@@ -114,6 +118,7 @@ impl<T: Field> Workload<T> {
             expected: Vec::new(),
             grid: RefCell::new(Grid::zeroed(Extent::line(1))?),
             plain: RefCell::new([Buffer::zeroed(0)?, Buffer::zeroed(0)?]),
+            structures: RefCell::new(Buffer::zeroed(0)?),
         };
         workload.expected = workload.start();
         grid.copy_from_slice(&workload.expected)?;
@@ -129,13 +134,15 @@ impl<T: Field> Workload<T> {
     pub fn with_plain(self) -> Result<Self, Error> {
         let points = self.expected.len();
         self.plain.replace([Buffer::zeroed(points)?, Buffer::zeroed(points)?]);
+        self.structures.replace(Buffer::zeroed(2 * points)?);
         Ok(self)
     }
 
     /// Bytes a workload of this extent takes, with the plain code's fields.
     pub fn bytes(kind: Kind, extent: Extent) -> usize {
-        // Ours and the plain code's two fields each, the expected one, the reference's second.
-        let numbers = 6 * kind.form().fields + kind.form().media;
+        // Ours and the plain code's two fields each, the same as structures, the expected one, the
+        // reference's second.
+        let numbers = 8 * kind.form().fields + kind.form().media;
         extent.points().unwrap_or(usize::MAX).saturating_mul(numbers * size_of::<T>())
     }
 
@@ -160,9 +167,7 @@ impl<T: Field> Workload<T> {
         };
         let inner = extent.inner_points(*kind) as f64;
         let form = kind.form();
-        // What one step at a time has to move at least, and what it goes through.
-        let moved = 2 * form.fields * form.levels + form.media - (form.levels - 1) * form.fields;
-        let per_update = (moved * size_of::<T>()) as f64;
+        let per_update = self.least();
         let touched = ((2 * form.fields + form.media) * size_of::<T>()) as f64;
         Task {
             kernel: "stencil".into(),
@@ -187,12 +192,31 @@ impl<T: Field> Workload<T> {
         }
     }
 
+    /// Bytes that one step at a time has to move at least for an update.
+    fn least(&self) -> f64 {
+        let form = self.stencil.kind.form();
+        let moved = 2 * form.fields * form.levels + form.media - (form.levels - 1) * form.fields;
+        (moved * size_of::<T>()) as f64
+    }
+
     /// The plain source in every loop order.
     pub fn plain(&self, build: Baseline) -> Vec<Candidate<'_>> {
+        // What is written is read before, for a store takes its whole line along.
+        let expected = self.least() + size_of::<T>() as f64;
         let candidate = |order: &baseline::stencil::Order| {
             Candidate::plain(build, order, Plain { workload: self, build, order: *order })
+                .moving(Traffic { least: self.least(), expected })
         };
         baseline::stencil::Order::ALL.iter().map(candidate).collect()
+    }
+
+    /// The plain source over an array of structures, both values of a point side by side.
+    pub fn structures(&self, build: Baseline) -> Candidate<'_> {
+        let order = "array of structures, whole rows and planes";
+        // Lines hold what is read and what is written, and go both ways whole.
+        let expected = 4.0 * size_of::<T>() as f64;
+        Candidate::plain(build, &order, Structures { workload: self, build })
+            .moving(Traffic { least: self.least(), expected })
     }
 
     /// The plan a recipe makes, to ask what it should cost.
@@ -228,13 +252,15 @@ impl<T: Field> Workload<T> {
     ) -> Result<Candidate<'a>, Error> {
         let plan = self.plan(isa, chosen.recipe)?;
         let threads = chosen.recipe.threads.min(team.size());
-        Ok(Candidate::kernel(
-            name,
-            isa,
-            threads,
-            Recipe::describe(chosen),
-            Ours { workload: self, plan, team },
-        ))
+        let fused = match chosen.recipe.scheme {
+            Scheme::Plain | Scheme::Spatial => 1,
+            _ => chosen.recipe.depth.min(self.steps),
+        };
+        let least = self.least() / fused as f64;
+        let traffic = Traffic { least, expected: plan.bytes_per_update() };
+        let work = Ours { workload: self, plan, team };
+        let recipe = Recipe::describe(chosen);
+        Ok(Candidate::kernel(name, isa, threads, recipe, work).moving(traffic))
     }
 
     /// One plane of the field as it is after a call, for a picture of it.
@@ -308,6 +334,38 @@ impl<T: Field> Work for Plain<'_, T> {
         self.run();
         let fields = self.workload.plain.borrow();
         Check::compare("plain loop", &fields[0], &self.workload.expected, 0.0)
+    }
+}
+
+struct Structures<'a, T> {
+    workload: &'a Workload<T>,
+    build: Baseline,
+}
+
+impl<T: Field> Work for Structures<'_, T> {
+    fn run(&mut self) {
+        let Workload { stencil, extent, steps, structures, .. } = self.workload;
+        let mut points = structures.borrow_mut();
+        for step in 0..*steps {
+            let step = baseline::stencil::Structures {
+                points: &mut points,
+                from: step % 2,
+                extent: *extent,
+            };
+            self.build.step_structures(*stencil, step).expect("there is room for this extent");
+        }
+    }
+
+    fn check(&mut self) -> Check {
+        let pairs = self.workload.start().into_iter().flat_map(|value| [value, value]);
+        let mut points = self.workload.structures.borrow_mut();
+        points.iter_mut().zip(pairs).for_each(|(to, value)| *to = value);
+        drop(points);
+        self.run();
+        let points = self.workload.structures.borrow();
+        let last = points.iter().skip(self.workload.steps % 2).step_by(2);
+        let last: Vec<T> = last.copied().collect();
+        Check::compare("plain loop", &last, &self.workload.expected, 0.0)
     }
 }
 

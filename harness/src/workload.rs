@@ -23,7 +23,7 @@ use tilewise_tuner::wisdom::Chosen;
 /// What is done, in words and numbers: the same for every candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
-    /// `gemm`, `kmeans` or `stencil`.
+    /// `gemm`, `kmeans`, `stencil` or `bert`.
     pub kernel: String,
     /// The shape as people say it.
     pub title: String,
@@ -74,6 +74,10 @@ pub struct Candidate<'a> {
     pub threads: usize,
     /// Tile sizes and the like; plain code has none.
     pub recipe: Option<Recipe>,
+    /// The arithmetic it is made of, where that is not the task's.
+    pub arithmetic: Option<Quantity>,
+    /// Bytes that go between memory and caches for a unit of its work, where they are known.
+    pub traffic: Option<Traffic>,
     /// The work itself.
     pub work: Box<dyn Work + 'a>,
 }
@@ -92,6 +96,8 @@ impl<'a> Candidate<'a> {
             isa: build.level().to_string(),
             threads: 1,
             recipe: None,
+            arithmetic: None,
+            traffic: None,
             work: Box::new(work),
         }
     }
@@ -111,8 +117,16 @@ impl<'a> Candidate<'a> {
             isa: isa.name().into(),
             threads,
             recipe: Some(recipe),
+            arithmetic: None,
+            traffic: None,
             work: Box::new(work),
         }
+    }
+
+    /// The same, with its traffic.
+    pub fn moving(mut self, traffic: Traffic) -> Self {
+        self.traffic = Some(traffic);
+        self
     }
 
     /// The same under a longer title.
@@ -153,6 +167,15 @@ impl Recipe {
     }
 }
 
+/// Bytes a unit of work moves between memory and caches, if what is worked on leaves the caches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// What must move however well it is done: the roof is held against that.
+    pub least: f64,
+    /// What should move as it is done.
+    pub expected: f64,
+}
+
 /// Work that can be timed and then judged.
 pub trait Work {
     /// Does it once. Nothing is remembered from one call to the next that would make it cheaper.
@@ -160,6 +183,20 @@ pub trait Work {
 
     /// Does it once from the workload's inputs and holds the result against the reference.
     fn check(&mut self) -> Check;
+
+    /// Where the time of every call went, if it was noted.
+    fn parts(&self) -> Vec<Part> {
+        Vec::new()
+    }
+}
+
+/// A part of some work, or several parts together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What is done in it.
+    pub name: String,
+    /// Its seconds in every call there was, timed or not.
+    pub seconds: Vec<f64>,
 }
 
 /// Seconds of a call, roughly: what chooses who takes part in a session, never what is printed.

@@ -2,6 +2,7 @@
 
 use crate::folder::Folder;
 use tilewise::{Isa, Solo, SpinTeam, Team};
+use tilewise_harness::baseline::{Baseline, Vectorisation, bert as plain};
 use tilewise_harness::bert::{
     Activation, Batch, Checkpoint, Config, Encoder, Error, Operation, Pooling, Precision, Ranges,
     Room, Source, Synthetic, reference,
@@ -59,6 +60,40 @@ fn floats_are_close_to_the_reference_on_every_isa() {
             assert!(gap < 1e-4, "{isa}, {activation:?}: {gap:e}");
         }
     }
+}
+
+#[test]
+fn plain_code_is_close_to_the_reference_in_every_build_and_order() {
+    let (batch, source) = (batch(&[1, 17, 80, 3, 49]), Synthetic { seed: 7 });
+    let exact = reference::encode(&config(), &source, &batch).unwrap();
+    let model = plain::Model::read(&config(), &source).unwrap();
+    let mut room = plain::Room::default();
+    for level in Baseline::levels() {
+        for vectorisation in [Vectorisation::Off, Vectorisation::Auto] {
+            let Some(build) = Baseline::at(level, vectorisation) else { continue };
+            for order in plain::Order::ALL {
+                // What stands in the room from another pass must not matter.
+                build.encode(order, &model, &batch, &mut room).unwrap();
+                let states = build.encode(order, &model, &batch, &mut room).unwrap();
+                let gap = far_apart(states, &exact);
+                assert!(gap < 1e-4, "{build}, {order}: {gap:e}");
+            }
+        }
+    }
+    let times = room.take_times();
+    assert!(Operation::ALL.iter().all(|&each| !times.of(each).is_zero()), "{times:?}");
+    assert!(room.take_times().total().is_zero());
+
+    let mut other = config();
+    other.activation = Activation::Relu;
+    let model = plain::Model::read(&other, &source).unwrap();
+    let error = Baseline::auto().encode(plain::Order::Dots, &model, &batch, &mut room);
+    let message = error.expect_err("not GELU").to_string();
+    assert!(message.contains("activation other than GELU"), "{message}");
+    let mut long = Batch::default();
+    long.push(&[1; 81]);
+    let model = plain::Model::read(&config(), &source).unwrap();
+    assert!(Baseline::auto().encode(plain::Order::Dots, &model, &long, &mut room).is_err());
 }
 
 #[test]

@@ -115,12 +115,83 @@ pub struct Sweep<'a, T> {
     pub strip: usize,
 }
 
+/// One time step of the heat equation in an array of structures.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Pairs<'a, T> {
+    /// Two values a point, before and after by turns, with the rim.
+    pub points: SliceMut<'a, T>,
+    /// As in [`Sweep`].
+    pub extent: [usize; 3],
+    /// As in [`Sweep`].
+    pub coefficient: T,
+    /// Which of the two values is the one before: 0 or 1.
+    pub from: usize,
+}
+
+/// `out = x * weights + bias`, in 32-bit floats.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Linear<'a> {
+    /// Rows of `inputs` numbers.
+    pub x: Slice<'a, f32>,
+    /// A row of `inputs` numbers an output; or for the order that wants strips, `inputs` rows of
+    /// [`STRIP`] outputs each, the last strip padded.
+    pub weights: Slice<'a, f32>,
+    /// A number an output.
+    pub bias: Slice<'a, f32>,
+    /// Rows of outputs.
+    pub out: SliceMut<'a, f32>,
+    /// Numbers in a row of `x`.
+    pub inputs: usize,
+}
+
+/// Outputs in a strip: their sums fit in the registers of a vector unit, and are enough to wait for
+/// none of them.
+pub(super) const STRIP: usize = 64;
+
+/// Attention within one sequence.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Attend<'a> {
+    /// A row a token: queries, keys and values, `hidden` numbers each.
+    pub qkv: Slice<'a, f32>,
+    /// Rows of `hidden` numbers.
+    pub out: SliceMut<'a, f32>,
+    /// A number a token.
+    pub room: SliceMut<'a, f32>,
+    /// Numbers of all heads.
+    pub hidden: usize,
+    /// Numbers of a head.
+    pub head: usize,
+}
+
+/// A layer norm, in place.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Norm<'a> {
+    /// As long as `weights` each.
+    pub rows: SliceMut<'a, f32>,
+    /// Is added before; as long as all rows, or nothing.
+    pub residual: Slice<'a, f32>,
+    /// A number a column.
+    pub weights: Slice<'a, f32>,
+    /// A number a column.
+    pub bias: Slice<'a, f32>,
+    /// Is added to the variance.
+    pub epsilon: f32,
+}
+
 /// Multiplies matrices.
 pub(super) type GemmFn = extern "C" fn(Gemm<'_>);
 /// Assigns points.
 pub(super) type AssignFn = extern "C" fn(Assign<'_>);
 /// Makes a time step.
 pub(super) type SweepFn<T> = extern "C" fn(Sweep<'_, T>);
+/// Makes a time step in an array of structures.
+pub(super) type PairsFn<T> = extern "C" fn(Pairs<'_, T>);
+/// Runs a linear layer.
+pub(super) type LinearFn = extern "C" fn(Linear<'_>);
 
 /// What one build of the plain source exports. The orders of loops are told in `harness/baseline/`.
 #[repr(C)]
@@ -148,4 +219,20 @@ pub struct Table {
     pub heat7_f32: [SweepFn<f32>; 2],
     /// 7 points, f64.
     pub heat7_f64: [SweepFn<f64>; 2],
+    /// 5 points, an array of structures.
+    pub heat5_pairs_f32: PairsFn<f32>,
+    /// 5 points, an array of structures, f64.
+    pub heat5_pairs_f64: PairsFn<f64>,
+    /// 7 points, an array of structures.
+    pub heat7_pairs_f32: PairsFn<f32>,
+    /// 7 points, an array of structures, f64.
+    pub heat7_pairs_f64: PairsFn<f64>,
+    /// Weights as stored, and in strips.
+    pub linear: [LinearFn; 2],
+    /// Attention.
+    pub attend: extern "C" fn(Attend<'_>),
+    /// Layer norm.
+    pub norm: extern "C" fn(Norm<'_>),
+    /// GELU by the error function, in place.
+    pub gelu: extern "C" fn(SliceMut<'_, f32>),
 }

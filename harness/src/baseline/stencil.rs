@@ -4,7 +4,7 @@
 //! and the order of its operations are those of [`tilewise::stencil::reference`], so results agree
 //! to the last bit.
 
-use super::abi::{Sweep, SweepFn, Table};
+use super::abi::{Pairs, PairsFn, Sweep, SweepFn, Table};
 use super::{Baseline, Error};
 use serde::Serialize;
 use std::fmt;
@@ -63,12 +63,14 @@ impl Float for f32 {}
 impl Float for f64 {}
 
 mod sealed {
-    use super::{SweepFn, Table};
+    use super::{PairsFn, SweepFn, Table};
 
     /// Finds the functions of a float type in a table, [`super::Order::ALL`] each.
     pub trait Functions: Sized {
         fn heat5(table: &Table) -> [SweepFn<Self>; 2];
         fn heat7(table: &Table) -> [SweepFn<Self>; 2];
+        fn heat5_pairs(table: &Table) -> PairsFn<Self>;
+        fn heat7_pairs(table: &Table) -> PairsFn<Self>;
     }
 
     impl Functions for f32 {
@@ -78,6 +80,12 @@ mod sealed {
         fn heat7(table: &Table) -> [SweepFn<f32>; 2] {
             table.heat7_f32
         }
+        fn heat5_pairs(table: &Table) -> PairsFn<f32> {
+            table.heat5_pairs_f32
+        }
+        fn heat7_pairs(table: &Table) -> PairsFn<f32> {
+            table.heat7_pairs_f32
+        }
     }
 
     impl Functions for f64 {
@@ -86,6 +94,12 @@ mod sealed {
         }
         fn heat7(table: &Table) -> [SweepFn<f64>; 2] {
             table.heat7_f64
+        }
+        fn heat5_pairs(table: &Table) -> PairsFn<f64> {
+            table.heat5_pairs_f64
+        }
+        fn heat7_pairs(table: &Table) -> PairsFn<f64> {
+            table.heat7_pairs_f64
         }
     }
 }
@@ -126,6 +140,46 @@ impl Baseline {
             Order::Whole => functions[0](sweep),
             Order::Strips => functions[1](sweep),
         }
+        Ok(())
+    }
+}
+
+/// An array of structures: both values of a point side by side, and which of them is the one
+/// before.
+#[derive(Debug)]
+pub struct Structures<'a, T> {
+    /// Two values a point, with the rim, which is the same in both.
+    pub points: &'a mut [T],
+    /// 0 or 1.
+    pub from: usize,
+    /// Points along each axis, the rim among them.
+    pub extent: Extent,
+}
+
+impl Baseline {
+    /// Makes one time step in an array of structures, whole rows and planes after each other.
+    ///
+    /// # Errors
+    /// As [`Baseline::step`].
+    pub fn step_structures<T: Float>(
+        self,
+        stencil: Stencil,
+        structures: Structures<'_, T>,
+    ) -> Result<(), Error> {
+        let Structures { points, from, extent } = structures;
+        let Extent { x, y, z } = extent;
+        let values = extent.points().and_then(|points| points.checked_mul(2));
+        Error::check_length("the array of structures", points.len(), values.unwrap_or(usize::MAX))?;
+        let function = match stencil.kind {
+            Kind::Heat5 => {
+                Error::check_length("the extent along z", z, 1)?;
+                T::heat5_pairs(self.0.table())
+            }
+            Kind::Heat7 => T::heat7_pairs(self.0.table()),
+            other => return Err(Error::NoPlainCode { kind: other.name() }),
+        };
+        let coefficient = T::from_f64(stencil.coefficient);
+        function(Pairs { points: points.into(), extent: [x, y, z], coefficient, from: from & 1 });
         Ok(())
     }
 }

@@ -99,6 +99,13 @@ impl Config {
         Config::sized(384, 6, 12)
     }
 
+    /// Numbers in all tensors, about.
+    pub fn weights(&self) -> usize {
+        let layer = 4 * self.hidden + 2 * self.intermediate;
+        let tables = self.vocabulary + self.positions + self.types;
+        self.hidden.saturating_mul(self.layers.saturating_mul(layer).saturating_add(tables))
+    }
+
     fn sized(hidden: usize, layers: usize, heads: usize) -> Config {
         Config {
             hidden,

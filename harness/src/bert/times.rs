@@ -75,7 +75,7 @@ impl Times {
     }
 
     /// Does something and counts its time. The clock costs about 50 ns.
-    pub(super) fn spend<R>(&mut self, operation: Operation, work: impl FnOnce() -> R) -> R {
+    pub(crate) fn spend<R>(&mut self, operation: Operation, work: impl FnOnce() -> R) -> R {
         let start = Instant::now();
         let result = work();
         self.0[operation as usize] += start.elapsed();

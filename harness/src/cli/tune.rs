@@ -57,11 +57,11 @@ impl Tuning<'_> {
             self.setting.threads = threads;
             shapes.gemm.iter().try_for_each(|shape| self.run(shape))?;
             self.run(&shapes.kmeans)?;
-            for &(kind, extent) in &shapes.stencil_f32 {
-                self.run(&Field::<f32>::new(kind, extent))?;
+            for &(kind, extent, steps) in &shapes.stencil_f32 {
+                self.run(&Field::<f32>::new(kind, extent).with_steps(steps))?;
             }
-            for &(kind, extent) in &shapes.stencil_f64 {
-                self.run(&Field::<f64>::new(kind, extent))?;
+            for &(kind, extent, steps) in &shapes.stencil_f64 {
+                self.run(&Field::<f64>::new(kind, extent).with_steps(steps))?;
             }
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! from here, and everything here that was derived can be derived again from the raw sessions.
 
 use crate::peers::record::Record;
-use crate::roofs::Roof as Limit;
-use crate::workload::{Check, Kind, Recipe, Task};
+use crate::roofs::{Quantity, Roof as Limit};
+use crate::workload::{Check, Kind, Recipe, Task, Traffic};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -161,6 +161,26 @@ pub struct Arm {
     pub rate: Option<Estimate>,
     /// The limit it stands under.
     pub bound: Option<Bound>,
+    /// The arithmetic it is made of, where that is not the cell's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<Quantity>,
+    /// Bytes it moves between memory and caches for a unit of work, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// Where its time went, if that was noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartTime>,
+}
+
+/// A part of what was timed, or several together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartTime {
+    /// What is done in it.
+    pub name: String,
+    /// Seconds a call, over all calls of the session, warm-up among them.
+    pub time: Estimate,
+    /// Each of them.
+    pub seconds: Vec<f64>,
 }
 
 /// How near an arm came to its roof.

@@ -1,5 +1,6 @@
 //! Measures what a report shows: roofs, then one interleaved session a shape, then roofs again.
 
+mod bert;
 mod budget;
 mod cell;
 mod gemm;
@@ -12,6 +13,7 @@ use super::model::{
     Environment, Mode, Peers, PictureRecord, RawSession, Report, SCHEMA, Samples, Skipped,
 };
 use super::rules;
+use crate::bert::Synthetic;
 use crate::picture::Picture;
 use crate::provenance::Provenance;
 use budget::Budget;
@@ -20,6 +22,7 @@ use roofs::Roofs;
 use serde::Serialize;
 use std::time::Instant;
 use tilewise::Team;
+use tilewise_tuner::measure::{Stopwatch, stats};
 use tilewise_tuner::problem::Setting;
 use tilewise_tuner::wisdom::Wisdom;
 
@@ -89,18 +92,22 @@ pub struct Shapes {
     /// Labelling the pixels of a picture.
     pub kmeans: tilewise::kmeans::Shape,
     /// Stencils on grids of f32.
-    pub stencil_f32: Vec<(tilewise::stencil::Kind, tilewise::stencil::Extent)>,
+    pub stencil_f32: Vec<StencilShape>,
     /// Stencils on grids of f64.
-    pub stencil_f64: Vec<(tilewise::stencil::Kind, tilewise::stencil::Extent)>,
+    pub stencil_f64: Vec<StencilShape>,
 }
+
+/// A stencil, its grid, and the steps of a call.
+pub type StencilShape = (tilewise::stencil::Kind, tilewise::stencil::Extent, usize);
 
 impl Shapes {
     /// Those of a mode, for a picture of so many pixels.
     pub fn of(mode: Mode, pixels: usize) -> Shapes {
         let (double, single): (Vec<_>, Vec<_>) =
             stencil::runs(mode).into_iter().partition(|run| run.double);
-        let fields =
-            |runs: Vec<stencil::Run>| runs.into_iter().map(|run| (run.kind, run.extent)).collect();
+        let fields = |runs: Vec<stencil::Run>| {
+            runs.into_iter().map(|run| (run.kind, run.extent, run.steps)).collect()
+        };
         Shapes {
             gemm: gemm::layers(mode).into_iter().map(|layer| layer.shape).collect(),
             kmeans: kmeans::shape(pixels),
@@ -121,6 +128,7 @@ pub fn run(plan: &Plan<'_>) -> Result<Finished, Error> {
     run.gemm()?;
     run.kmeans()?;
     run.stencils()?;
+    run.bert()?;
     run.step("roofs, again");
     let roofs = run.roofs.finish()?;
     run.sessions.append(&mut run.roofs.sessions);
@@ -151,6 +159,7 @@ struct Run<'p, 'a> {
     plan: &'p Plan<'a>,
     layers: Vec<gemm::Layer>,
     fields: Vec<stencil::Run>,
+    models: Vec<bert::Model>,
     budget: Budget,
     done: usize,
     roofs: Roofs<'a>,
@@ -165,16 +174,19 @@ impl<'p, 'a> Run<'p, 'a> {
     /// Plans all cells before the first is timed, and measures the roofs.
     fn begin(plan: &'p Plan<'a>) -> Result<Self, Error> {
         let (layers, fields) = (gemm::layers(plan.mode), stencil::runs(plan.mode));
+        let models = bert::models(plan.mode);
         let weights = layers.iter().map(gemm::Layer::weight).sum::<f64>()
             + fields.iter().map(stencil::Run::weight).sum::<f64>()
+            + models.iter().map(|model| model.weight).sum::<f64>()
             + kmeans::WEIGHT;
-        (plan.progress)("roofs", 0, layers.len() + fields.len() + 3);
+        (plan.progress)("roofs", 0, layers.len() + fields.len() + models.len() + 3);
         // The clock runs from here: the first roofs are part of the time.
         let budget = Budget::new(plan.mode, weights, roofs::time(plan.mode));
         Ok(Run {
             plan,
             layers,
             fields,
+            models,
             budget,
             done: 1,
             roofs: Roofs::new(plan)?,
@@ -188,7 +200,7 @@ impl<'p, 'a> Run<'p, 'a> {
 
     /// Tells what comes next.
     fn step(&mut self, what: &str) {
-        let all = self.layers.len() + self.fields.len() + 3;
+        let all = self.layers.len() + self.fields.len() + self.models.len() + 3;
         (self.plan.progress)(what, self.done, all);
         self.done += 1;
     }
@@ -240,6 +252,23 @@ impl<'p, 'a> Run<'p, 'a> {
         self.measure(draft, field.weight())
     }
 
+    fn bert(&mut self) -> Result<(), Error> {
+        let source = Synthetic { seed: self.plan.seed };
+        for index in 0..self.models.len() {
+            let (id, weight) = (self.models[index].id(), self.models[index].weight);
+            if self.must_skip(&id, self.models[index].too_large(self.plan)) {
+                continue;
+            }
+            let workload = bert::workload(&self.models[index], &source)?;
+            let draft = bert::draft(self.plan, &self.models[index], &workload)?;
+            // Passes are long and their differences large: the fewest rounds will do.
+            let mut watch = self.budget.share(weight);
+            watch.min_rounds = stats::MIN_ROUNDS;
+            self.time(draft, watch)?;
+        }
+        Ok(())
+    }
+
     /// Tells what comes next, and notes it as skipped if there is a reason.
     fn must_skip(&mut self, id: &str, reason: Option<String>) -> bool {
         self.step(id);
@@ -252,6 +281,10 @@ impl<'p, 'a> Run<'p, 'a> {
 
     fn measure(&mut self, draft: Draft<'_>, weight: f64) -> Result<(), Error> {
         let watch = self.budget.share(weight);
+        self.time(draft, watch)
+    }
+
+    fn time(&mut self, draft: Draft<'_>, watch: Stopwatch) -> Result<(), Error> {
         let Measured { cell, sessions } = cell::measure(draft, watch, &self.roofs)?;
         self.cells.push(cell);
         self.sessions.extend(sessions);

@@ -32,6 +32,9 @@ fn arm(cell: (&Amount, Option<f64>), name: &str, threads: usize, seconds: f64) -
         Bound { roof: "int8-avx512-vnni".into(), limit, share, exceeded }
     });
     Arm {
+        arithmetic: None,
+        traffic: None,
+        parts: Vec::new(),
         name: name.into(),
         title: format!("{name} code"),
         kind,

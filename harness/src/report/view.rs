@@ -11,6 +11,7 @@ use tilewise_tuner::measure::{Ratio, Verdict};
 
 mod facts;
 mod losses;
+mod parts;
 mod peers;
 mod table;
 
@@ -83,19 +84,23 @@ struct CellView<'a> {
     comparisons: Vec<String>,
     session: String,
     whole: Option<String>,
+    /// Where the time went, if that was noted.
+    parts: Option<Table>,
+    shares: Vec<String>,
     tried: Vec<(&'a str, String)>,
 }
 
 /// Names of the kernels in the order they are shown.
 pub(super) fn kernels(report: &Report) -> impl Iterator<Item = &'static str> {
     let there = |kernel: &&str| report.cells.iter().any(|cell| cell.task.kernel == *kernel);
-    ["gemm", "kmeans", "stencil"].into_iter().filter(there)
+    ["gemm", "kmeans", "stencil", "bert"].into_iter().filter(there)
 }
 
 pub(super) fn kernel_title(kernel: &str) -> &'static str {
     match kernel {
         "gemm" => "INT8 matrix product",
         "kmeans" => "K-Means",
+        "bert" => "BERT, forward pass",
         _ => "Heat stencils",
     }
 }
@@ -190,7 +195,7 @@ impl<'a> KernelView<'a> {
         KernelView {
             id: kernel,
             title: kernel_title(kernel),
-            has_whole: cells.iter().any(|cell| cell.whole.is_some()),
+            has_whole: kernel == "bert" || cells.iter().any(|cell| cell.whole.is_some()),
             single: results(&cells, |headline| (&headline.single_arm, &headline.single)),
             all: results(&cells, |headline| (&headline.arm, &headline.factor)),
             cells: cells.into_iter().map(|cell| CellView::of(report, cell)).collect(),
@@ -235,6 +240,8 @@ impl<'a> CellView<'a> {
                 let (time, threads) = (number::time(time), number::threads(*threads));
                 format!("{label}: {time} on {threads}; {outcome}")
             }),
+            parts: parts::table(cell),
+            shares: parts::shares(cell),
             tried: cell
                 .tried
                 .iter()

@@ -11,7 +11,9 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use tilewise_harness::bert::{Batch, Config, Encoder, Operation, Precision, Ranges, Room, Times};
+use tilewise_harness::bert::{
+    Batch, Config, Encoder, Operation, Precision, Ranges, Room, Times, sequences,
+};
 use tilewise_harness::report::{digits, flatten, time_with_interval};
 use tilewise_harness::workload::Check;
 use tilewise_tuner::measure::{Arm, Estimate, Session, Stopwatch};
@@ -25,7 +27,7 @@ const BYTES_PER_WEIGHT: usize = 8;
 pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure> {
     let model = Opened::bench(args, context.seed)?;
     check_sizes(args, &model.config)?;
-    let (weights, copies) = (weights(&model.config), if is_both(args) { 2 } else { 1 });
+    let (weights, copies) = (model.config.weights(), if is_both(args) { 2 } else { 1 });
     context.setup.check_memory(
         format_args!("a model of {weights} weights"),
         weights.saturating_mul(BYTES_PER_WEIGHT * copies),
@@ -37,7 +39,7 @@ pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure>
         }
         None => None,
     };
-    let batch = sample::sequences(&model, (args.batch, args.seq), context.seed);
+    let batch = sequences(&model.config, (args.batch, args.seq), context.seed);
     let bench = Bench { context, args, model: &model, batch: &batch };
     let arms = bench.arms()?;
     match cores {
@@ -61,13 +63,6 @@ fn check_sizes(args: &BenchArgs, config: &Config) -> Result<(), Failure> {
         return Err(Failure::usage(format!("--batch {}: expected 1 to 65536", args.batch)));
     }
     Ok(())
-}
-
-/// Numbers in all tensors, about.
-fn weights(config: &Config) -> usize {
-    let layer = 4 * config.hidden + 2 * config.intermediate;
-    let tables = config.vocabulary + config.positions + config.types;
-    config.hidden.saturating_mul(config.layers.saturating_mul(layer).saturating_add(tables))
 }
 
 struct Bench<'a> {
@@ -102,7 +97,7 @@ impl Bench<'_> {
     /// Found on other token numbers than are measured.
     fn ranges(&self) -> Result<Ranges, Failure> {
         let sizes = (self.args.batch, self.args.seq);
-        let other = sample::sequences(self.model, sizes, self.context.seed.wrapping_add(1));
+        let other = sequences(&self.model.config, sizes, self.context.seed.wrapping_add(1));
         let encoder = self.model.encoder(self.context, Precision::Fp32)?;
         let team = self.context.setup.team();
         encoder.calibrate([&other], &mut Room::default(), team).map_err(failure)

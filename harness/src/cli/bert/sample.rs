@@ -1,30 +1,13 @@
-//! Token numbers from a seed, and whether what an encoder makes of them is right.
+//! Whether what an encoder makes of token numbers is right.
 
 use super::open::{Opened, failure};
 use crate::cli::failure::Failure;
 use tilewise::{Solo, Team};
-use tilewise_harness::bert::{Batch, Encoder, Precision, Room, reference};
-use tilewise_harness::workload::{Check, random};
+use tilewise_harness::bert::{Batch, Encoder, Precision, Room, reference, tolerance};
+use tilewise_harness::workload::Check;
 
 /// Tokens of the sequence that is compared with the reference, which takes seconds for more.
 const PROBE: usize = 8;
-
-/// What INT8 may differ by, as a share of the largest number in the states: published layers of
-/// bytes come to 1 to 5 %, garbage to more than 100 %.
-const SHARE: f64 = 0.25;
-
-/// `batch` sequences of `seq` tokens.
-pub(super) fn sequences(model: &Opened, (batch, seq): (usize, usize), seed: u64) -> Batch {
-    let mut sequences = Batch::default();
-    for index in 0..batch {
-        let share = random::floats(seed, index as u64, seq);
-        let vocabulary = model.config.vocabulary as f32;
-        let ids = share.iter().map(|share| (share * vocabulary) as u32);
-        let most = model.config.vocabulary - 1;
-        sequences.push(&ids.map(|id| id.min(most as u32)).collect::<Vec<_>>());
-    }
-    sequences
-}
 
 /// Compares a few tokens with plain loops in 64 bits, and every sequence of the batch with itself
 /// alone on one thread, to the bit.
@@ -42,11 +25,7 @@ pub(super) fn check(
     let largest = exact.iter().fold(0.0f64, |most, x| most.max(x.abs()));
     let expected: Vec<f32> = exact.iter().map(|&x| x as f32).collect();
     let states = encoder.encode(&probe, &mut room, team).map_err(failure)?;
-    let tolerance = match precision {
-        // A hundred thousandth of the largest number covers 24 layers of sums in 32 bits.
-        Precision::Fp32 => 1e-4f64.max(1e-5 * largest),
-        _ => SHARE * largest,
-    };
+    let tolerance = tolerance(precision, largest);
     let title = "plain loops in 64 bits";
     let check = Check::compare(title, states.data(), &expected, tolerance);
     let together = encoder.encode(batch, &mut room, team).map_err(failure)?;

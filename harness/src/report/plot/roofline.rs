@@ -3,7 +3,7 @@
 //! Bytes are the compulsory ones (each input read once, each output written once), so a point can
 //! only lie too far right, never too far left. Points have numbers; a list below names them.
 
-use super::super::model::{Cell, Report, Roof};
+use super::super::model::{Arm, Cell, Report, Roof};
 use super::super::number;
 use super::super::svg::{Anchor, Log, Svg, tick_label};
 use super::place::Places;
@@ -102,12 +102,15 @@ fn moves(roof: &Roof, kind: Quantity) -> bool {
 
 fn points(report: &Report, kind: Quantity, threads: usize) -> Vec<Point<'_>> {
     let of = |cell: &'_ Cell| -> Option<Estimate> {
+        let made_of = |arm: &Arm| arm.arithmetic.or(cell.task.amount.arithmetic);
         let ours = cell.arms.iter().filter(|arm| !arm.kind.is_plain() && arm.threads == threads);
+        let ours = ours.filter(|arm| made_of(arm) == Some(kind));
         let rates = ours.filter_map(|arm| arm.rate);
         rates.max_by(|a, b| a.median.total_cmp(&b.median))
     };
-    let cells = report.cells.iter().filter(|cell| cell.task.amount.arithmetic == Some(kind));
-    cells
+    report
+        .cells
+        .iter()
         .filter_map(|cell| {
             let (rate, operations) = (of(cell)?, cell.task.amount.operations);
             let rate = Estimate {

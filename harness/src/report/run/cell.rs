@@ -1,10 +1,13 @@
 //! One cell: checks every candidate, times those that were right, and draws the conclusions.
 
-use super::super::model::{Arm, Bound, Cell, Comparison, Headline, RawSession, Rung, Total, Whole};
+use super::super::model::{
+    Arm, Bound, Cell, Comparison, Headline, PartTime, RawSession, Rung, Total, Whole,
+};
 use super::Error;
 use super::ladder::{Ladder, Offer, Offers};
 use super::roofs::{Bounding, Roofs};
-use crate::workload::{Candidate, Check, Kind, Task};
+use crate::workload::{Amount, Candidate, Check, Kind, Part, Task};
+use tilewise_tuner::measure::stats::CONFIDENCE;
 use tilewise_tuner::measure::{self, Estimate, Ratio, Session, Stopwatch};
 
 /// A cell before it is measured.
@@ -67,7 +70,12 @@ pub(super) fn measure(
     let timed: Vec<String> = names.into_iter().filter(|name| right(name)).collect();
     let amount = draft.task.amount.clone();
     let bounds = draft.ladder.candidates.iter().map(|each| match each.kind {
-        Kind::HandWritten => roofs.over(&amount, &each.isa, each.threads),
+        Kind::HandWritten => {
+            let arithmetic = each.arithmetic.or(amount.arithmetic);
+            let bytes = each.traffic.map_or(amount.bytes, |traffic| traffic.least);
+            let amount = Amount { arithmetic, bytes, ..amount.clone() };
+            roofs.over(&amount, &each.isa, each.threads)
+        }
         _ => None,
     });
     let bounds: Vec<Option<Bounding<'_>>> = bounds.collect();
@@ -125,9 +133,24 @@ fn records(
             time,
             rate: time.map(|time| over(work / 1e9, &time)),
             bound: bound.and_then(|bounding| bound_of(session, &candidate.name, work, bounding)),
+            arithmetic: candidate.arithmetic,
+            traffic: candidate.traffic,
+            parts: if time.is_some() { parts(candidate) } else { Vec::new() },
         }
     };
     draft.ladder.candidates.iter().zip(checks).zip(bounds).map(record).collect()
+}
+
+/// What the parts of a candidate's work took, over all calls.
+fn parts(candidate: &Candidate<'_>) -> Vec<PartTime> {
+    let parts = candidate.work.parts().into_iter();
+    let timed = parts.filter_map(|Part { name, seconds }| {
+        let time = Estimate::of(&seconds, CONFIDENCE)?;
+        // A nanosecond is less than the clock can tell; more digits are only longer.
+        let seconds = seconds.iter().map(|s| (s * 1e9).round() / 1e9).collect();
+        Some(PartTime { name, time, seconds })
+    });
+    timed.collect()
 }
 
 /// The share of the roof is taken within each round, where arm and roof met the same machine.

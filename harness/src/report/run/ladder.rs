@@ -101,7 +101,7 @@ pub(super) fn ladder<'a, P: Problem>(
 
 impl<'a> Ladder<'a> {
     /// The fastest loop order for each of the plain rungs.
-    fn plain(rungs: Vec<Plain<'a>>) -> Ladder<'a> {
+    pub(super) fn plain(rungs: Vec<Plain<'a>>) -> Ladder<'a> {
         let mut ladder = Ladder {
             candidates: Vec::new(),
             steps: Vec::new(),

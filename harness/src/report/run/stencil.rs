@@ -2,11 +2,13 @@
 
 use super::super::model::Mode;
 use super::cell::Draft;
-use super::ladder::{Early, both, ladder};
+use super::ladder::{Early, Plain, both, ladder};
 use super::{Error, Plan};
+use crate::baseline::Baseline;
 use crate::stencil::{Field, Workload};
-use tilewise::stencil::{Extent, Kind, Recipe, SideBySide};
+use tilewise::stencil::{Extent, Kind, Recipe, Scheme, SideBySide};
 use tilewise_tuner::problem::{Problem, Setting};
+use tilewise_tuner::space;
 use tilewise_tuner::wisdom::Chosen;
 
 /// A field to be stepped.
@@ -14,19 +16,21 @@ use tilewise_tuner::wisdom::Chosen;
 pub(super) struct Run {
     pub(super) kind: Kind,
     pub(super) extent: Extent,
+    /// Steps of a call: as many as the usual recipe for many takes together.
+    pub(super) steps: usize,
     /// Whether its numbers are f64 instead of f32.
     pub(super) double: bool,
 }
 
 impl Run {
     pub(super) fn id(&self) -> String {
-        let Run { kind, extent: Extent { x, y, z }, double } = self;
+        let Run { kind, extent: Extent { x, y, z }, double, .. } = self;
         format!("stencil-{kind}-{x}x{y}x{z}-{}", if *double { "f64" } else { "f32" })
     }
 
     /// Time it should get.
     pub(super) fn weight(&self) -> f64 {
-        2.0 + self.extent.inner_points(self.kind) as f64 / 2e7
+        2.0 + (self.steps * self.extent.inner_points(self.kind)) as f64 / 4e7
     }
 
     /// Why this machine is too small for it, if it is.
@@ -46,7 +50,10 @@ impl Run {
 
 /// The fields of a mode.
 pub(super) fn runs(mode: Mode) -> Vec<Run> {
-    let run = |kind, extent, double| Run { kind, extent, double };
+    let run = |kind: Kind, extent, double| {
+        let steps = if kind.dimensions() == 2 { 8 } else { 4 };
+        Run { kind, extent, steps, double }
+    };
     let (volume, plane) = match mode {
         // Small, but still four times the largest last-level caches that two cores see.
         Mode::Quick => (320, 1024),
@@ -63,12 +70,9 @@ pub(super) fn runs(mode: Mode) -> Vec<Run> {
     runs
 }
 
-/// Steps of a call.
-const STEPS: usize = 1;
-
 /// The field and its reference.
 pub(super) fn workload<T: Field>(run: &Run, seed: u64) -> Result<Workload<T>, Error> {
-    Workload::new(run.kind, run.extent, STEPS, seed)
+    Workload::new(run.kind, run.extent, run.steps, seed)
         .and_then(Workload::with_plain)
         .map_err(|error| Error::Refused { cell: run.id(), reason: error.to_string() })
 }
@@ -85,9 +89,14 @@ pub(super) fn draft<'a, T: Field>(
             .map_err(|error| error.to_string())
     };
     let problem = workload.problem();
-    let estimate = problem.estimate(&Setting { threads: 1, ..plan.setting });
-    let (early, label) = early(run, estimate);
-    let plain = both(|build| workload.plain(build));
+    let alone = Setting { threads: 1, ..plan.setting };
+    let single = space::Field::<T>::new(run.kind, run.extent).estimate(&alone);
+    let (early, label) = early(run, single, problem.estimate(&alone));
+    let mut plain = both(|build| workload.plain(build));
+    let structures = vec![workload.structures(Baseline::scalar())];
+    let first = Plain { label: "array of structures", name: "structures", orders: structures };
+    plain[0].label = "structure of arrays";
+    plain.insert(0, first);
     let ladder = ladder(plan, &problem, plain, (early, label), &make)
         .map_err(|reason| Error::Refused { cell: run.id(), reason })?;
     Ok(Draft {
@@ -100,19 +109,27 @@ pub(super) fn draft<'a, T: Field>(
     })
 }
 
-/// Rows one by one; then tiles, if the estimate goes on to streaming stores.
-fn early(run: &Run, estimate: Recipe) -> (Vec<Early<Recipe>>, &'static str) {
-    let mut simd = estimate;
+/// What leads up to the recipe for many steps, and what that one adds: rows one by one, tiles,
+/// streaming stores, and several steps at a time, as far as it goes.
+fn early(run: &Run, single: Recipe, many: Recipe) -> (Vec<Early<Recipe>>, &'static str) {
+    let mut simd = single;
     simd.side_by_side = SideBySide::One;
     (simd.streaming, simd.tile_rows) = (false, run.extent.y);
     let title = "by hand, row by row";
-    let mut early = vec![Early { name: "simd", label: "SIMD by hand", title, recipe: simd }];
-    if !estimate.streaming {
-        return (early, "tiled");
-    }
-    let mut ordinary = estimate;
+    let mut rungs = vec![Early { name: "simd", label: "SIMD by hand", title, recipe: simd }];
+    let mut ordinary = single;
     ordinary.streaming = false;
     let title = "by hand, tiled, ordinary stores";
-    early.push(Early { name: "ordinary", label: "tiled", title, recipe: ordinary });
-    (early, "streaming stores")
+    rungs.push(Early { name: "ordinary", label: "tiled", title, recipe: ordinary });
+    if single.streaming {
+        let title = "by hand, tiled, streaming stores";
+        let label = "streaming stores";
+        rungs.push(Early { name: "streaming", label, title, recipe: single });
+    }
+    if matches!(many.scheme, Scheme::Overlapped | Scheme::Skewed) {
+        return (rungs, "temporally blocked");
+    }
+    // The last of them is what the recipe for many steps is.
+    let label = rungs.pop().map_or("tiled", |last| last.label);
+    (rungs, label)
 }

@@ -88,7 +88,11 @@ fn result<'c>(
 pub(in super::super) fn rungs(cell: &Cell) -> Table {
     let rate = format!("rate, {}", cell.task.amount.unit);
     let head = ["rung", "what runs", "time", &rate, "factor", "verdict", "recipe", "check"];
-    let head = head.map(String::from);
+    let mut head: Vec<String> = head.map(String::from).into();
+    let moving = cell.arms.iter().any(|arm| arm.traffic.is_some());
+    if moving {
+        head.push("bytes an update".into());
+    }
     let rows = cell.rungs.iter().map(|rung| {
         let mut row = vec![rung.label.clone()];
         if let Some(arm) = rung.arm.as_deref().and_then(|name| cell.arm(name)) {
@@ -105,13 +109,14 @@ pub(in super::super) fn rungs(cell: &Cell) -> Table {
                     format!("{} values, digest {}", check.compared, check.output_digest)
                 }),
             ]);
+            row.extend(arm.traffic.map(|traffic| number::digits(traffic.expected)));
         } else {
             row.push(rung.note.clone().unwrap_or_default());
         }
         row.resize(head.len(), String::new());
         row
     });
-    Table { rows: rows.collect(), head: head.into() }
+    Table { rows: rows.collect(), head }
 }
 
 /// One row a roof.

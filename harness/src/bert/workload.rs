@@ -1,0 +1,247 @@
+//! A forward pass as a workload: token numbers from a seed, and what must come out.
+
+use super::{Batch, Config, Encoder, Error, Operation, Precision, Room, Source, Times, reference};
+use crate::baseline::{self, Baseline};
+use crate::roofs::{Pattern, Quantity};
+use crate::workload::{Amount, Cache, Candidate, Check, Kind, Part, RateUnit, Task, Work, random};
+use serde_json::json;
+use tilewise::{Isa, Team};
+
+/// What INT8 may differ by, as a share of the largest number in the states: published layers of
+/// bytes come to 1 to 5 %, garbage to more than 100 %.
+const SHARE: f64 = 0.25;
+
+/// The most a number may differ from the reference, whose largest is `largest`.
+pub fn tolerance(precision: Precision<'_>, largest: f64) -> f64 {
+    match precision {
+        // A hundred thousandth of the largest number covers 24 layers of sums in 32 bits.
+        Precision::Fp32 => 1e-4f64.max(1e-5 * largest),
+        _ => SHARE * largest,
+    }
+}
+
+/// `batch` sequences of `seq` tokens, drawn from the model's vocabulary.
+pub fn sequences(config: &Config, (batch, seq): (usize, usize), seed: u64) -> Batch {
+    let mut sequences = Batch::default();
+    for index in 0..batch {
+        let share = random::floats(seed, index as u64, seq);
+        let vocabulary = config.vocabulary as f32;
+        let ids = share.iter().map(|share| (share * vocabulary) as u32);
+        let most = config.vocabulary - 1;
+        sequences.push(&ids.map(|id| id.min(most as u32)).collect::<Vec<_>>());
+    }
+    sequences
+}
+
+/// A model, a batch, and the states it must give.
+#[derive(Debug)]
+pub struct Workload<'s, S> {
+    name: &'static str,
+    config: Config,
+    source: &'s S,
+    batch: Batch,
+    expected: Vec<f32>,
+    largest: f64,
+    plain: baseline::bert::Model,
+}
+
+impl<'s, S: Source> Workload<'s, S> {
+    /// Token numbers from `seed` for a model; the reference runs it in 64 bits. `name` is the
+    /// model's in reports.
+    ///
+    /// # Errors
+    /// Those of the source and of [`Batch::check`].
+    pub fn new(
+        (name, config): (&'static str, Config),
+        source: &'s S,
+        sizes: (usize, usize),
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let batch = sequences(&config, sizes, seed);
+        let exact = reference::encode(&config, source, &batch)?;
+        Ok(Workload {
+            name,
+            source,
+            largest: exact.iter().fold(0.0, |most, x| most.max(x.abs())),
+            expected: exact.iter().map(|&x| x as f32).collect(),
+            plain: baseline::bert::Model::read(&config, source)?,
+            config,
+            batch,
+        })
+    }
+
+    /// Bytes a workload of a model takes, with its plain and its packed weights.
+    pub fn bytes(config: &Config) -> usize {
+        // Plain weights twice, ours in floats and bytes, and a tensor or two on the way.
+        20 * config.weights()
+    }
+
+    /// What is done.
+    pub fn task(&self) -> Task {
+        let Workload { config, batch, .. } = self;
+        let Config { layers, hidden, intermediate, .. } = *config;
+        let sequences = (0..batch.len()).map(|index| batch.sequence(index).len());
+        let pairs: usize = sequences.clone().map(|tokens| tokens * tokens).sum();
+        let in_layers = layers * (4 * hidden * hidden + 2 * hidden * intermediate);
+        let work = 2 * (batch.tokens() * in_layers + layers * 2 * pairs * hidden);
+        let seq = sequences.max().unwrap_or(0);
+        Task {
+            kernel: "bert".into(),
+            title: format!("{} {} x {seq}", self.name, batch.len()),
+            shape: json!({
+                "layers": layers, "hidden": hidden, "heads": config.heads,
+                "intermediate": intermediate, "batch": batch.len(), "seq": seq,
+            }),
+            dtype: "f32 in and out; products in f32, or of bytes where an arm says so".into(),
+            amount: Amount {
+                formula: "2 x multiply-adds of linear layers and attention".into(),
+                work: work as f64,
+                unit: RateUnit::Operations,
+                operations: 1.0,
+                // At least the weights as bytes must be read.
+                bytes: in_layers as f64 / work as f64,
+                working_set: in_layers as f64,
+                pattern: Pattern::Read,
+                arithmetic: Some(Quantity::F32Compute),
+            },
+            cache: Cache::Hot,
+            timed:
+                "token numbers in, hidden states of the last layer out; packing of weights excluded"
+                    .into(),
+        }
+    }
+
+    /// The plain source in every order.
+    pub fn plain(&self, build: Baseline) -> Vec<Candidate<'_>> {
+        let candidate = |&order: &baseline::bert::Order| {
+            let work = Plain {
+                build,
+                order,
+                model: &self.plain,
+                judge: self.judge(Precision::Fp32),
+                room: baseline::bert::Room::default(),
+                times: Vec::new(),
+            };
+            Candidate::plain(build, &order, work)
+        };
+        baseline::bert::Order::ALL.iter().map(candidate).collect()
+    }
+
+    /// Our encoder in a precision, on a whole team.
+    ///
+    /// # Errors
+    /// Those of [`Encoder::on`].
+    pub fn kernel<'a>(
+        &'a self,
+        name: &str,
+        isa: Isa,
+        precision: Precision<'a>,
+        team: &'a dyn Team,
+    ) -> Result<Candidate<'a>, Error> {
+        let encoder = Encoder::on(isa, &self.config, self.source, precision)?;
+        let judge = self.judge(precision);
+        let work = Ours { encoder, judge, team, room: Room::default(), times: Vec::new() };
+        Ok(Candidate {
+            name: name.into(),
+            title: name.into(),
+            kind: Kind::HandWritten,
+            isa: isa.name().into(),
+            threads: team.size(),
+            recipe: None,
+            arithmetic: (!matches!(precision, Precision::Fp32)).then_some(Quantity::Int8Compute),
+            traffic: None,
+            work: Box::new(work),
+        })
+    }
+
+    fn judge(&self, precision: Precision<'_>) -> Judge<'_> {
+        let tolerance = tolerance(precision, self.largest);
+        Judge { batch: &self.batch, expected: &self.expected, tolerance }
+    }
+}
+
+/// What goes in and must come out.
+struct Judge<'a> {
+    batch: &'a Batch,
+    expected: &'a [f32],
+    tolerance: f64,
+}
+
+impl Judge<'_> {
+    fn check(&self, states: &[f32]) -> Check {
+        Check::compare("plain loops in 64 bits", states, self.expected, self.tolerance)
+    }
+}
+
+struct Plain<'a> {
+    build: Baseline,
+    order: baseline::bert::Order,
+    model: &'a baseline::bert::Model,
+    judge: Judge<'a>,
+    room: baseline::bert::Room,
+    times: Vec<Times>,
+}
+
+impl Plain<'_> {
+    fn encode(&mut self) -> &[f32] {
+        let states = self.build.encode(self.order, self.model, self.judge.batch, &mut self.room);
+        states.expect("the reference took this batch")
+    }
+}
+
+impl Work for Plain<'_> {
+    fn run(&mut self) {
+        self.encode();
+        self.times.push(self.room.take_times());
+    }
+
+    fn check(&mut self) -> Check {
+        let states = self.encode().to_vec();
+        self.room.take_times();
+        self.judge.check(&states)
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        parts(&self.times)
+    }
+}
+
+struct Ours<'a> {
+    encoder: Encoder,
+    judge: Judge<'a>,
+    team: &'a dyn Team,
+    room: Room,
+    times: Vec<Times>,
+}
+
+impl Work for Ours<'_> {
+    fn run(&mut self) {
+        let states = self.encoder.encode(self.judge.batch, &mut self.room, self.team);
+        states.expect("the reference took this batch");
+        self.times.push(self.room.take_times());
+    }
+
+    fn check(&mut self) -> Check {
+        let states = self.encoder.encode(self.judge.batch, &mut self.room, self.team);
+        let check = self.judge.check(states.expect("the reference took this batch").data());
+        self.room.take_times();
+        check
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        parts(&self.times)
+    }
+}
+
+/// The linear layers together, then every kind of operation.
+fn parts(times: &[Times]) -> Vec<Part> {
+    let of = |operations: &[Operation]| -> Vec<f64> {
+        let sum = |pass: &Times| operations.iter().map(|&each| pass.of(each).as_secs_f64()).sum();
+        times.iter().map(sum).collect()
+    };
+    let linear: Vec<Operation> = Operation::ALL.into_iter().filter(|o| o.is_linear()).collect();
+    let mut parts = vec![Part { name: "linear layers".into(), seconds: of(&linear) }];
+    parts
+        .extend(Operation::ALL.map(|each| Part { name: each.name().into(), seconds: of(&[each]) }));
+    parts
+}
