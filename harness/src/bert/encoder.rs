@@ -1,7 +1,7 @@
 //! The forward pass: token numbers in, a vector for each token out.
 
 use super::linear::{Linear, Machine, Next};
-use super::room::{Products, Room, States};
+use super::room::{Products, Room, States, pitch};
 use super::times::{Operation, Times};
 use super::{Batch, Config, Error, Pooling, Precision, Ranges, Source};
 use tilewise::attention::Attention;
@@ -111,8 +111,9 @@ impl Encoder {
         team: &dyn Team,
     ) -> Result<Matrix<'r, f32>, Error> {
         self.pass(batch, room, team, &mut |_, _| {})?;
-        let tokens = batch.tokens();
-        Ok(rows(&room.states.hidden, tokens, self.config.hidden))
+        let (tokens, columns) = (batch.tokens(), self.config.hidden);
+        let states = room.states.close_up(tokens, columns);
+        Ok(Matrix::new(states, tokens, columns).expect("a row for each token"))
     }
 
     /// A vector of length 1 for each sequence, one behind the other.
@@ -194,15 +195,15 @@ impl Embeddings {
     fn look_up(
         &self,
         batch: &Batch,
-        hidden: &mut [f32],
+        hidden: &mut Buffer<f32>,
         (isa, team): (Isa, &dyn Team),
     ) -> Result<(), Error> {
         let columns = self.norm.columns();
         let row = |index: usize| index * columns..(index + 1) * columns;
-        let hidden = &mut hidden[..batch.tokens() * columns];
         let positions = (0..batch.len()).flat_map(|index| 0..batch.sequence(index).len());
         let tokens = batch.ids().iter().zip(batch.types()).zip(positions);
-        for (out, ((&id, &kind), position)) in hidden.chunks_exact_mut(columns).zip(tokens) {
+        let rows = hidden.chunks_exact_mut(pitch(columns));
+        for (out, ((&id, &kind), position)) in rows.zip(tokens) {
             let word = &self.words[row(id as usize)];
             let kind = &self.types[row(kind as usize)];
             let place = &self.positions[row(position)];
@@ -210,8 +211,7 @@ impl Embeddings {
                 *out = word + kind + place;
             }
         }
-        let rows = MatrixMut::new(hidden, batch.tokens(), columns).expect("a row for each token");
-        Ok(self.norm.run(rows, isa, team)?)
+        Ok(self.norm.run(rows_mut(hidden, batch.tokens(), columns), isa, team)?)
     }
 }
 
@@ -321,7 +321,9 @@ impl Step<'_> {
         next: Next<'_>,
         y: MatrixMut<'_, f32>,
     ) -> Result<(), Error> {
-        (self.see)(place, x.data());
+        for row in 0..x.rows() {
+            (self.see)(place, x.row(row));
+        }
         let (products, on) = (&mut *self.products, self.on);
         self.times.spend(operation, || linear.run(x, next, y, products, on))
     }
@@ -339,9 +341,12 @@ fn norm(config: &Config, source: &dyn Source, name: &str) -> Result<LayerNorm, E
 
 /// The first rows of a buffer.
 fn rows(buffer: &Buffer<f32>, rows: usize, columns: usize) -> Matrix<'_, f32> {
-    Matrix::new(&buffer[..rows * columns], rows, columns).expect("room for the batch")
+    let pitch = pitch(columns);
+    Matrix::with_stride(&buffer[..rows * pitch], rows, columns, pitch).expect("room for the batch")
 }
 
 fn rows_mut(buffer: &mut Buffer<f32>, rows: usize, columns: usize) -> MatrixMut<'_, f32> {
-    MatrixMut::new(&mut buffer[..rows * columns], rows, columns).expect("room for the batch")
+    let pitch = pitch(columns);
+    let room = &mut buffer[..rows * pitch];
+    MatrixMut::with_stride(room, rows, columns, pitch).expect("room for the batch")
 }

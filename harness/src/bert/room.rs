@@ -77,8 +77,9 @@ impl Room {
             (context, config.hidden),
             (wide, config.intermediate),
         ] {
-            if buffer.len() < tokens * columns {
-                *buffer = Buffer::zeroed(tokens * columns)?;
+            let numbers = tokens * pitch(columns);
+            if buffer.len() < numbers {
+                *buffer = Buffer::zeroed(numbers)?;
             }
         }
         let longest = batch.offsets().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
@@ -89,6 +90,26 @@ impl Room {
         }
         Ok(())
     }
+}
+
+impl States {
+    /// Moves the rows of `hidden` next to each other, as callers get them: at the end of a pass.
+    pub(super) fn close_up(&mut self, tokens: usize, columns: usize) -> &[f32] {
+        let pitch = pitch(columns);
+        for row in 1..tokens {
+            self.hidden.copy_within(row * pitch..row * pitch + columns, row * columns);
+        }
+        &self.hidden[..tokens * columns]
+    }
+}
+
+/// Numbers from a row of states to the next: a line more than it needs where rows would begin whole
+/// pages apart. Then the same columns of all rows share a few sets of the first cache, and products
+/// of rows of 4 KiB lose 5 to 9 % (two Zen 3 cores).
+pub(super) fn pitch(columns: usize) -> usize {
+    const PAGE: usize = 4096 / size_of::<f32>();
+    const LINE: usize = 64 / size_of::<f32>();
+    if columns.is_multiple_of(PAGE) { columns + LINE } else { columns }
 }
 
 impl Products {
