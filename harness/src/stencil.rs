@@ -8,7 +8,7 @@ use crate::workload::{
 use serde_json::json;
 use std::cell::RefCell;
 use tilewise::buffer::{Buffer, OutOfMemory};
-use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Scheme, Stencil};
+use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Stencil};
 use tilewise::{Isa, Team};
 use tilewise_tuner::space;
 use tilewise_tuner::wisdom::Chosen;
@@ -252,10 +252,8 @@ impl<T: Field> Workload<T> {
     ) -> Result<Candidate<'a>, Error> {
         let plan = self.plan(isa, chosen.recipe)?;
         let threads = chosen.recipe.threads.min(team.size());
-        let fused = match chosen.recipe.scheme {
-            Scheme::Plain | Scheme::Spatial => 1,
-            _ => chosen.recipe.depth.min(self.steps),
-        };
+        let fuses = chosen.recipe.scheme.fuses();
+        let fused = if fuses { chosen.recipe.depth.min(self.steps) } else { 1 };
         let least = self.least() / fused as f64;
         let traffic = Traffic { least, expected: plan.bytes_per_update() };
         let work = Ours { workload: self, plan, team };

@@ -96,6 +96,27 @@ fn plain_code_is_close_to_the_reference_in_every_build_and_order() {
     assert!(Baseline::auto().encode(plain::Order::Dots, &model, &long, &mut room).is_err());
 }
 
+/// Rows of 1024 floats are kept a line apart inside, and given out next to each other.
+#[test]
+fn rows_of_whole_pages_are_close_to_the_reference() {
+    let (batch, source) = (batch(&[5, 1, 9]), Synthetic { seed: 3 });
+    let mut config = config();
+    (config.hidden, config.heads, config.intermediate, config.layers) = (1024, 16, 1024, 1);
+    let exact = reference::encode(&config, &source, &batch).unwrap();
+    let largest = exact.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let mut room = Room::default();
+    for (precision, most) in
+        [(Precision::Fp32, 1e-4f64.max(1e-5 * largest)), (Precision::Int8, 0.25 * largest)]
+    {
+        let encoder = Encoder::new(&config, &source, precision).unwrap();
+        // Twice: what stands in the room from another pass must not matter.
+        encoder.encode(&batch, &mut room, &Solo).unwrap();
+        let states = encoder.encode(&batch, &mut room, &Solo).unwrap();
+        let gap = far_apart(states.data(), &exact);
+        assert!(gap < most, "{}: {gap:e}", precision.name());
+    }
+}
+
 #[test]
 fn layers_of_a_folder_are_close_to_the_reference() {
     let folder = Folder::whole();

@@ -96,7 +96,8 @@ impl States {
     /// Moves the rows of `hidden` next to each other, as callers get them: at the end of a pass.
     pub(super) fn close_up(&mut self, tokens: usize, columns: usize) -> &[f32] {
         let pitch = pitch(columns);
-        for row in 1..tokens {
+        // Rows that were padded; others lie where they belong.
+        for row in if pitch == columns { 0..0 } else { 1..tokens } {
             self.hidden.copy_within(row * pitch..row * pitch + columns, row * columns);
         }
         &self.hidden[..tokens * columns]

@@ -49,6 +49,17 @@ pub struct Plan<'a> {
     pub progress: &'a dyn Fn(&str, usize, usize),
 }
 
+impl Plan<'_> {
+    /// Why so many bytes are too many for this machine, if they are.
+    fn lacks(&self, bytes: usize) -> Option<String> {
+        let available = *self.setting.machine.memory_available.known()? as f64;
+        let (needed, giga) = (bytes as f64, 1e9);
+        (needed > available).then(|| {
+            format!("needs {:.1} GB; {:.1} GB are available", needed / giga, available / giga)
+        })
+    }
+}
+
 /// A report that could not be measured: something is wrong with this program, not with numbers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

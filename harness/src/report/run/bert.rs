@@ -26,12 +26,7 @@ impl Model {
 
     /// Why this machine is too small for it, if it is.
     pub(super) fn too_large(&self, plan: &Plan<'_>) -> Option<String> {
-        let available = *plan.setting.machine.memory_available.known()? as f64;
-        let needed = Workload::<Synthetic>::bytes(&self.config) as f64;
-        (needed > available).then(|| {
-            let giga = 1e9;
-            format!("needs {:.1} GB; {:.1} GB are available", needed / giga, available / giga)
-        })
+        plan.lacks(Workload::<Synthetic>::bytes(&self.config))
     }
 }
 

@@ -6,7 +6,7 @@ use super::ladder::{Early, Plain, both, ladder};
 use super::{Error, Plan};
 use crate::baseline::Baseline;
 use crate::stencil::{Field, Workload};
-use tilewise::stencil::{Extent, Kind, Recipe, Scheme, SideBySide};
+use tilewise::stencil::{Extent, Kind, Recipe, SideBySide};
 use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::space;
 use tilewise_tuner::wisdom::Chosen;
@@ -35,16 +35,12 @@ impl Run {
 
     /// Why this machine is too small for it, if it is.
     pub(super) fn too_large(&self, plan: &Plan<'_>) -> Option<String> {
-        let available = *plan.setting.machine.memory_available.known()? as f64;
         let needed = if self.double {
             Workload::<f64>::bytes(self.kind, self.extent)
         } else {
             Workload::<f32>::bytes(self.kind, self.extent)
-        } as f64;
-        (needed > available).then(|| {
-            let giga = 1e9;
-            format!("needs {:.1} GB; {:.1} GB are available", needed / giga, available / giga)
-        })
+        };
+        plan.lacks(needed)
     }
 }
 
@@ -126,7 +122,7 @@ fn early(run: &Run, single: Recipe, many: Recipe) -> (Vec<Early<Recipe>>, &'stat
         let label = "streaming stores";
         rungs.push(Early { name: "streaming", label, title, recipe: single });
     }
-    if matches!(many.scheme, Scheme::Overlapped | Scheme::Skewed) {
+    if many.scheme.fuses() {
         return (rungs, "temporally blocked");
     }
     // The last of them is what the recipe for many steps is.
