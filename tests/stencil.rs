@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseError;
 use tilewise::cache::CacheSizes;
 use tilewise::stencil::reference::{self, State};
 use tilewise::stencil::{
-    Boundary, Error, Extent, Form, Grid, Kind, Plan, Recipe, Scheme, SideBySide, Stencil,
+    Boundary, Error, Extent, Form, Grid, Kind, Plan, Recipe, Registers, Scheme, SideBySide, Stencil,
 };
 use tilewise::vector::Real;
 use tilewise::{Isa, Solo, Team};
@@ -208,6 +208,36 @@ proptest! {
         for estimate in [Recipe::estimate::<f32>, Recipe::estimate_fused::<f32>] {
             let recipe = estimate(kind, extent, Isa::best(), &caches, threads);
             matches_reference::<f32>(&Case { recipe, ..case.clone() }, &Solo)?;
+        }
+    }
+}
+
+#[test]
+fn half_registers_give_the_bits_of_whole_ones_where_there_are_halves() {
+    for isa in Isa::ALL {
+        for kind in Kind::ALL {
+            let stencil = Stencil::new(kind, kind.stability_limit() * 0.7);
+            let (form, extent) = (kind.form(), around(&stencil, [53, 7, 5]));
+            let caches = CacheSizes::ASSUMED;
+            let mut recipe = Recipe::estimate::<f32>(kind, extent, isa, &caches, 1);
+            recipe.registers = Registers::Half;
+            let plan = match Plan::<f32>::new(stencil, extent, isa, recipe) {
+                Ok(plan) => plan,
+                Err(Error::MissingIsa(missing)) => {
+                    assert!(missing.0 == isa && !isa.is_available(), "{missing}");
+                    continue;
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains("registers is half"), "{error}");
+                    assert!(isa.is_available() && Registers::choices(isa).len() == 1, "{isa}");
+                    continue;
+                }
+            };
+            assert_eq!((plan.isa(), Registers::choices(isa).len()), (isa, 2));
+            let start = state::<f32>(form, extent, 5);
+            let mut expected = start.clone();
+            expected.run(&stencil, extent, 3);
+            gives(&plan, (&start, 3), &expected.now, &Solo).unwrap();
         }
     }
 }

@@ -95,6 +95,20 @@ impl Isa {
         }
     }
 
+    /// The instruction set with registers half as wide, if there is code for both.
+    ///
+    /// ```
+    /// use tilewise::Isa;
+    /// assert_eq!(Isa::Avx512Vnni.halved(), Some(Isa::Avx2));
+    /// assert_eq!(Isa::Avx2.halved(), None);
+    /// ```
+    pub const fn halved(self) -> Option<Isa> {
+        match self {
+            Isa::Avx512 | Isa::Avx512Vnni => Some(Isa::Avx2),
+            _ => None,
+        }
+    }
+
     /// The last, that is fastest, of [`Isa::available`].
     pub fn best() -> Isa {
         Isa::available().last().unwrap_or(Isa::Scalar)

@@ -61,7 +61,7 @@ pub use kind::{Kind, UnknownKind};
 pub use layout::Extent;
 pub use plan::{Plan, Unstable};
 pub use react::GrayScott;
-pub use recipe::{Recipe, Scheme, SideBySide};
+pub use recipe::{Recipe, Registers, Scheme, SideBySide};
 pub use weights::{Block, PairedStar, Star, Varied};
 
 use crate::cache::CacheSizes;

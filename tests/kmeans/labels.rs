@@ -233,6 +233,19 @@ fn wrong_calls_are_refused_by_name() {
     nobody.threads = 0;
     assert_eq!(Plan::new(shape, Isa::Scalar, nobody).unwrap_err(), Error::NoThreads);
 
+    let mut bounded = recipe;
+    bounded.bounds = true;
+    for (d, fits) in [(2, true), (4096, true), (4097, false)] {
+        let plan = Plan::new(Shape { d, ..shape }, Isa::Scalar, bounded).map(drop);
+        assert_eq!(
+            plan.map_err(|error| error.to_string().contains("bounds")),
+            fits.then_some(()).ok_or(true)
+        );
+    }
+    (bounded.form, bounded.tile) = (Form::Tile, tiles(Form::Tile, Isa::Scalar)[0]);
+    let tile = Plan::new(shape, Isa::Scalar, bounded).unwrap_err();
+    assert!(tile.to_string().contains("not for tile with 2; set bounds to false"), "{tile}");
+
     let plan = Plan::new(shape, Isa::Scalar, recipe).unwrap();
     let mut scratch = plan.scratch(1).unwrap();
     let values = [0.5f32; 40];
@@ -251,7 +264,7 @@ fn wrong_calls_are_refused_by_name() {
         assert_eq!(wrong.unwrap_err().to_string(), text);
     }
     let mut other = recipe;
-    other.form = Form::Tile;
+    (other.form, other.bounds) = (Form::Tile, false);
     other.tile = tiles(Form::Tile, Isa::Scalar)[0];
     let other = Plan::new(shape, Isa::Scalar, other).unwrap();
     let (rows, centres) =

@@ -156,8 +156,12 @@ pub(crate) fn recipes(shape: Shape, isa: Isa) -> Vec<Recipe> {
         for tile in tiles(form, isa) {
             let mut recipe = estimate;
             (recipe.form, recipe.tile) = (form, *tile);
-            recipe.threads = recipes.len() % 5 + 1;
-            recipes.push(recipe);
+            let choices = if form == Form::Lanes { &[false, true][..] } else { &[false] };
+            for &bounds in choices {
+                recipe.bounds = bounds;
+                recipe.threads = recipes.len() % 5 + 1;
+                recipes.push(recipe);
+            }
         }
     }
     recipes

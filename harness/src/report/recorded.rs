@@ -1,6 +1,7 @@
 //! What recordings of whole search spaces show: how flat they are, and how near searches come to
 //! the best that is known to be there.
 
+mod choices;
 mod transfer;
 
 use super::Table;
@@ -60,6 +61,7 @@ pub fn page(recordings: &[Named]) -> Result<String, Damaged> {
     flatness(&mut text, &found);
     regret(&mut text, &found);
     tries(&mut text, &found);
+    text += &choices::section(recordings, &found);
     text += &transfer::section(recordings, &found)?;
     bars(&mut text, &found);
     Ok(text)

@@ -56,7 +56,7 @@ pub(super) fn label<V: Vocabulary, T: Element>(
         }
         let mut found = [0; BLOCK];
         let mut left = None;
-        if form == Form::Lanes && out.len() == BLOCK && desk.patience.ends() {
+        if !ready.columns.is_empty() && out.len() == BLOCK && desk.patience.ends() {
             left = prune(token, desk.staged, ready, desk.room);
             desk.patience.learn(left.is_some());
         }

@@ -47,7 +47,7 @@
 
 use super::Error;
 use super::prune;
-use super::recipe::{Form, Tile};
+use super::recipe::{Form, Recipe, Tile};
 use crate::Matrix;
 use crate::buffer::Buffer;
 use crate::points::{Element, NotFinite};
@@ -68,6 +68,8 @@ const PROVEN: (usize, usize) = (1 << 16, 1 << 18);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     tile: Tile,
+    /// Whether blocks are tested for centres to leave out.
+    bounds: bool,
     /// Centres in a panel.
     width: usize,
     /// Lines in a panel, one value for each centre in each.
@@ -77,14 +79,15 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    fn new(form: Form, tile: Tile, k: usize, d: usize) -> Self {
-        match form {
+    fn new(Recipe { form, tile, bounds, .. }: Recipe, k: usize, d: usize) -> Self {
+        let (width, lines, numbers) = match form {
             Form::Lanes => {
                 let width = tile.centres;
-                Layout { tile, width, lines: d + 2, numbers: k.next_multiple_of(width).min(RUN) }
+                (width, d + 2, k.next_multiple_of(width).min(RUN))
             }
-            Form::Tile => Layout { tile, width: PANEL, lines: d + 1, numbers: k.div_ceil(PANEL) },
-        }
+            Form::Tile => (PANEL, d + 1, k.div_ceil(PANEL)),
+        };
+        Layout { tile, bounds, width, lines, numbers }
     }
 }
 
@@ -129,13 +132,10 @@ pub(super) struct Trust {
 
 impl Storage {
     /// For `k` centres of `d` features.
-    pub(super) fn new(k: usize, d: usize, form: Form, tile: Tile) -> Result<Self, Error> {
-        let layout = Layout::new(form, tile, k, d);
+    pub(super) fn new(k: usize, d: usize, recipe: Recipe) -> Result<Self, Error> {
+        let layout = Layout::new(recipe, k, d);
         let panels = k.div_ceil(layout.width);
-        let columns = match form {
-            Form::Lanes => prune::columns(k, d),
-            Form::Tile => 0,
-        };
+        let columns = if recipe.bounds { prune::columns(k, d) } else { 0 };
         Ok(Storage {
             layout,
             offset: Buffer::zeroed(d)?,
@@ -146,8 +146,8 @@ impl Storage {
     }
 
     /// Whether this is what [`Storage::new`] makes of the same.
-    pub(super) fn fits(&self, k: usize, d: usize, form: Form, tile: Tile) -> bool {
-        self.layout == Layout::new(form, tile, k, d)
+    pub(super) fn fits(&self, k: usize, d: usize, recipe: Recipe) -> bool {
+        self.layout == Layout::new(recipe, k, d)
             && self.offset.len() == d
             && self.exact.len() == k.next_multiple_of(EXACT) * d
     }

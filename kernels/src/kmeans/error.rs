@@ -121,6 +121,18 @@ pub enum Error {
         /// On which instruction set.
         isa: Isa,
     },
+    /// A recipe with bounds where there are none.
+    #[error(
+        "recipe: bounds are for points in the lanes with up to {most} features, not for {form} with {d}; set bounds to false"
+    )]
+    Bounds {
+        /// The form asked for.
+        form: Form,
+        /// Features of a point.
+        d: usize,
+        /// The most features the bound is proven for.
+        most: usize,
+    },
     /// A recipe for nobody.
     #[error("recipe: threads = 0; use at least 1")]
     NoThreads,
@@ -128,7 +140,7 @@ pub enum Error {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Scratch made for something else.
-    #[error("the scratch was made by a plan of another shape, form or tile; make it with this one")]
+    #[error("the scratch was made by a plan of another shape or recipe; make it with this one")]
     Scratch,
     /// The CPU lacks the instruction set.
     #[error(transparent)]

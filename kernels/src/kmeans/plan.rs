@@ -58,8 +58,8 @@ impl Plan {
     /// Checks `recipe` for problems of up to `shape.n` points.
     ///
     /// # Errors
-    /// [`Error::NoClusters`], [`Error::TooLarge`], [`Error::NoThreads`], [`Error::Tile`],
-    /// [`Error::Isa`].
+    /// [`Error::NoClusters`], [`Error::NoFeatures`], [`Error::TooLarge`], [`Error::NoThreads`],
+    /// [`Error::Bounds`], [`Error::Tile`], [`Error::Isa`].
     pub fn new(shape: Shape, isa: Isa, recipe: Recipe) -> Result<Plan, Error> {
         if shape.k == 0 {
             return Err(Error::NoClusters);
@@ -77,6 +77,7 @@ impl Plan {
         if recipe.threads == 0 {
             return Err(Error::NoThreads);
         }
+        recipe.check_bounds(shape)?;
         let engine = engine(isa, recipe)?;
         Ok(Plan { shape, isa, recipe, engine })
     }
@@ -112,13 +113,14 @@ impl Plan {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
-        let (Shape { k, d, .. }, Recipe { form, tile, .. }) = (self.shape, self.recipe);
+        let (Shape { k, d, .. }, Recipe { form, tile, bounds, .. }) = (self.shape, self.recipe);
         let members = threads.clamp(1, self.recipe.threads);
         let room = match form {
-            Form::Lanes => prune::room(k, d, tile.centres),
+            Form::Lanes if bounds => prune::room(k, d, tile.centres),
+            Form::Lanes => 0,
             Form::Tile => tile::room(k, d, tile),
         };
-        let centres = Storage::new(k, d, form, tile)?;
+        let centres = Storage::new(k, d, self.recipe)?;
         // In f64: a block of any element; in f32: a block with room for a feature more, and what
         // the form needs.
         let block = d.saturating_mul(BLOCK);
@@ -238,8 +240,8 @@ impl<T: Element, C: Real> Job<'_, T, C> {
         if n > shape.n {
             return Err(Error::TooManyPoints { given: n, most: shape.n });
         }
-        let (Shape { k, d, .. }, Recipe { form, tile, .. }) = (shape, self.plan.recipe);
-        if !scratch.centres.fits(k, d, form, tile) {
+        let Shape { k, d, .. } = shape;
+        if !scratch.centres.fits(k, d, self.plan.recipe) {
             return Err(Error::Scratch);
         }
         let sizes = [

@@ -29,7 +29,7 @@
 //!
 //! and as `(a + b)^2 <= a^2 (1 + 2^-12) + b^2 (1 + 2^12)`, that follows from
 //! `L > U (1 + 2^-10) + 2^-30 X^2` with room for the rounding of `L` and `U` themselves, which is
-//! `(d + 2) u` of each. Rounding below the normal range is covered by an absolute term; what
+//! `(d + 2) u` of each, so `d` is at most [`PROVEN`]. Rounding below the normal range is covered by an absolute term; what
 //! overflows is not above anything.
 
 use super::centres::{RUN, Ready, Trust};
@@ -40,12 +40,13 @@ use pulp::Simd;
 /// Centres are tested in groups of so many: the most lanes there are.
 const GROUP: usize = 16;
 
-/// Most features of a point for which blocks are tested. With more, a box of 64 points that do not
-/// stand in order holds nearly all centres.
+/// Most features of a point for which the estimate has blocks tested. With more, a box of 64 points
+/// that do not stand in order holds nearly all centres.
 const FEW: usize = 16;
 
-/// Fewest centres for which blocks are tested.
-const MANY: usize = 8;
+/// Most features the bound holds for: with more, the rounding of the squares would need more room
+/// than `2^-10` leaves.
+pub(super) const PROVEN: usize = 4096;
 
 /// Most blocks that are not tested after one that was in vain.
 const MOST: u32 = 15;
@@ -78,19 +79,20 @@ impl Patience {
 
 /// Where centres are kept for the test: feature by feature, filled up to whole groups.
 pub(super) fn columns(k: usize, d: usize) -> usize {
-    if suits(k, d) { k.next_multiple_of(GROUP) * d } else { 0 }
+    k.next_multiple_of(GROUP).saturating_mul(d)
 }
 
 /// Room that a test needs, for a tile of `width` centres.
 pub(super) fn room(k: usize, d: usize, width: usize) -> usize {
-    if !suits(k, d) {
-        return 0;
-    }
-    2 * d + 2 * k.next_multiple_of(GROUP) + k.next_multiple_of(width) * (d + 2)
+    let panels = k.next_multiple_of(width).saturating_mul(d + 2);
+    (2 * d + 2 * k.next_multiple_of(GROUP)).saturating_add(panels)
 }
 
-fn suits(k: usize, d: usize) -> bool {
-    d <= FEW && k >= MANY
+/// Whether testing blocks promises to be worth its time. A test of one group costs what scoring its
+/// centres does: with 10 centres labels of points of which every second stretch is of one colour
+/// take 1.17 of the time (50,000 x 2, two Zen 4 cores), with 16 1.1, with 48 and 64 0.98 and 0.97.
+pub(super) fn suits(k: usize, d: usize) -> bool {
+    d <= FEW && k > GROUP
 }
 
 /// What is left of the centres.
@@ -108,7 +110,7 @@ pub(super) fn prune<'a, V: Vocabulary>(
     ready: &Ready<'a>,
     room: &'a mut [f32],
 ) -> Option<Left<'a>> {
-    if ready.columns.is_empty() || ready.trust.floor == f32::INFINITY {
+    if ready.trust.floor == f32::INFINITY {
         return None;
     }
     let (k, d) = (ready.k, ready.d);

@@ -1,8 +1,8 @@
 //! How an assignment is carried out: plain data, estimated here, changed by whoever knows better.
 //! A recipe decides speed only; results do not depend on it.
 
-use super::Shape;
 use super::table::tiles;
+use super::{Error, Shape, prune};
 use crate::Isa;
 use crate::cache::CacheSizes;
 use crate::points::BLOCK;
@@ -17,6 +17,10 @@ pub struct Recipe {
     pub form: Form,
     /// How much of the problem stands in registers.
     pub tile: Tile,
+    /// Whether centres that are too far from a whole block of points are left out, by a bound
+    /// that is proven: worth it where points that stand behind each other are alike, as pixels
+    /// are. Points in the lanes have it, with up to 4096 features.
+    pub bounds: bool,
     /// How many members of the team take part at most.
     pub threads: usize,
 }
@@ -89,7 +93,18 @@ impl Recipe {
             (Form::Lanes, [.., many]) if shape.d > FEW => *many,
             (_, offered) => offered[0],
         };
-        Recipe { form, tile, threads }
+        let bounds = form == Form::Lanes && prune::suits(shape.k, shape.d);
+        Recipe { form, tile, bounds, threads }
+    }
+
+    /// Whether problems of that shape can be tested for centres to leave out, if that is asked for.
+    pub(super) fn check_bounds(&self, shape: Shape) -> Result<(), Error> {
+        let Recipe { form, bounds, .. } = *self;
+        let (d, most) = (shape.d, prune::PROVEN);
+        match bounds && (form != Form::Lanes || d > most) {
+            true => Err(Error::Bounds { form, d, most }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -116,6 +131,7 @@ impl fmt::Display for Tile {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.threads == 1 { "" } else { "s" };
-        write!(f, "{} {}, {} thread{s}", self.form, self.tile, self.threads)
+        let bounds = if self.bounds { ", bounds" } else { "" };
+        write!(f, "{} {}{bounds}, {} thread{s}", self.form, self.tile, self.threads)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Extent, Kind, SideBySide};
 use crate::buffer::OutOfMemory;
-use crate::isa::MissingIsa;
+use crate::isa::{Isa, MissingIsa};
 
 /// A stencil that cannot be run as asked.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,14 @@ pub enum Error {
         given: usize,
         /// The most.
         most: usize,
+    },
+    /// A recipe for half of a register that has none.
+    #[error(
+        "recipe field registers is half, but there is no code for halves of those of {isa}; set it to whole"
+    )]
+    Registers {
+        /// The instruction set.
+        isa: Isa,
     },
     /// A recipe for another kind of stencil.
     #[error(

@@ -1,6 +1,6 @@
 //! Recipes from the sizes of grids and caches, for those who have not tuned.
 
-use super::{Extent, Form, Recipe, Scheme, SideBySide};
+use super::{Extent, Form, Recipe, Registers, Scheme, SideBySide};
 use crate::buffer::LINE;
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
@@ -44,7 +44,10 @@ impl Recipe {
         let form: Form = form.into();
         let row = Self::row::<T>(form, extent);
         let field = row.saturating_mul(extent.y).saturating_mul(extent.z);
-        let side_by_side = Self::single_steps(form, isa);
+        // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of
+        // the time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
+        let near = field.saturating_mul(2) <= caches.l3 / 4;
+        let side_by_side = Self::single_steps(form, isa, near);
         // Where the two fields are only a little larger than the cache, much of them stays in it:
         // 2048x2048 `f32` (32 MiB in a cache of as much) makes 10.6 GLUP/s with ordinary stores
         // and 6.8 past the caches; at 4096x4096 it is 4.7 and 6.1.
@@ -56,12 +59,8 @@ impl Recipe {
             tile_rows: Self::rows_of_tiles::<T>(form, extent, caches, threads.max(1)),
             tile_points: extent.x,
             side_by_side,
-            // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of
-            // the time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
-            prefetch: match field.saturating_mul(2) <= caches.l3 / 4 {
-                true => 0,
-                false => Self::ahead(form, isa, side_by_side),
-            },
+            registers: Registers::Whole,
+            prefetch: if near { 0 } else { Self::ahead(form, isa, side_by_side) },
             streaming,
             threads: threads.max(1),
         }
@@ -160,17 +159,26 @@ impl Recipe {
         inner.div_ceil(inner.div_ceil(most))
     }
 
-    /// Two rows at a time for single steps: of two planes where there are some and a register is
-    /// less than a line, of one plane otherwise.
+    /// Two rows at a time for single steps: of two planes where there are some, of one plane
+    /// otherwise, unless a register is a line and the grid is in cache.
     ///
-    /// Against one row two planes make 1.03 to 1.3 of the speed from cache (`heat7`, 96 to 160
+    /// Where a register is half a line, against one row two planes make 1.03 to 1.3 of the speed from cache (`heat7`, 96 to 160
     /// points an axis, one and two Zen 3 cores), and 1.2 to 1.4 past it (up to 512 points); two
     /// rows (`heat5`) 1.0 to 1.09 from cache and 1.1 to 1.35 past it. Four planes at a time are no
     /// better than two (0.93 to 1.12, and a quarter where two planes together are whole pages), and a wave
     /// of order 8 loses: two planes make 0.85 of the speed of one, four 0.6.
-    fn single_steps(form: Form, isa: Isa) -> SideBySide {
-        let planes = form.dimensions == 3 && !width(isa).whole_line;
-        let two = if planes { SideBySide::TwoPlanes } else { SideBySide::TwoRows };
+    ///
+    /// Where it is a line, two planes make 1.12 to 1.14 of the speed of two rows from cache (`heat7`,
+    /// 64 to 128 points an axis, two Zen 4 cores) and 1.25 to 1.45 past it (200 points `f64`, 256
+    /// `f32`, one and two cores), and on one Zen 5 core 0.96 (512 points). In a plane (`heat5`) one
+    /// row makes 1.13 of the speed of two from cache (1024x1024; 1.04 with 512x512, 1.0 with
+    /// 256x256), two make more past it (2048x2048 and 4096x4096).
+    fn single_steps(form: Form, isa: Isa, near: bool) -> SideBySide {
+        let two = match form.dimensions {
+            3 => SideBySide::TwoPlanes,
+            _ if near && width(isa).whole_line => SideBySide::One,
+            _ => SideBySide::TwoRows,
+        };
         two.preferred(form)
     }
 

@@ -47,7 +47,7 @@ impl<T: Real> Plan<T> {
     /// # Errors
     /// [`Error::TooSmall`], [`Error::NotFlat`] and [`Error::TooLarge`] for the extent,
     /// [`Error::Coefficient`], [`Error::RecipeZero`], [`Error::Depth`], [`Error::Scheme`] and
-    /// [`Error::SideBySide`] for the recipe, [`Error::MissingIsa`].
+    /// [`Error::SideBySide`] and [`Error::Registers`] for the recipe, [`Error::MissingIsa`].
     pub fn new(stencil: Stencil, extent: Extent, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
         let Stencil { kind, coefficient, boundary } = stencil;
         let limit = kind.stability_limit();
@@ -56,7 +56,7 @@ impl<T: Real> Plan<T> {
         }
         let stable = (0.0..=limit).contains(&coefficient);
         let warning = (!stable).then_some(Unstable { kind, coefficient, limit });
-        let kernels = || table::find(stencil, isa, recipe.side_by_side);
+        let kernels = |isa| table::find(stencil, isa, recipe.side_by_side);
         let plan = Self::made(kind.form(), boundary, extent, isa, recipe, kernels)?;
         Ok(Plan { warning, ..plan })
     }
@@ -78,7 +78,7 @@ impl<T: Real> Plan<T> {
             return Err(Error::Weights { stencil: F::NAME });
         }
         reference::probe(formula)?;
-        let kernels = || table::own(formula, isa);
+        let kernels = |isa| table::own(formula, isa);
         Self::made(Form::of::<T, F>(), boundary, extent, isa, recipe, kernels)
     }
 
@@ -88,7 +88,7 @@ impl<T: Real> Plan<T> {
         extent: Extent,
         isa: Isa,
         recipe: Recipe,
-        kernels: impl FnOnce() -> Result<Kernels<T>, Error>,
+        kernels: impl FnOnce(Isa) -> Result<Kernels<T>, Error>,
     ) -> Result<Self, Error> {
         let layout = Layout::new::<T>(extent, form.fields)?;
         let axes = [extent.y, extent.z];
@@ -98,7 +98,7 @@ impl<T: Real> Plan<T> {
         }
         let space = Space::new(layout, form, boundary)?;
         recipe.check(form)?;
-        let kernels = kernels()?;
+        let kernels = kernels(recipe.registers.code(isa)?)?;
         Ok(Plan { form, warning: None, isa, recipe, layout, space, kernels })
     }
 
@@ -117,7 +117,7 @@ impl<T: Real> Plan<T> {
         self.layout.extent
     }
 
-    /// The instruction set it uses.
+    /// The instruction set it was made for; with half registers it uses [`Isa::halved`].
     pub fn isa(&self) -> Isa {
         self.isa
     }

@@ -3,6 +3,7 @@
 
 use super::overlap::DEEPEST;
 use super::{Error, Form, Kind};
+use crate::isa::{Isa, MissingIsa};
 use core::fmt;
 
 /// How a plan sweeps its grid.
@@ -26,6 +27,9 @@ pub struct Recipe {
     pub tile_points: usize,
     /// Which rows are updated in one go.
     pub side_by_side: SideBySide,
+    /// How much of the registers is used.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub registers: Registers,
     /// How many bytes ahead of use a point is asked for.
     pub prefetch: usize,
     /// Whether stores go past the caches, which saves reading every line before it is written.
@@ -137,6 +141,40 @@ impl fmt::Display for SideBySide {
     }
 }
 
+/// How wide the registers are that a sweep works in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Registers {
+    /// As wide as the instruction set has them.
+    #[default]
+    Whole,
+    /// Half as wide, where the instruction set is [one with halves](Isa::halved).
+    Half,
+}
+
+impl Registers {
+    /// Every choice there is on an instruction set.
+    pub const fn choices(isa: Isa) -> &'static [Registers] {
+        match isa.halved() {
+            Some(_) => &[Registers::Whole, Registers::Half],
+            None => &[Registers::Whole],
+        }
+    }
+
+    /// The instruction set whose code works in such registers.
+    pub(super) fn code(self, isa: Isa) -> Result<Isa, Error> {
+        if !isa.is_available() {
+            return Err(Error::MissingIsa(MissingIsa(isa)));
+        }
+        match self {
+            Registers::Whole => Ok(isa),
+            Registers::Half => isa.halved().ok_or(Error::Registers { isa }),
+        }
+    }
+}
+
 impl Recipe {
     pub(super) fn check(&self, form: Form) -> Result<(), Error> {
         let Recipe { depth, tile_rows, tile_points, threads, .. } = *self;
@@ -175,6 +213,9 @@ impl fmt::Display for Recipe {
             Scheme::Skewed => {
                 write!(f, "{depth} steps at a time in skewed tiles of {tile_rows} rows")?
             }
+        }
+        if self.registers == Registers::Half {
+            write!(f, ", half registers")?;
         }
         write!(f, " ({side_by_side}), {stores} stores, prefetch {prefetch} B, threads {threads}")
     }

@@ -1,4 +1,4 @@
-//! K-Means: which kernel finds the nearest centre, its register tile, threads.
+//! K-Means: which kernel finds the nearest centre, its register tile, bounds or not, threads.
 //!
 //! What is timed is the labelling of row-major points, the part of a fit that takes the time.
 
@@ -6,12 +6,13 @@ use super::{AnyError, Axis, Tunable, Workbench, around, filled, noise, thread_co
 use crate::problem::{self, Problem, Setting, shape};
 use std::cell::RefCell;
 use tilewise::kmeans::{Form, Plan, Recipe, Shape, Tile, reference, tiles};
+use tilewise::points::BLOCK;
 use tilewise::{Isa, Matrix, SpinTeam};
 
 impl Problem for Shape {
     type Recipe = Recipe;
     const KERNEL: &'static str = "kmeans";
-    const SURFACE: u32 = 1;
+    const SURFACE: u32 = 2;
 
     fn shape(&self) -> problem::Shape {
         shape([("n", self.n.into()), ("d", self.d.into()), ("k", self.k.into())])
@@ -39,12 +40,16 @@ impl Tunable for Shape {
         let of = |form| tiles(form, setting.isa).iter().map(move |&tile| (form, tile));
         let kernel = Axis {
             values: Form::ALL.into_iter().flat_map(of).collect(),
-            set: |r: &mut Recipe, (form, tile): (Form, Tile)| (r.form, r.tile) = (form, tile),
+            set: |r: &mut Recipe, (form, tile): (Form, Tile)| {
+                (r.form, r.tile) = (form, tile);
+                r.bounds &= form == Form::Lanes;
+            },
         };
+        let bounds = Axis { values: vec![false, true], set: |r: &mut Recipe, v| r.bounds = v };
         let threads =
             Axis { values: thread_counts(setting.threads), set: |r: &mut Recipe, v| r.threads = v };
         let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
-        around(self.estimate(setting), &[&kernel, &threads], 2, legal)
+        around(self.estimate(setting), &[&kernel, &bounds, &threads], 3, legal)
     }
 
     fn workbench<'a>(
@@ -65,6 +70,22 @@ struct Bench {
     labels: RefCell<Vec<u32>>,
 }
 
+/// Points in a row that are of one kind.
+const STRETCH: usize = 256;
+
+/// A feature of a point, counted through all points. Like pixels they are whole numbers, so that there are near-ties and they
+/// cost what they cost; and like pixels some stretches are of one colour, more or less, where
+/// bounds are worth their time, and others are not.
+fn coordinate(index: usize, d: usize) -> f32 {
+    let (any, point) = (noise(index) as u8, index / d);
+    if (point / STRETCH).is_multiple_of(2) {
+        return f32::from(any);
+    }
+    // A new colour every block of points.
+    let colour = noise(usize::MAX / 4 + point / BLOCK * d + index % d);
+    f32::from(colour as u8 / 8 * 7) + f32::from(any / 16)
+}
+
 /// Points whose labels are checked against the reference, spread over all of them.
 const CHECKED: usize = 1000;
 
@@ -75,8 +96,7 @@ impl Bench {
             shape,
             isa: setting.isa,
             team: SpinTeam::new(setting.threads)?,
-            // Like pixels: whole numbers, so that there are near-ties and they cost what they cost.
-            points: filled(n.checked_mul(d), |i| f32::from(noise(i) as u8))?,
+            points: filled(n.checked_mul(d), |i| coordinate(i, d))?,
             centres: filled(k.checked_mul(d), |i| 255.0 * uniform(usize::MAX / 2 + i))?,
             expected: Vec::new(),
             labels: RefCell::new(filled(Some(n), |_| 0)?),

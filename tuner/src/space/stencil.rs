@@ -1,5 +1,5 @@
-//! Stencils: scheme, steps at a time, tiles, rows updated side by side, prefetch, kind of
-//! stores, threads.
+//! Stencils: scheme, steps at a time, tiles, rows updated side by side, width of registers,
+//! prefetch, kind of stores, threads.
 
 use super::{
     AnyError, Axis, Tunable, Turn, Workbench, around, filled, thread_counts, uniform, up_to,
@@ -7,7 +7,9 @@ use super::{
 use crate::problem::{Problem, Setting, Shape, shape};
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use tilewise::stencil::{Extent, Grid, Kind, Plan, Recipe, Scheme, SideBySide, Stencil, reference};
+use tilewise::stencil::{
+    Extent, Grid, Kind, Plan, Recipe, Registers, Scheme, SideBySide, Stencil, reference,
+};
 use tilewise::vector::Real;
 use tilewise::{Isa, SpinTeam};
 
@@ -53,7 +55,7 @@ impl<T: Real> Field<T> {
 impl<T: Real> Problem for Field<T> {
     type Recipe = Recipe;
     const KERNEL: &'static str = "stencil";
-    const SURFACE: u32 = 4;
+    const SURFACE: u32 = 5;
 
     fn shape(&self) -> Shape {
         let Extent { x, y, z } = self.extent;
@@ -94,22 +96,26 @@ impl<T: Real> Tunable for Field<T> {
             Axis { values: vec![false, true], set: |r: &mut Recipe, v| r.streaming = v };
         let choices = SideBySide::choices(self.kind).to_vec();
         let side = Axis { values: choices, set: |r: &mut Recipe, v| r.side_by_side = v };
+        let widths = Registers::choices(setting.isa).to_vec();
+        let widths = Axis { values: widths, set: |r: &mut Recipe, v| r.registers = v };
         let bytes = vec![0, 4 << 10, 16 << 10];
         let prefetch = Axis { values: bytes, set: |r: &mut Recipe, v| r.prefetch = v };
         let rows = Axis { values: rows, set: |r: &mut Recipe, v| r.tile_rows = v };
         let threads = Axis { values: threads, set: |r: &mut Recipe, v| r.threads = v };
         let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
         if !self.many {
-            return around(estimate, &[&streaming, &side, &prefetch, &rows, &threads], 3, legal);
+            let axes: [&dyn Turn<Recipe>; 6] =
+                [&streaming, &side, &widths, &prefetch, &rows, &threads];
+            return around(estimate, &axes, 3, legal);
         }
         let schemes = vec![Scheme::Spatial, Scheme::Overlapped, Scheme::Skewed];
         let scheme = Axis { values: schemes, set: |r: &mut Recipe, v| r.scheme = v };
         let depth = Axis { values: vec![2, 3, 4, 6, 8, 16], set: |r: &mut Recipe, v| r.depth = v };
         let columns = up_to(self.extent.x, &[256, 512, 1024, 2048, 4096]);
         let points = Axis { values: columns, set: |r: &mut Recipe, v| r.tile_points = v };
-        let tiling: [&dyn Turn<Recipe>; 4] = [&scheme, &depth, &rows, &points];
-        let rest: [&dyn Turn<Recipe>; 4] = [&streaming, &threads, &side, &prefetch];
-        around(estimate, &[tiling, rest].concat(), 2, legal)
+        let axes: [&dyn Turn<Recipe>; 9] =
+            [&scheme, &depth, &rows, &points, &streaming, &threads, &side, &widths, &prefetch];
+        around(estimate, &axes, 2, legal)
     }
 
     fn workbench<'a>(

@@ -105,12 +105,22 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
     };
     let single = Setting { threads: 1, ..plan.setting };
     let estimate = workload.shape().estimate(&single);
-    let early = vec![Early {
-        name: "simd",
-        label: "SIMD by hand",
-        title: "by hand, smallest tile",
-        recipe: smallest(estimate, isa),
-    }];
+    let mut unbounded = estimate;
+    unbounded.bounds = false;
+    let early = vec![
+        Early {
+            name: "simd",
+            label: "SIMD by hand",
+            title: "by hand, smallest tile",
+            recipe: smallest(unbounded, isa),
+        },
+        Early {
+            name: "all-centres",
+            label: "tiled",
+            title: "by hand, estimated tile, no bounds, 1 thread",
+            recipe: unbounded,
+        },
+    ];
     let in_orders = |build, orders: &[Order]| {
         workload.plain(build, orders).map_err(|error| refused(error.to_string()))
     };
@@ -121,7 +131,7 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         Plain { label: "vectorised by compiler", name: "auto", orders: auto },
     ];
     let mut ladder =
-        ladder(plan, &workload.shape(), plain, (early, "tiled"), &make).map_err(refused)?;
+        ladder(plan, &workload.shape(), plain, (early, "bounds"), &make).map_err(refused)?;
     let title = "by hand, estimated recipe, 1 thread, from blocks";
     let blocks = workload
         .kernel("tiled-blocks", isa, (&Chosen::estimated(estimate), Layout::Blocks), plan.team)
