@@ -210,7 +210,8 @@ pub struct Rung {
     pub note: Option<String>,
 }
 
-/// First rung against last, once as a pair and once as the product of the rungs.
+/// First rung against the last of the same arithmetic, once as a pair and once as the product of the
+/// rungs between.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Total {
     /// Name of the slow arm.

@@ -41,25 +41,14 @@ pub(in super::super) fn ladder(cell: &Cell) -> String {
 
 fn axis(cell: &Cell) -> Log {
     let rates = cell.arms.iter().filter(|arm| on_ladder(cell, arm)).filter_map(|arm| arm.rate);
-    let limits = bounds(cell).into_iter().map(|(_, limit)| limit);
+    let bounds =
+        cell.arms.iter().filter(|arm| on_ladder(cell, arm)).filter_map(|a| a.bound.as_ref());
+    let limits = bounds.map(|bound| bound.limit.median);
     Log::covering(rates.flat_map(|rate| [rate.lo, rate.hi]).chain(limits), AXIS)
 }
 
 fn on_ladder(cell: &Cell, arm: &Arm) -> bool {
     cell.rungs.iter().any(|rung| rung.arm.as_deref() == Some(arm.name.as_str()))
-}
-
-/// The roofs of the arms on the ladder: one for each number of threads.
-fn bounds(cell: &Cell) -> Vec<(usize, f64)> {
-    let mut bounds: Vec<(usize, f64)> = Vec::new();
-    for arm in cell.arms.iter().filter(|arm| on_ladder(cell, arm)) {
-        if let Some(bound) = &arm.bound
-            && bounds.iter().all(|(threads, _)| *threads != arm.threads)
-        {
-            bounds.push((arm.threads, bound.limit.median));
-        }
-    }
-    bounds
 }
 
 fn frame(svg: &mut Svg, cell: &Cell, axis: &Log, bottom: f64) {
@@ -71,13 +60,9 @@ fn frame(svg: &mut Svg, cell: &Cell, axis: &Log, bottom: f64) {
     svg.line("axis", (AXIS.0, bottom), (AXIS.1, bottom));
     let unit = format!("{} (logarithmic)", cell.task.amount.unit);
     svg.text("tick", (AXIS.0 - 12.0, bottom + 14.0), Anchor::End, &unit);
-    for (index, (threads, limit)) in bounds(cell).into_iter().enumerate() {
-        let x = axis.at(limit);
-        // Names of roofs that stand close together go on two lines.
-        let y = TOP - 8.0 - 14.0 * (index % 2) as f64;
-        svg.line("roof", (x, y + 4.0), (x, bottom));
-        let text = format!("roof, {}", number::threads(threads));
-        svg.text("roof-label", (x, y), Anchor::Middle, &text);
+    if cell.arms.iter().any(|arm| on_ladder(cell, arm) && arm.bound.is_some()) {
+        let text = "dashed: what the roof of a rung allows it";
+        svg.text("roof-label", (AXIS.1, TOP - 8.0), Anchor::End, text);
     }
     for (x, name) in [(COLUMNS.0, "factor"), (COLUMNS.1, "time a call")] {
         svg.text("head", (x, TOP - 8.0), Anchor::Start, name);
@@ -102,6 +87,11 @@ fn draw_rung(svg: &mut Svg, axis: &Log, y: f64, arms: (Option<&Arm>, Option<&Arm
         }
     }
     svg.whisker_across((axis.at(rate.lo), axis.at(rate.hi)), y, 5.0);
+    // Rungs have roofs of their own: other threads, other arithmetic, fewer bytes for each unit.
+    if let Some(bound) = &arm.bound {
+        let x = axis.at(bound.limit.median);
+        svg.line("roof", (x, y - ROW / 2.0), (x, y + ROW / 2.0));
+    }
     let factor = match (&rung.factor, &rung.note) {
         (Some(factor), _) => number::ratio(factor),
         (None, Some(note)) => note.clone(),

@@ -101,25 +101,27 @@ fn moves(roof: &Roof, kind: Quantity) -> bool {
 }
 
 fn points(report: &Report, kind: Quantity, threads: usize) -> Vec<Point<'_>> {
-    let of = |cell: &'_ Cell| -> Option<Estimate> {
+    let of = |cell: &'_ Cell| -> Option<(Estimate, f64)> {
         let made_of = |arm: &Arm| arm.arithmetic.or(cell.task.amount.arithmetic);
         let ours = cell.arms.iter().filter(|arm| !arm.kind.is_plain() && arm.threads == threads);
         let ours = ours.filter(|arm| made_of(arm) == Some(kind));
-        let rates = ours.filter_map(|arm| arm.rate);
-        rates.max_by(|a, b| a.median.total_cmp(&b.median))
+        // Fused steps use a byte more often.
+        let bytes = |arm: &Arm| arm.traffic.map_or(cell.task.amount.bytes, |traffic| traffic.least);
+        let rates = ours.filter_map(|arm| Some((arm.rate?, bytes(arm))));
+        rates.max_by(|(a, _), (b, _)| a.median.total_cmp(&b.median))
     };
     report
         .cells
         .iter()
         .filter_map(|cell| {
-            let (rate, operations) = (of(cell)?, cell.task.amount.operations);
+            let ((rate, bytes), operations) = (of(cell)?, cell.task.amount.operations);
             let rate = Estimate {
                 median: rate.median * operations,
                 lo: rate.lo * operations,
                 hi: rate.hi * operations,
                 rounds: rate.rounds,
             };
-            Some(Point { cell, intensity: operations / cell.task.amount.bytes, rate })
+            Some(Point { cell, intensity: operations / bytes, rate })
         })
         .collect()
 }

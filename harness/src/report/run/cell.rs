@@ -65,8 +65,16 @@ pub(super) fn measure(
     let names: Vec<String> = draft.ladder.candidates.iter().map(|each| each.name.clone()).collect();
     let rungs: Vec<&str> =
         draft.ladder.steps.iter().filter_map(|step| step.arm.as_deref().ok()).collect();
-    let rungs: Vec<String> =
-        rungs.into_iter().filter(|name| right(name)).map(String::from).collect();
+    // Other arithmetic is another result: a rung of it is no end of the ladder.
+    let alike = |name: &str| {
+        let candidates = &draft.ladder.candidates;
+        let of = candidates.iter().find(|each| each.name == name);
+        of.is_some_and(|each| {
+            each.arithmetic.is_none_or(|a| Some(a) == draft.task.amount.arithmetic)
+        })
+    };
+    let rungs = rungs.into_iter().filter(|name| right(name) && alike(name));
+    let rungs: Vec<String> = rungs.map(String::from).collect();
     let timed: Vec<String> = names.into_iter().filter(|name| right(name)).collect();
     let amount = draft.task.amount.clone();
     let bounds = draft.ladder.candidates.iter().map(|each| match each.kind {

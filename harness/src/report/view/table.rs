@@ -4,7 +4,7 @@ use super::super::model::{Cell, Headline, Roof};
 use super::super::number;
 use super::title;
 use crate::roofs::Roof as Limit;
-use crate::workload::Recipe;
+use crate::workload::{Check, Recipe};
 use serde::Serialize;
 use tilewise_tuner::measure::Ratio;
 
@@ -104,10 +104,7 @@ pub(in super::super) fn rungs(cell: &Cell) -> Table {
                 factor.map_or_else(|| rung.note.clone().unwrap_or_default(), number::with_quiet),
                 factor.map(|factor| factor.verdict.to_string()).unwrap_or_default(),
                 recipe(arm.recipe.as_ref()),
-                format!("{}: {}", if arm.check.passed() { "right" } else { "WRONG" }, {
-                    let check = &arm.check;
-                    format!("{} values, digest {}", check.compared, check.output_digest)
-                }),
+                check(&arm.check),
             ]);
             row.extend(arm.traffic.map(|traffic| number::digits(traffic.expected)));
         } else {
@@ -117,6 +114,17 @@ pub(in super::super) fn rungs(cell: &Cell) -> Table {
         row
     });
     Table { rows: rows.collect(), head }
+}
+
+/// Whether a result was right, and how right it had to be where it need not be equal to the bit.
+fn check(check: &Check) -> String {
+    let Check { compared, max_error, tolerance, ref output_digest, .. } = *check;
+    let verdict = if check.passed() { "right" } else { "WRONG" };
+    let near = match tolerance {
+        0.0 => String::new(),
+        _ => format!(" within {}, off by {}", number::digits(tolerance), number::digits(max_error)),
+    };
+    format!("{verdict}: {compared} values{near}, digest {output_digest}")
 }
 
 /// One row a roof.
