@@ -5,6 +5,7 @@ mod choices;
 mod transfer;
 
 use super::Table;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 use tilewise_tuner::machine::Machine;
@@ -57,7 +58,7 @@ pub fn page(recordings: &[Named]) -> Result<String, Damaged> {
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("no panics");
         threads.into_iter().map(join).collect::<Result<_, Damaged>>()
     })?;
-    let mut text = String::from(INTRODUCTION);
+    let mut text = format!("{INTRODUCTION}{}\n", versions(recordings));
     flatness(&mut text, &found);
     regret(&mut text, &found);
     tries(&mut text, &found);
@@ -77,6 +78,18 @@ best is the one with the least median, so it is a little flattered and regrets a
 large, by about the noise named for each space.
 
 ";
+
+/// When which version of what was recorded.
+fn versions(recordings: &[Named]) -> String {
+    let all = || recordings.iter().map(|(_, recording)| recording);
+    let kinds: BTreeSet<_> = all().map(|r| (r.kernel.as_str(), r.surface)).collect();
+    let kinds: Vec<String> =
+        kinds.into_iter().map(|(kernel, surface)| format!("{kernel} {surface}")).collect();
+    let days: BTreeSet<String> = all().map(|r| r.date.strftime("%F").to_string()).collect();
+    let days: Vec<&str> = days.iter().map(String::as_str).collect();
+    let (kinds, days) = (kinds.join(", "), days.join(", "));
+    format!("Recorded on {days}; versions of the kernels and what can be tuned of them: {kinds}.\n")
+}
 
 fn findings((title, recording): &Named) -> Result<Findings, Damaged> {
     let base = Replay::new(recording, 0)?;
