@@ -4,6 +4,7 @@ use super::{folder, json, refused, tilewise};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use tilewise_tuner::wisdom::{Record, Verdict, Wisdom};
 
 const SHAPE: &str = "--m 24 --k 64 --n 48";
 
@@ -76,12 +77,47 @@ fn files_are_merged_in_any_order() {
 fn records_are_checked_and_stale_ones_demoted() {
     let folder = folder();
     let file = folder.path().join("wisdom.jsonl");
-    tuned(&file);
     let path = file.display();
-    let check = format!("wisdom check --sample 99 --budget 300ms --wisdom {path} --json");
-    let checked = json(&check, "wisdom");
-    let outcomes = checked["checked"].as_array().expect("a list");
-    assert!(!outcomes.is_empty(), "{checked}");
+    // No records are shipped for scalar code: only what is tuned here is checked.
+    let tuned = || {
+        let tune = format!("tune gemm {SHAPE} --isa scalar --budget 300ms --wisdom {path} --json");
+        json(&tune, "tune")
+    };
+    tuned();
+    let check =
+        format!("wisdom check --isa scalar --sample 99 --budget 300ms --wisdom {path} --json");
+    let outcome = || {
+        let checked = json(&check, "wisdom");
+        let here = checked["checked"].as_array().expect("a list").iter();
+        let of = |one: &&Value| one["record"]["shape"]["m"] == 24 && one["record"]["threads"] != 0;
+        let found: Vec<&Value> = here.filter(of).collect();
+        let [found] = found[..] else { panic!("{checked}") };
+        (found["stale"] == true, found["outcome"].to_string())
+    };
+    assert!(!outcome().0, "{}", outcome().1);
+    // Nobody is nine times as fast as the default, and no tile has 99 rows.
+    type Forge = fn(&mut Record);
+    let forgeries: [(Forge, &str); 2] = [
+        (|r| (r.recipe["mc"], r.evidence.verdict) = (3.into(), Verdict::Faster), "now"),
+        (|r| r.recipe["tile"]["rows"] = 99.into(), "tile"),
+    ];
+    for (forge, why) in forgeries {
+        let mut record: Record = serde_json::from_value(tuned()["record"].clone()).expect("one");
+        (record.evidence.ratio, record.evidence.lo, record.evidence.hi) = (9.0, 8.9, 9.1);
+        forge(&mut record);
+        let revision = Wisdom::renew(&file, record).expect("a file").revision;
+        let (stale, said) = outcome();
+        assert!(stale && said.contains(why), "{said}");
+        let held = json(&format!("wisdom show --wisdom {path} --json"), "wisdom");
+        let held = held["records"].as_array().expect("records").iter();
+        let demoted = |record: &Value| {
+            record["revision"] == revision + 1 && record["recipe"] == record["default"]
+        };
+        assert!(held.clone().any(demoted), "{held:?}");
+        // Tuned again it is believed again.
+        assert_eq!(tuned()["record"]["revision"], revision + 2);
+        assert!(!outcome().0, "{}", outcome().1);
+    }
     refused(&format!("wisdom check --sample 0 --wisdom {path}"), 2, &["--sample 0", "1 or more"]);
 }
 

@@ -37,6 +37,7 @@ fn search_until_killed() {
             })
         })
         .unwrap();
+    found.settled();
     let result = serde_json::json!({
         "recipe": found.record.recipe,
         "rejected": found.rejected,
@@ -125,6 +126,31 @@ fn what_hangs_or_crashes_every_search_is_rejected() {
         let why = found["rejected"][0][1].as_str().unwrap();
         assert_eq!(why, "2 searches ended while it was tried", "{fault}");
     }
+}
+
+#[test]
+fn two_searches_at_once_do_not_write_into_one_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let search = |progress: &mut dyn FnMut()| {
+        let fake = Fake::new(plain_with(&[0.8]), 1);
+        let of = |_: &Progress| progress();
+        fake.search(10.0, |s| s.strategy(Strategy::Exhaustive).journal(&path).progress(of)).unwrap()
+    };
+    let mut inner = None;
+    let outer = search(&mut || {
+        inner.get_or_insert_with(|| {
+            let before = fs::read(&path).unwrap();
+            let found = search(&mut || ());
+            assert_eq!(fs::read(&path).unwrap(), before);
+            found.settled();
+            found.shared
+        });
+    });
+    assert_eq!((outer.shared, inner), (false, Some(true)));
+    assert!(path.exists(), "kept until the result is");
+    outer.settled();
+    assert!(!path.exists());
 }
 
 #[test]

@@ -28,6 +28,21 @@ fn what_is_recorded_is_chosen() {
     }
 }
 
+#[test]
+fn a_default_that_was_not_beaten_holds_as_long_as_it_is_the_default() {
+    let machine = Machine::read();
+    let chosen = |size| {
+        let mut stored = record(&machine, 12, size, 9);
+        stored.evidence.verdict = Verdict::NotSeparable;
+        stored.default = stored.recipe.clone();
+        wisdom([stored]).choose(&Tiles { n: 12 }, &two(&machine))
+    };
+    assert_eq!((chosen(1).source, chosen(1).verdict), (Source::Tuned, Some(Verdict::NotSeparable)));
+    let old = chosen(4);
+    assert!(old.recipe.size == 1 && old.source != Source::Tuned, "{old:?}");
+    assert!(old.refused.is_some_and(|why| why.contains("no longer the default")));
+}
+
 /// Makes a record that does not fit.
 type Change = fn(&mut Record);
 

@@ -112,6 +112,33 @@ fn a_file_somebody_holds_for_long_is_named() {
 }
 
 #[test]
+fn what_is_measured_anew_takes_the_place_of_whatever_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wisdom.jsonl");
+    let machine = Machine::read();
+    let held = |rounds| {
+        let all = Wisdom::load(&path).unwrap();
+        let [only] = all.records()[..] else { panic!("{:?}", all.records()) };
+        assert_eq!(only.evidence.rounds, rounds);
+        only.clone()
+    };
+    assert_eq!(Wisdom::renew(&path, record(&machine, 12, 4, 99)).unwrap().revision, 0);
+    let first = held(99);
+    // With less evidence than the one that is there, and with a tile that is illegal.
+    assert_eq!(Wisdom::renew(&path, record(&machine, 12, 5, 9)).unwrap().revision, 1);
+    assert_eq!(Wisdom::renew(&path, record(&machine, 12, 3, 7)).unwrap(), held(7));
+    // The old one does not come back.
+    wisdom([first]).save(&path).unwrap();
+    assert_eq!(held(7).revision, 2);
+    // Nothing could follow the last of all revisions: who claims it is not believed.
+    let mut last = record(&machine, 12, 4, 9);
+    last.revision = u32::MAX;
+    fs::write(&path, bytes([last])).unwrap();
+    let renewed = Wisdom::renew(&path, record(&machine, 12, 2, 8)).unwrap();
+    assert_eq!((renewed.revision, held(8).recipe["size"].as_u64()), (0, Some(2)));
+}
+
+#[test]
 fn saving_keeps_lines_it_cannot_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wisdom.jsonl");
@@ -125,6 +152,21 @@ fn saving_keeps_lines_it_cannot_read() {
     assert_eq!(Wisdom::load(&path).unwrap().bad_lines().len(), 2);
     wisdom([record(&Machine::read(), 12, 4, 9)]).save(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), once, "saved again");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_permissions_stay_as_they_are() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("file.jsonl"), folder.path().join("link.jsonl"));
+    wisdom([record(&Machine::read(), 12, 4, 9)]).save(&file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink(&file, &link).unwrap();
+    wisdom([record(&Machine::read(), 6, 3, 9)]).save(&link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(Wisdom::load(&file).unwrap().records().len(), 2);
 }
 
 #[test]
@@ -160,12 +202,13 @@ fn an_interrupted_write_leaves_the_old_file() {
     // taken away by the next writer; files of others are not.
     let torn = folder.path().join(".wisdom.jsonl.4711-0.new");
     let other = folder.path().join(".other.jsonl.4711-0.new");
-    for file in [&torn, &other] {
+    let longer = folder.path().join(".wisdom.jsonl.old.4711-0.new");
+    for file in [&torn, &other, &longer] {
         fs::write(file, &before[..before.len() / 2]).unwrap();
     }
     assert_eq!(Wisdom::load(&path).unwrap().records().len(), 1);
     wisdom([record(&Machine::read(), 12, 4, 9)]).save(&path).unwrap();
-    assert!(!torn.exists() && other.exists());
+    assert!(!torn.exists() && other.exists() && longer.exists());
 
     let blocked = folder.path().join("file/wisdom.jsonl");
     fs::write(folder.path().join("file"), "in the way").unwrap();

@@ -106,6 +106,20 @@ pub struct Found {
     pub resumed: usize,
     /// Why it ended.
     pub stopped: Stopped,
+    /// Another process was searching for the same, so this search has kept no progress.
+    pub shared: bool,
+    /// Where its progress is.
+    journal: Option<PathBuf>,
+}
+
+impl Found {
+    /// The result has been kept: takes away the [journal](Search::journal), for nothing is left to
+    /// resume.
+    pub fn settled(&self) {
+        // One that cannot be removed does no harm: its search is over, and the next one for the
+        // same takes its outcomes over.
+        let _ = self.journal.as_ref().map(std::fs::remove_file);
+    }
 }
 
 /// A candidate that was timed.
@@ -189,7 +203,8 @@ impl<'a> Search<'a> {
     }
 
     /// Writes every outcome into this file at once, and takes over what an interrupted search for
-    /// the same has left there; removed when the search ends. A candidate that a search has begun
+    /// the same has left there; [`Found::settled`] removes it. Another process that searches for the
+    /// same meanwhile goes without. A candidate that a search has begun
     /// twice and never finished hung or crashed it, and is rejected.
     pub fn journal(mut self, file: impl Into<PathBuf>) -> Self {
         self.journal = Some(file.into());
@@ -218,11 +233,13 @@ impl<'a> Search<'a> {
     pub fn tune<P: Tunable>(mut self, problem: &P, setting: &Setting<'_>) -> Result<Found, Error> {
         let hints = self.wisdom.map_or(Vec::new(), |wisdom| wisdom.hints(problem, setting));
         let space = problem.space(setting, &hints)?;
+        let asked = self.journal.is_some();
         let journal = match self.journal.take() {
-            Some(file) => Some(Journal::open(file, problem, setting)?),
+            Some(file) => Journal::open(file, problem, setting)?,
             None => None,
         };
         self.hunt(problem, setting, space, |hunt| {
+            hunt.shared = asked && journal.is_none();
             hunt.journal = journal;
             hunt.resume();
             let stopped = hunt.screen()?;
@@ -283,6 +300,7 @@ impl<'a> Search<'a> {
             space,
             rejected: Vec::new(),
             resumed: 0,
+            shared: false,
         };
         let (winner, stopped) = pick(&mut hunt)?;
         let (recipe, evidence) = hunt.confirm(winner, stopped)?;

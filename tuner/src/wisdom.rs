@@ -229,7 +229,14 @@ impl Here<'_, '_> {
         let exact = self.lookup(problem).map(|found| {
             let record = found?;
             let recipe = decode(problem, setting, &record.recipe)?;
-            Ok::<_, String>((recipe, record.evidence.verdict))
+            let verdict = record.evidence.verdict;
+            // A default that nothing was faster than: that says nothing of another one.
+            if verdict == Verdict::NotSeparable && recipe != problem.estimate(setting) {
+                return Err(
+                    "it holds a default that is no longer the default; tune it again".into()
+                );
+            }
+            Ok::<_, String>((recipe, verdict))
         });
         let refused = match exact {
             Some(Ok((recipe, verdict))) => {

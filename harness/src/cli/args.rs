@@ -344,7 +344,7 @@ pub(super) enum TuneKernel {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Budget {
-    /// Time to spend, such as 10s or 2m
+    /// Time to spend on a shape, such as 10s or 2m
     #[arg(long, value_name = "TIME", default_value = "10s", global = true)]
     #[arg(value_parser = duration, allow_hyphen_values = true)]
     pub(super) budget: Duration,

@@ -31,6 +31,9 @@ pub(super) fn typed(
             points(setup, kmeans::Shape { n: rows.len(), d: rows.columns, k: shape.k }, task)
         }
         TuneKernel::Stencil(shape) => {
+            if shape.steps == 0 {
+                return Err(Failure::usage("--steps 0: expected 1 or more"));
+            }
             let grid = |shape: &StencilShape| (shape.kind, shape.extent(), shape.steps);
             match shape.dtype {
                 RealArg::F32 => field::<f32>(setup, grid(shape), task),
@@ -73,20 +76,28 @@ pub(super) fn recorded(
     })
 }
 
-fn product(setup: &Setup, shape: gemm::Shape, task: &mut impl Task) -> Result<(), Failure> {
+pub(super) fn product(
+    setup: &Setup,
+    shape: gemm::Shape,
+    task: &mut impl Task,
+) -> Result<(), Failure> {
     // The same limits as for measuring it.
     super::gemm::check(setup, shape)?;
     checked(setup, &shape, task)
 }
 
-fn points(setup: &Setup, shape: kmeans::Shape, task: &mut impl Task) -> Result<(), Failure> {
+pub(super) fn points(
+    setup: &Setup,
+    shape: kmeans::Shape,
+    task: &mut impl Task,
+) -> Result<(), Failure> {
     let kmeans::Shape { n, d, k } = shape;
     let bytes = n.saturating_add(k).saturating_mul(d).saturating_mul(size_of::<f32>());
     setup.check_memory(format_args!("labelling {n} points"), bytes)?;
     checked(setup, &shape, task)
 }
 
-fn field<T: stencil::Field>(
+pub(super) fn field<T: stencil::Field>(
     setup: &Setup,
     (kind, extent, steps): (Kind, Extent, usize),
     task: &mut impl Task,

@@ -17,7 +17,7 @@ use tilewise_harness::report::run::Shapes;
 use tilewise_harness::report::space;
 use tilewise_tuner::problem::Setting;
 use tilewise_tuner::search::{Found, Progress, Search, Stage};
-use tilewise_tuner::space::{Field, Tunable};
+use tilewise_tuner::space::Tunable;
 use tilewise_tuner::wisdom::{Record, Source, Wisdom};
 
 pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
@@ -50,18 +50,20 @@ impl Tuning<'_> {
     fn report(&mut self) -> Result<(), Failure> {
         let (width, height) = Picture::DEFAULT_SIZE;
         let shapes = Shapes::of(Mode::Full, width * height);
-        let all = self.setting.threads;
+        let (setup, all) = (self.setup, self.setting.threads);
         let mut counts = vec![1, all];
         counts.dedup();
         for threads in counts {
             self.setting.threads = threads;
-            shapes.gemm.iter().try_for_each(|shape| self.run(shape))?;
-            self.run(&shapes.kmeans)?;
-            for &(kind, extent, steps) in &shapes.stencil_f32 {
-                self.run(&Field::<f32>::new(kind, extent).with_steps(steps))?;
+            for &shape in &shapes.gemm {
+                problem::product(setup, shape, self)?;
             }
-            for &(kind, extent, steps) in &shapes.stencil_f64 {
-                self.run(&Field::<f64>::new(kind, extent).with_steps(steps))?;
+            problem::points(setup, shapes.kmeans, self)?;
+            for &grid in &shapes.stencil_f32 {
+                problem::field::<f32>(setup, grid, self)?;
+            }
+            for &grid in &shapes.stencil_f64 {
+                problem::field::<f64>(setup, grid, self)?;
             }
         }
         Ok(())
@@ -79,6 +81,16 @@ impl Task for Tuning<'_> {
             let (kernel, shape) = (P::KERNEL, problem.shape());
             let (source, recipe) = (held.source, held.recipe);
             output::remark(format_args!("{kernel}, {shape}: not searched; {source}: {recipe}"));
+            if args.common.json {
+                return output::print(json!({
+                    "schema": 1,
+                    "searched": false,
+                    "kernel": kernel,
+                    "shape": shape,
+                    "recipe": recipe,
+                    "recipe_source": source,
+                }));
+            }
             return Ok(());
         }
         let found = search(setup, &setting, problem, args.budget.budget)?;
@@ -124,19 +136,30 @@ pub(super) fn search<P: Tunable>(
         output::remark(format_args!("{}: {recipe} did not come back; {next}", P::KERNEL));
         std::process::exit(1);
     });
-    let found = search.tune(problem, setting).map_err(Failure::failed)?;
+    let mut found = search.tune(problem, setting).map_err(Failure::failed)?;
     bar.finish_and_clear();
+    if found.shared {
+        let kernel = P::KERNEL;
+        output::remark(format_args!(
+            "{kernel}: another process searches for the same; this search kept no progress"
+        ));
+    }
     if found.resumed > 0 {
         let (resumed, kernel) = (found.resumed, P::KERNEL);
         output::remark(format_args!(
             "{kernel}: went on where a search had been interrupted, {resumed} candidate(s) known"
         ));
     }
-    let mut wisdom = Wisdom::default();
-    wisdom.add(found.record.clone());
     if let Some(file) = &setup.wisdom_file {
-        wisdom.save(file).map_err(Failure::failed)?;
+        let kept = |error| {
+            let kernel = P::KERNEL;
+            Failure::failed(format!(
+                "{error}; what the search for {kernel} found is kept beside it: start it again"
+            ))
+        };
+        found.record = Wisdom::renew(file, found.record).map_err(kept)?;
     }
+    found.settled();
     Ok(found)
 }
 
@@ -193,8 +216,16 @@ fn print(
         format!("recipe     {chosen}"),
         format!("default    {estimate}"),
         format!(
-            "verdict    {}: {:.3}x [{:.3}, {:.3}] against the default, {} rounds",
-            evidence.verdict, evidence.ratio, evidence.lo, evidence.hi, evidence.rounds
+            "verdict    {}: {:.3}x [{:.3}, {:.3}] against the default, {} rounds{}",
+            evidence.verdict,
+            evidence.ratio,
+            evidence.lo,
+            evidence.hi,
+            evidence.rounds,
+            match evidence.crowded {
+                0 => String::new(),
+                crowded => format!(", {crowded} of them crowded: those alone decide nothing"),
+            }
         ),
     ];
     let (tried, all) = (evidence.tried, evidence.candidates);

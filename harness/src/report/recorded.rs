@@ -5,7 +5,7 @@ mod choices;
 mod transfer;
 
 use super::Table;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 use tilewise_tuner::machine::Machine;
@@ -64,7 +64,7 @@ pub fn page(recordings: &[Named]) -> Result<String, Damaged> {
     tries(&mut text, &found);
     text += &choices::section(recordings, &found);
     text += &transfer::section(recordings, &found)?;
-    bars(&mut text, &found);
+    bars(&mut text, recordings, &found);
     Ok(text)
 }
 
@@ -201,15 +201,36 @@ fn tries(text: &mut String, found: &[Findings]) {
 }
 
 /// What was asked for, and what is so.
-fn bars(text: &mut String, found: &[Findings]) {
+fn bars(text: &mut String, recordings: &[Named], found: &[Findings]) {
+    let mut kernels = BTreeMap::<&str, Vec<&Findings>>::new();
+    for ((_, recording), findings) in recordings.iter().zip(found) {
+        kernels.entry(&recording.kernel).or_default().push(findings);
+    }
+    let kernels = kernels.into_iter();
     let all = |of: fn(&Findings) -> &[f64]| -> Vec<f64> {
         found.iter().flat_map(|f| of(f).iter().copied()).collect()
     };
     let [middle, most, _] = quantiles(&all(|f| &f.long));
+    let kernels = kernels.map(|(kernel, found)| {
+        let long: Vec<f64> = found.iter().flat_map(|f| f.long.iter().copied()).collect();
+        let [middle, most, _] = quantiles(&long);
+        let name = format!("... of {kernel} alone, median and 90th percentile");
+        [name, "1 %, 3 %".into(), format!("{}, {}", percent(middle), percent(most))]
+    });
     let [short, short_most, _] = quantiles(&all(|f| &f.short));
     let [tries, tries_most, _] = quantiles(&all(|f| &f.tries[0]));
     let worst_model = found.iter().map(|f| f.model).fold(0.0, f64::max);
     let misled: usize = found.iter().map(|f| f.misled).sum();
+    // What the model alone gives is the default; seeds are tried beside it.
+    let speeds: Vec<f64> = found.iter().map(|f| 1.0 / (1.0 + f.default)).collect();
+    let mean = stats::geometric_mean(&speeds).unwrap_or(0.0);
+    let worst_default = speeds.iter().copied().fold(1.0, f64::min);
+    let far: Vec<f64> = found
+        .iter()
+        .filter(|f| f.default > 0.05)
+        .flat_map(|f| f.tries[0].iter().copied())
+        .collect();
+    let [far_middle, far_most, _] = quantiles(&far);
     let rows = [
         ["regret at 10 s, median".into(), "1 %".into(), percent(middle)],
         ["regret at 10 s, 90th percentile".into(), "3 %".into(), percent(most)],
@@ -220,7 +241,15 @@ fn bars(text: &mut String, found: &[Findings]) {
         ["points tried to within 5 %, 90th percentile".into(), "40".into(), {
             format!("{tries_most:.0}")
         }],
-        ["speed of the best seed, of the best, worst space".into(), "90 %".into(), {
+        [
+            "... where the default is not within 5 %, median and 90th percentile".into(),
+            "".into(),
+            { format!("{far_middle:.0}, {far_most:.0}") },
+        ],
+        ["speed of the default, of the best, mean and worst space".into(), "90 %".into(), {
+            format!("{}, {}", percent(mean), percent(worst_default))
+        }],
+        ["speed of the best of default and seeds, worst space".into(), "90 %".into(), {
             percent(1.0 / (1.0 + worst_model))
         }],
         ["A/A: searches among equals that found something".into(), "5 %".into(), {
@@ -228,7 +257,9 @@ fn bars(text: &mut String, found: &[Findings]) {
         }],
     ];
     text.push_str("\n## Asked and found, all spaces and replays together\n\n");
-    let rows = rows.into_iter().map(|row: [String; 3]| row.to_vec());
+    let (first, rest) = rows.split_at(2);
+    let rows = first.iter().cloned().chain(kernels).chain(rest.iter().cloned());
+    let rows = rows.map(|row: [String; 3]| row.to_vec());
     *text += &Table::new(&["", "asked", "found"], rows.collect()).markdown();
 }
 

@@ -152,7 +152,9 @@ impl KMeans {
         let draws = draws.unwrap_or(&mut seeded);
         let tolerance = tolerance(&task, self.tol)?;
         let sorted = Sorted::make(&task, self.max_iter);
-        let mut lloyd = Lloyd::new(task, sorted.as_ref(), largest)?;
+        let in_order = plan.in_order();
+        let sorted = sorted.as_ref().map(|sorted| (sorted, &in_order));
+        let mut lloyd = Lloyd::new(task, sorted, largest)?;
         let mut best: Option<Fit<T::Centre>> = None;
         for start in 1..=self.starts() {
             lloyd.start(self.first(&task, draws)?);

@@ -2,7 +2,7 @@
 
 use super::held::Piece;
 use super::leaves::over_leaves;
-use super::plan::Scratch;
+use super::plan::{Plan, Scratch};
 use super::reference::squared_distance;
 use super::relocate::relocate;
 use super::shares::Shares;
@@ -53,13 +53,15 @@ pub(super) struct Ended {
 }
 
 impl<'a, T: Element> Lloyd<'a, T> {
-    /// Of all points, of which none is larger than `largest`, or a sorted copy in their place.
+    /// Of all points, of which none is larger than `largest`, or a sorted copy in their place and
+    /// the plan for it.
     pub(super) fn new(
         whole: Task<'a, T>,
-        sorted: Option<&'a Sorted<T>>,
+        sorted: Option<(&'a Sorted<T>, &'a Plan)>,
         largest: f64,
     ) -> Result<Self, Error> {
-        let task = sorted.map_or(whole, |sorted| Task {
+        let task = sorted.map_or(whole, |(sorted, plan)| Task {
+            plan,
             source: sorted.source(),
             weights: sorted.weights.as_deref(),
             ..whole
@@ -74,8 +76,8 @@ impl<'a, T: Element> Lloyd<'a, T> {
         Ok(Lloyd {
             whole,
             task,
-            of: sorted.map(|sorted| &sorted.of[..]),
-            times: sorted.and_then(|sorted| sorted.times.as_deref()),
+            of: sorted.map(|(sorted, _)| &sorted.of[..]),
+            times: sorted.and_then(|(sorted, _)| sorted.times.as_deref()),
             scratch: task.plan.scratch(members)?,
             shares: Shares::new((blocks, least), members),
             sums: Sums::new(scales, (k, d), members)?,

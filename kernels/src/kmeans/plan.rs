@@ -103,6 +103,14 @@ impl Plan {
         if self.recipe.threads == 1 { &Solo } else { team }
     }
 
+    /// The same for points in such an order that near ones stand together.
+    pub(super) fn in_order(&self) -> Plan {
+        let Shape { k, d, .. } = self.shape;
+        let mut plan = self.clone();
+        plan.recipe.bounds = self.recipe.form == Form::Lanes && prune::suits_in_order(k, d);
+        plan
+    }
+
     pub(super) fn engine(&self) -> &(dyn Engine + 'static) {
         &*self.engine
     }

@@ -29,8 +29,8 @@
 //!
 //! and as `(a + b)^2 <= a^2 (1 + 2^-12) + b^2 (1 + 2^12)`, that follows from
 //! `L > U (1 + 2^-10) + 2^-30 X^2` with room for the rounding of `L` and `U` themselves, which is
-//! `(d + 2) u` of each, so `d` is at most [`PROVEN`]. Rounding below the normal range is covered by an absolute term; what
-//! overflows is not above anything.
+//! `(d + 2) u` of each, so `d` is at most [`MOST_FEATURES`]. Rounding below the normal range is
+//! covered by an absolute term; what overflows is not above anything.
 
 use super::centres::{RUN, Ready, Trust};
 use crate::points::BLOCK;
@@ -44,9 +44,13 @@ const GROUP: usize = 16;
 /// that do not stand in order holds nearly all centres.
 const FEW: usize = 16;
 
+/// Fewest centres for which testing blocks pays where near points stand together, and most of a
+/// block's centres are left out.
+const FEW_IN_ORDER: usize = 8;
+
 /// Most features the bound holds for: with more, the rounding of the squares would need more room
 /// than `2^-10` leaves.
-pub(super) const PROVEN: usize = 4096;
+pub(super) const MOST_FEATURES: usize = 4096;
 
 /// Most blocks that are not tested after one that was in vain.
 const MOST: u32 = 15;
@@ -93,6 +97,11 @@ pub(super) fn room(k: usize, d: usize, width: usize) -> usize {
 /// take 1.17 of the time (50,000 x 2, two Zen 4 cores), with 16 1.1, with 48 and 64 0.98 and 0.97.
 pub(super) fn suits(k: usize, d: usize) -> bool {
     d <= FEW && k > GROUP
+}
+
+/// The same of points in such an order that near ones stand together.
+pub(super) fn suits_in_order(k: usize, d: usize) -> bool {
+    d <= FEW && k >= FEW_IN_ORDER
 }
 
 /// What is left of the centres.

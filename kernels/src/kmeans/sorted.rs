@@ -23,6 +23,10 @@ use core::mem;
 /// Fewer points are fitted sooner than sorted.
 const LEAST: usize = 1 << 14;
 
+/// Fewest centres for which leaving some out pays for sorting within a few iterations. Bytes have
+/// equals that pay anyway.
+const MANY: usize = 16;
+
 /// Fewer iterations are no longer than sorting.
 const ITERATIONS: usize = 4;
 
@@ -43,11 +47,9 @@ impl<T: Element> Sorted<T> {
     /// Nothing where it would not pay for a fit of so many iterations, points are not in memory, or
     /// a copy of them has no room there: a fit can do without.
     pub(super) fn make(task: &Task<'_, T>, iterations: usize) -> Option<Self> {
-        let Shape { n, d, .. } = task.shape();
+        let Shape { n, d, k } = task.shape();
         let bytes = size_of::<T>() == 1 && task.weights.is_none();
-        // Leaving out centres pays for sorting within a few iterations; bytes have equals that pay
-        // anyway.
-        let pays = d <= FEW && (task.plan.recipe().bounds || bytes) && iterations > ITERATIONS;
+        let pays = d <= FEW && (k >= MANY || bytes) && iterations > ITERATIONS;
         if !pays || !(LEAST..1 << 31).contains(&n) {
             return None;
         }
@@ -193,7 +195,7 @@ mod tests {
         let value = |i: usize| ((i * 40503) % 251) as f32 / 7.0;
         let rows: Vec<f32> = (0..3 * n).map(value).collect();
         let source = Source::Rows(Matrix::new(&rows, n, 3).unwrap());
-        let shape = Shape { n, d: 3, k: 17 };
+        let shape = Shape { n, d: 3, k: MANY };
         let sorted = make(source, None, shape, 9, &Solo).unwrap();
         let times = sorted.times.as_ref().unwrap();
         assert!(times.len() <= 251 && times.iter().map(|t| *t as usize).sum::<usize>() == n);
@@ -214,7 +216,7 @@ mod tests {
             assert_eq!(together.weights.as_deref(), alone.weights.as_deref());
             assert_eq!(together.of[..], alone.of[..]);
         }
-        let few = Shape { k: 16, ..shape };
+        let few = Shape { k: MANY - 1, ..shape };
         assert!(make(source, None, few, 9, &Solo).is_none());
         assert!(make(source, None, shape, ITERATIONS, &Solo).is_none());
     }
@@ -225,7 +227,7 @@ mod tests {
         let values = [-1e115, 1e115, 0.0, 1e-300];
         let rows: Vec<f64> = (0..n).flat_map(|i| [values[i % 4], 5.0]).collect();
         let source = Source::Rows(Matrix::new(&rows, n, 2).unwrap());
-        let shape = Shape { n, d: 2, k: 17 };
+        let shape = Shape { n, d: 2, k: MANY };
         let sorted = make(source, None, shape, 9, &Solo).unwrap();
         let times = sorted.times.unwrap();
         assert_eq!(times.iter().sum::<u32>() as usize, n);

@@ -43,6 +43,7 @@ pub(super) struct Hunt<'b, R> {
     pub(super) tried: Tried,
     pub(super) rejected: Vec<(String, String)>,
     pub(super) resumed: usize,
+    pub(super) shared: bool,
 }
 
 /// The fields of a recipe.
@@ -155,10 +156,15 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
             }
         };
         let ranking = self.tried.ranking().into_iter().map(timed).collect();
-        if let Some(journal) = self.journal {
-            journal.remove();
+        Found {
+            record,
+            ranking,
+            rejected: self.rejected,
+            resumed: self.resumed,
+            stopped,
+            shared: self.shared,
+            journal: self.journal.map(Journal::path),
         }
-        Found { record, ranking, rejected: self.rejected, resumed: self.resumed, stopped }
     }
 
     pub(super) fn spent(&self) -> f64 {

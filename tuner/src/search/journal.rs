@@ -17,7 +17,7 @@ use super::hunt::describe;
 use crate::problem::{Problem, Setting};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 
@@ -39,12 +39,13 @@ struct Known {
 }
 
 impl Journal {
-    /// Opens the file of a search, with what an interrupted one for the same has left.
+    /// Opens the file of a search, with what an interrupted one for the same has left. `None` if
+    /// another process searches for the same and keeps its progress there.
     pub(super) fn open<P: Problem>(
         path: PathBuf,
         problem: &P,
         setting: &Setting<'_>,
-    ) -> Result<Journal, Error> {
+    ) -> Result<Option<Journal>, Error> {
         let head = json!({"search": {
             "kernel": P::KERNEL,
             "surface": P::SURFACE,
@@ -59,12 +60,19 @@ impl Journal {
         opened.map_err(|source| Error::Journal { path, source })
     }
 
-    fn read(path: &std::path::Path, head: &Value) -> io::Result<Journal> {
+    fn read(path: &std::path::Path, head: &Value) -> io::Result<Option<Journal>> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         let mut file =
             File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Where the file system knows no locks, one search at a time is its user's care.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => {}
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
@@ -89,7 +97,7 @@ impl Journal {
         if !same {
             journal.write(head)?;
         }
-        Ok(journal)
+        Ok(Some(journal))
     }
 
     fn learn(&mut self, line: &Value) {
@@ -140,11 +148,9 @@ impl Journal {
         })
     }
 
-    /// The search has its result: nothing is left to resume.
-    pub(super) fn remove(self) {
-        // One that cannot be removed does no harm: its search is over, and the next one for the
-        // same takes its outcomes over.
-        let _ = fs::remove_file(&self.path);
+    /// Where it is.
+    pub(super) fn path(self) -> PathBuf {
+        self.path
     }
 
     fn append(&mut self, line: &Value) -> Result<(), Error> {

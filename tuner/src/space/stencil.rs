@@ -115,7 +115,9 @@ impl<T: Real> Tunable for Field<T> {
         let points = Axis { values: columns, set: |r: &mut Recipe, v| r.tile_points = v };
         let axes: [&dyn Turn<Recipe>; 9] =
             [&scheme, &depth, &rows, &points, &streaming, &threads, &side, &widths, &prefetch];
-        around(estimate, &axes, 2, legal)
+        // Steps one by one have no depth, and never cut rows.
+        let felt = |r: &Recipe| r.scheme.fuses() || (r.depth, r.tile_points) == (1, self.extent.x);
+        around(estimate, &axes, 2, |recipe| felt(recipe) && legal(recipe))
     }
 
     fn workbench<'a>(

@@ -1,7 +1,7 @@
 //! Wisdom in a file: read with suspicion, written under a lock, beside and renamed.
 
 use super::line::{Line, SCHEMA};
-use super::{Entry, Origin, Wisdom};
+use super::{Entry, Origin, Record, Wisdom};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
@@ -139,17 +139,24 @@ impl Wisdom {
     /// # Errors
     /// Any [`Error`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let failed = |source| Error::Write { path: path.to_owned(), source };
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let lock = lock(path)?;
-        if lock.is_some() {
-            sweep(path);
-        }
-        let mut all = Wisdom::load_to_save(path)?;
-        all.merge(self.clone());
-        all.write(path).map_err(failed)
+        change(path, |all| all.merge(self.clone()))
+    }
+
+    /// Puts a record into the file in the place of what it holds about the same, whatever that is:
+    /// as its next revision, so that the old one does not come back when files are merged. Gives the
+    /// record as it is written. Otherwise as [`Wisdom::save`].
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub fn renew(path: &Path, mut record: Record) -> Result<Record, Error> {
+        change(path, |all| {
+            let held = all.entries.remove(&record.key());
+            let held =
+                held.and_then(|entry| Some(entry.written.record(record.key()).ok()?.revision));
+            record.revision = held.map_or(record.revision, |revision| revision + 1);
+            all.add(record.clone());
+        })?;
+        Ok(record)
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
@@ -159,7 +166,12 @@ impl Wisdom {
             file.write_all(&line)?;
             file.write_all(b"\n")?;
         }
-        file.into_inner()?.sync_all()?;
+        let file = file.into_inner()?;
+        // Whom the file was open to it stays open to.
+        if let Ok(held) = fs::metadata(path) {
+            file.set_permissions(held.permissions())?;
+        }
+        file.sync_all()?;
         fs::rename(&beside, path).inspect_err(|_| _ = fs::remove_file(&beside))
     }
 
@@ -179,6 +191,23 @@ impl Wisdom {
         let foreign = self.foreign_lines.iter().map(|line| line.clone().into_bytes());
         records.chain(foreign).chain(self.broken_lines.iter().cloned())
     }
+}
+
+/// Reads a file, changes what was read and writes it back, nobody else in between.
+fn change(path: &Path, change: impl FnOnce(&mut Wisdom)) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let lock = lock(path)?;
+    if lock.is_some() {
+        sweep(path);
+    }
+    let mut all = Wisdom::load_to_save(path)?;
+    change(&mut all);
+    // What a link names is replaced, not the link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    all.write(path).map_err(failed)
 }
 
 /// The right to write a file: held until dropped, and by the system taken back from those who die.
@@ -218,16 +247,26 @@ fn unique(what: &str) -> String {
     format!("{}-{}.{what}", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Whether this is what [`unique`] makes of [`NEW`].
+fn is_unique(name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = name.strip_suffix(NEW).and_then(|rest| rest.strip_suffix('.'));
+    let numbers = numbers.and_then(|numbers| numbers.split_once('-'));
+    numbers.is_some_and(|(process, count)| digits(process) && digits(count))
+}
+
 /// Takes away what writers that were killed have left beside `path`. Only for who holds the lock:
 /// everybody else's files are then left over.
 fn sweep(path: &Path) {
-    let (first, last) = (beside(path, ""), OsString::from(NEW));
+    let first = beside(path, "");
+    let first = first.file_name().unwrap_or_default().as_encoded_bytes();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let files = fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
     for file in files.map(|file| file.path()) {
         let name = file.file_name().unwrap_or_default().as_encoded_bytes();
-        let ours = name.starts_with(first.file_name().unwrap_or_default().as_encoded_bytes());
-        if ours && file.extension() == Some(&last) {
+        // Another file's name may begin with this one's, and has a lock of its own.
+        let rest = name.strip_prefix(first).and_then(|rest| std::str::from_utf8(rest).ok());
+        if rest.is_some_and(is_unique) {
             // One that cannot be removed does no harm.
             let _ = fs::remove_file(file);
         }

@@ -31,8 +31,8 @@ pub struct Record {
     pub default: Value,
     /// How many threads it uses.
     pub threads: usize,
-    /// How often this has been measured anew because what was recorded was not believed: a later
-    /// revision holds, however much evidence an earlier one has.
+    /// How often this has been measured anew, by somebody who asked for it or did not believe what
+    /// was recorded: a later revision holds, however much evidence an earlier one has.
     #[serde(default)]
     pub revision: u32,
     /// How we know.
@@ -91,6 +91,9 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Nothing is measured anew so often: a record that says so is forged, and nothing could follow it.
+const MOST_REVISIONS: u32 = 1 << 30;
+
 impl Record {
     /// A record of `recipe` for a problem in a setting, where the estimate is the default.
     pub fn new<P: Problem>(
@@ -133,6 +136,12 @@ impl Record {
         let Evidence { lo, ratio, hi, .. } = record.evidence;
         if !(0.0 < lo && lo <= ratio && ratio <= hi && hi.is_finite()) {
             return Err(format!("ratio {ratio} outside of its interval {lo} to {hi}"));
+        }
+        if record.revision > MOST_REVISIONS {
+            let revision = record.revision;
+            return Err(format!(
+                "revision {revision}, nobody measures so often: expected at most {MOST_REVISIONS}"
+            ));
         }
         Ok(record)
     }

@@ -14,7 +14,7 @@ pub(in crate::cli) struct WisdomArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WisdomCommand {
-    /// List the records, where each is from, and lines that are none
+    /// List the records, those of other CPUs too, and count lines that are none
     #[command(
         after_help = "Example:\n  tilewise wisdom show --wisdom results/amd-26-2-1/wisdom.jsonl"
     )]

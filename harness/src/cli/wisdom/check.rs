@@ -26,26 +26,24 @@ pub(super) fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     let mut records = records_of_here(&setup);
     records.shuffle(&mut Pcg64::seed_from_u64(common.seed));
     let all = records.len();
+    // Those that claim something first: of a default there is nothing to be found out.
+    records.sort_by_key(|record| record.evidence.verdict != Verdict::Faster);
     records.truncate(args.sample);
     let mut checked = Vec::new();
     for record in &records {
-        let mut again = Again { setup: &setup, record, time: args.budget.budget, found: None };
+        let mut again = Again { setup: &setup, record, time: args.budget.budget, outcome: None };
         let Some(result) = problem::recorded(record, &setup, &mut again) else { continue };
-        let outcome = match (result, again.found) {
-            (Ok(()), Some(found)) => Outcome::of(record, found),
+        let outcome = match (result, again.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
             (Err(Failure::Usage(why) | Failure::Failed(why)), _) => Outcome::Unmeasured(why),
             _ => continue,
         };
         checked.push((record, outcome));
     }
-    let mut demoted = Wisdom::default();
     for (_, outcome) in &checked {
-        if let Outcome::Stale(instead) = outcome {
-            demoted.add((**instead).clone());
+        if let (Some(file), Outcome::Stale(_, instead)) = (&setup.wisdom_file, outcome) {
+            Wisdom::renew(file, (**instead).clone()).map_err(Failure::failed)?;
         }
-    }
-    if let (Some(file), false) = (&setup.wisdom_file, demoted.records().is_empty()) {
-        demoted.save(file).map_err(Failure::failed)?;
     }
     print(&checked, all, common.json)
 }
@@ -54,8 +52,10 @@ pub(super) fn run(common: &Common, args: &Check) -> Result<(), Failure> {
 enum Outcome {
     /// It is as fast as it was said to be, or not surely slower.
     Holds(f64, f64, f64),
-    /// It is not, and this is to take its place.
-    Stale(Box<Record>),
+    /// It is what is done anyway.
+    Default,
+    /// It is not, for this reason, and this is to take its place.
+    Stale(String, Box<Record>),
     /// It could not be measured.
     Unmeasured(String),
 }
@@ -67,8 +67,7 @@ impl Outcome {
         let now = &found.evidence;
         let claims = record.evidence.verdict == Verdict::Faster;
         if claims && now.hi < record.evidence.lo {
-            let revision = record.revision.saturating_add(1);
-            return Outcome::Stale(Box::new(Record { revision, ..found }));
+            return Outcome::Stale(format!("now {}", evidence(&found)), Box::new(found));
         }
         Outcome::Holds(now.ratio, now.lo, now.hi)
     }
@@ -76,7 +75,8 @@ impl Outcome {
     fn text(&self) -> String {
         match self {
             Outcome::Holds(ratio, lo, hi) => format!("holds: now {ratio:.3}x [{lo:.3}, {hi:.3}]"),
-            Outcome::Stale(instead) => format!("stale: now {}", evidence(instead)),
+            Outcome::Default => "is today's default: nothing to measure".into(),
+            Outcome::Stale(why, _) => format!("stale: {why}"),
             Outcome::Unmeasured(why) => format!("not measured: {why}"),
         }
     }
@@ -95,7 +95,7 @@ struct Again<'a> {
     setup: &'a Setup,
     record: &'a Record,
     time: Duration,
-    found: Option<Record>,
+    outcome: Option<Outcome>,
 }
 
 impl Task for Again<'_> {
@@ -104,23 +104,33 @@ impl Task for Again<'_> {
         if self.record.surface != P::SURFACE {
             return Err(Failure::failed("it is of another version of the kernel"));
         }
-        // As any other user of it: what the kernel refuses is not run.
-        let recipe: P::Recipe =
-            serde_json::from_value(self.record.recipe.clone()).map_err(Failure::failed)?;
-        problem.check(setting.isa, &recipe).map_err(Failure::failed)?;
+        let estimate = problem.estimate(&setting);
         let clock = self.setup.core_clock(setting.threads)?;
         let search = Search::within(self.time).rule(clock.rule()).clock(clock);
-        let found = search.compare(problem, &setting, &recipe).map_err(Failure::failed)?;
-        self.found = Some(found.record);
+        let compare = |recipe: &P::Recipe| {
+            search
+                .compare(problem, &setting, recipe)
+                .map(|found| found.record)
+                .map_err(Failure::failed)
+        };
+        // As any other user of it: what is not used is not run, and the default takes its place.
+        let mut alone = Wisdom::default();
+        alone.add(self.record.clone());
+        let chosen = alone.choose(problem, &setting);
+        self.outcome = Some(match chosen.refused {
+            Some(why) => Outcome::Stale(why, Box::new(compare(&estimate)?)),
+            None if chosen.recipe == estimate => Outcome::Default,
+            None => Outcome::of(self.record, compare(&chosen.recipe)?),
+        });
         Ok(())
     }
 }
 
 fn print(checked: &[(&Record, Outcome)], all: usize, as_json: bool) -> Result<(), Failure> {
-    let stale = checked.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Stale(_))).count();
+    let stale = checked.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Stale(..))).count();
     if as_json {
         let line = |(record, outcome): &(&Record, Outcome)| {
-            let stale = matches!(outcome, Outcome::Stale(_));
+            let stale = matches!(outcome, Outcome::Stale(..));
             json!({"record": record, "stale": stale, "outcome": outcome.text()})
         };
         let checked: Vec<Value> = checked.iter().map(line).collect();

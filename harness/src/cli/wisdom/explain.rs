@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tilewise_tuner::machine::Identity;
 use tilewise_tuner::space::Tunable;
-use tilewise_tuner::wisdom::Considered;
+use tilewise_tuner::wisdom::{Considered, Verdict};
 
 /// Records that are not used and shown one by one; the others are counted.
 const SHOWN: usize = 10;
@@ -78,7 +78,7 @@ impl Task for Explain<'_> {
         if let Some(more @ 1..) = unused.len().checked_sub(SHOWN) {
             lines.push(format!("           and {more} more (--json lists all)"));
         }
-        lines.extend(of_others(&foreign));
+        lines.extend(of_others(&foreign, P::SURFACE));
         if explained.considered.is_empty() {
             lines.push(format!("           there is no record of {}", P::KERNEL));
         }
@@ -87,18 +87,22 @@ impl Task for Explain<'_> {
 }
 
 /// Records of other CPUs, a line for each of these: what speaks against one does against all.
-fn of_others(foreign: &[&Considered]) -> Vec<String> {
+fn of_others(foreign: &[&Considered], surface: u32) -> Vec<String> {
     let mut counts = BTreeMap::<_, usize>::new();
     for Considered { record, origin, .. } in foreign {
         let Identity { cpu, isa, .. } = &record.identity;
-        let of = (cpu.as_str(), isa.to_string(), origin.to_string());
+        // What `Wisdom::hints` goes by.
+        let use_here = match record.evidence.verdict {
+            _ if record.surface != surface => "of another version of the kernel",
+            Verdict::Faster => "first tries of a search here",
+            Verdict::NotSeparable => "defaults there, nothing to try here",
+        };
+        let of = (cpu.as_str(), isa.to_string(), origin.to_string(), use_here);
         *counts.entry(of).or_default() += 1;
     }
-    let line = |((cpu, isa, origin), count): ((&str, String, String), usize)| {
+    let line = |((cpu, isa, origin, use_here), count): ((&str, String, String, &str), usize)| {
         let records = if count == 1 { "record" } else { "records" };
-        format!(
-            "not used   {count} {records} of another CPU, {cpu}, {isa} ({origin}): first tries of a search here"
-        )
+        format!("not used   {count} {records} of another CPU, {cpu}, {isa} ({origin}): {use_here}")
     };
     counts.into_iter().map(line).collect()
 }

@@ -21,7 +21,8 @@ const INTRODUCTION: &str = "
 ## What choices are worth
 
 The fastest point with each value of a choice, as a multiple of the default's speed: what is lost by
-who may not or does not make it. Choices with one value are left out. A split is rows by columns.
+who may not or does not make it. Each is the best of many, and so a little flattered. Choices with
+one value are left out. A split is rows by columns.
 
 ";
 
