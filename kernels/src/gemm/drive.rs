@@ -17,10 +17,10 @@
 //! Knows neither what is multiplied ([`Product`]) nor what becomes of a tile ([`Epilogue`]).
 
 pub(crate) use super::operand::{Columns, Panels, Rows};
-pub(crate) use super::tile::Outer;
+pub(crate) use super::tile::{Outer, Target};
 
 use super::table::{MAX_PANELS, MAX_ROWS, RUN, Tile, tile_fn};
-use super::tile::Ends;
+use super::tile::{Ends, HIGH, LONG, fetches};
 use crate::isa::Token;
 use crate::product::Product;
 use crate::vector::PANEL;
@@ -36,6 +36,12 @@ pub(crate) trait Epilogue<P: Product> {
     /// What is taken off the sums of a tile when they leave their registers.
     #[inline(always)]
     fn less(&mut self, _tile: &TileSums<'_, P::Sum>) -> Option<Outer<'_, P::Sum>> {
+        None
+    }
+
+    /// Where the sums of a tile are going to be written, if that is known.
+    #[inline(always)]
+    fn target(&self, _tile: &TileSums<'_, P::Sum>) -> Option<Target> {
         None
     }
 
@@ -189,8 +195,10 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                     slot += sums.len();
                     let mut tile =
                         TileSums { row, panel, rows: rows.len(), panels: rhs.len(), sums };
+                    let long = last && steps.len() >= LONG && tile.rows >= HIGH;
+                    let target = if long && fetches::<P>() { epilogue.target(&tile) } else { None };
                     let less = if last { epilogue.less(&tile) } else { None };
-                    let ends = Ends { resume: steps.start > 0, less };
+                    let ends = Ends { resume: steps.start > 0, less, target };
                     self.tile(block, (rhs, steps.clone()), ends, &mut tile);
                     if last && (end == block.rows.end || end - first_row > (RUN - 1) * size.rows) {
                         let (row, rows, sums) =

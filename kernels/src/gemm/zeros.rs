@@ -5,7 +5,7 @@
 //!                           the tile         packed with b        rows of a, only if zb != 0
 //! ```
 
-use super::drive::{Block, Epilogue, Outer, Rows, TileSums};
+use super::drive::{Block, Epilogue, Outer, Rows, Target, TileSums};
 use super::epilogue::Sink;
 use super::lhs::{Meaning, Zero};
 use super::pack::Weights;
@@ -36,6 +36,11 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
                 self.row_sums[index - self.first_row] = P::row_sum(block.row(index));
             }
         }
+    }
+
+    #[inline(always)]
+    fn target(&self, tile: &TileSums<'_, i32>) -> Option<Target> {
+        self.sink.target(tile)
     }
 
     #[inline(always)]
