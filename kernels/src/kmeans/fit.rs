@@ -145,7 +145,7 @@ impl KMeans {
         with: With<'_, T::Centre>,
     ) -> Result<Fit<T::Centre>, Error> {
         let With { plan, team, weights, draws, mut watch } = with;
-        let task = Task { source: points.into(), weights, plan, team: plan.team(team) };
+        let task = Task { source: points.into(), weights, plan, team: plan.team_of_fit(team) };
         let largest = task.check(self.k)?;
         self.check(task.shape())?;
         let mut seeded = Seeded::new(self.seed);
@@ -185,7 +185,7 @@ impl KMeans {
         with: With<'_, T::Centre>,
     ) -> Result<Vec<usize>, Error> {
         let With { plan, team, weights, draws, .. } = with;
-        let task = Task { source: points.into(), weights, plan, team: plan.team(team) };
+        let task = Task { source: points.into(), weights, plan, team: plan.team_of_fit(team) };
         task.check(self.k)?;
         self.choose(&task, draws.unwrap_or(&mut Seeded::new(self.seed)))
     }

@@ -69,7 +69,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let Shape { n, d, k } = task.shape();
         // Of all points, so that it makes no difference which are iterated over.
         let scales = Scales::new(largest, whole.weights_together(), whole.shape().n);
-        let members = task.team.size().min(task.plan.recipe().threads);
+        let members = task.plan.members_of_fit(task.team);
         // What is read is read in the parts it comes in.
         let blocks = task.source.blocks();
         let least = if task.source.held().is_some() { PIECE } else { blocks };

@@ -1,6 +1,7 @@
 //! What a fit leaves: centres, and labels, distances and scores of points by them.
 
 use super::plan::{Job, Plan};
+use super::recipe::{WORTH_A_TEAM, members};
 use super::source::Source;
 use super::{Error, Recipe, Shape};
 use crate::cache::CacheSizes;
@@ -181,6 +182,8 @@ pub(super) fn estimate(shape: Shape) -> Recipe {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     #[cfg(not(feature = "std"))]
     let cores = 1;
+    // The team has to be made.
+    let cores = cores.min(members(shape, WORTH_A_TEAM));
     Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), cores)
 }
 

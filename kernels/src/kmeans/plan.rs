@@ -4,6 +4,7 @@ use super::assign::Desk;
 use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
 use super::prune::Patience;
+use super::recipe::{WORTH_A_TEAM, members};
 use super::reference::squared_distance;
 use super::source::{Source, attempt};
 use super::{Error, Form, Recipe, prune, tile};
@@ -109,6 +110,16 @@ impl Plan {
         let mut plan = self.clone();
         plan.recipe.bounds = self.recipe.form == Form::Lanes && prune::suits_in_order(k, d);
         plan
+    }
+
+    /// How many members of a team work on an iteration of a fit.
+    pub(super) fn members_of_fit(&self, team: &dyn Team) -> usize {
+        team.size().min(self.recipe.threads).min(members(self.shape, WORTH_A_TEAM))
+    }
+
+    /// Who works on a fit.
+    pub(super) fn team_of_fit<'t>(&self, team: &'t dyn Team) -> &'t dyn Team {
+        if self.members_of_fit(team) == 1 { &Solo } else { team }
     }
 
     pub(super) fn engine(&self) -> &(dyn Engine + 'static) {

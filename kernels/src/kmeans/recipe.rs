@@ -22,7 +22,7 @@ pub struct Recipe {
     /// are. Points in the lanes have it, with up to 4096 features. This is about points as they
     /// come: a fit that sorts them first tests its sorted blocks whatever is said here.
     pub bounds: bool,
-    /// How many members of the team take part at most.
+    /// How many members of the team take part at most. A fit that is too small for a team has one.
     pub threads: usize,
 }
 
@@ -51,16 +51,25 @@ pub struct Tile {
 /// Most features with which the first tile of the table is the better one.
 const FEW: usize = 7;
 
-/// Distances (features of a centre, times points) one member should have before a second one is
-/// worth waking: 10 us of work on an AVX-512 core, 20 on a Zen 3 core, of which a region costs 0.2.
-/// Labels alone gain from less (1000 x 3 with 16 centres, a quarter of it: 1.03 on Zen 3, 1.3 on Zen
-/// 4), but a fit of 1000 points takes 1.2 of the time on two threads.
-const WORTH_A_MEMBER: usize = 1 << 19;
+/// Distances (features of a centre, times points) one member should have before a second one of a
+/// team that is awake is worth a region, which costs 0.2 us: 1000 x 3 with 16 centres (twice as many)
+/// take 1.3 of the time on one Zen 4 core, 1.03 on Zen 3.
+const WORTH_A_MEMBER: usize = 1 << 16;
+
+/// The same where a team would have to be made, or would be asked several times an iteration: a fit
+/// of 1000 pixels with 64 centres takes 1.2 of the time on two Zen 3 cores.
+pub(super) const WORTH_A_TEAM: usize = 1 << 19;
 
 /// What a point costs beside its distances, as so many centres more: it is read, turned and gets
 /// its label. Two Zen 3 cores make 1.2 to 1.9 of the speed of one with 2 to 8 centres (20 to 50
 /// thousand points in a plane or in space, 10,000 x 16, 2,000 x 64).
 const POINT: usize = 16;
+
+/// How many members there is work for, if each should have so many distances.
+pub(super) fn members(Shape { n, d, k }: Shape, each: usize) -> usize {
+    let work = n.saturating_mul(k.saturating_add(POINT)).saturating_mul(d.max(4));
+    work.div_ceil(each).max(1)
+}
 
 impl Recipe {
     /// A recipe from the shape, the instruction set and the caches; `threads` is the most that
@@ -86,9 +95,7 @@ impl Recipe {
     /// | 100k x 8, 1000 | 41.7 | 32.5 | 25.8 | 22.4 |
     /// | 20k x 128, 1024 | 218 | 153 | 90.8 | 72.4 |
     pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
-        let work =
-            shape.n.saturating_mul(shape.k.saturating_add(POINT)).saturating_mul(shape.d.max(4));
-        let threads = threads.min(work.div_ceil(WORTH_A_MEMBER)).max(1);
+        let threads = threads.min(members(shape, WORTH_A_MEMBER)).max(1);
         // A block of points is read again for every few centres, and must be near.
         let block = shape.d.saturating_mul(BLOCK * size_of::<f32>());
         let form = if block <= caches.l2 { Form::Lanes } else { Form::Tile };

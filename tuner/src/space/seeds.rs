@@ -35,6 +35,13 @@ pub(super) fn ranked<P: Tunable + ?Sized>(
         }
         add(&mut points, &candidates[turn]);
     }
+    // Where there are fewer turns, what is nearest to the default makes up for them.
+    for recipe in &candidates {
+        if points.len() > *SEEDS.start() {
+            break;
+        }
+        add(&mut points, recipe);
+    }
     points.truncate(1 + SEEDS.end());
     let seeds = points.len() - 1;
     candidates.iter().for_each(|recipe| add(&mut points, recipe));
