@@ -27,10 +27,12 @@ impl Fold {
     }
 
     /// The kernel, its version and its types.
+    #[inline(always)]
     pub(super) fn kernel(self, kernel: &str, surface: u32, dtype: &str) -> Fold {
         self.text(kernel).number(surface.into()).text(dtype)
     }
 
+    #[inline(always)]
     pub(super) fn shape(self, shape: &Shape) -> Fold {
         shape.iter().fold(self, |fold, (name, size)| match size {
             Size::Number(number) => fold.text(name).number(*number as u64),
@@ -43,14 +45,17 @@ impl Fold {
         self.state
     }
 
+    #[inline(always)]
     fn text(self, text: &str) -> Fold {
         self.number(text.len() as u64).push(text.as_bytes())
     }
 
+    #[inline(always)]
     fn number(self, number: u64) -> Fold {
         self.push(&number.to_le_bytes())
     }
 
+    #[inline(always)]
     fn push(mut self, mut bytes: &[u8]) -> Fold {
         while bytes.len() > PIECE - self.len {
             let (now, later) = bytes.split_at(PIECE - self.len);
