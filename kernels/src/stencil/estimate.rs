@@ -162,8 +162,8 @@ impl Recipe {
     /// Two rows at a time for single steps: of two planes where there are some, of one plane
     /// otherwise, unless a register is a line and the grid is in cache.
     ///
-    /// Where a register is half a line, against one row two planes make 1.03 to 1.3 of the speed from cache (`heat7`, 96 to 160
-    /// points an axis, one and two Zen 3 cores), and 1.2 to 1.4 past it (up to 512 points); two
+    /// Where a register is half a line, against one row two planes make 1.03 to 1.3 of the speed
+    /// from cache (`heat7`, 96 to 160 points an axis, one and two Zen 3 cores), and 1.2 to 1.4 past it (up to 512 points); two
     /// rows (`heat5`) 1.0 to 1.09 from cache and 1.1 to 1.35 past it. Four planes at a time are no
     /// better than two (0.93 to 1.12, and a quarter where two planes together are whole pages), and a wave
     /// of order 8 loses: two planes make 0.85 of the speed of one, four 0.6.

@@ -73,8 +73,8 @@ struct Bench {
 /// Points in a row that are of one kind.
 const STRETCH: usize = 256;
 
-/// A feature of a point, counted through all points. Like pixels they are whole numbers, so that there are near-ties and they
-/// cost what they cost; and like pixels some stretches are of one colour, more or less, where
+/// A feature of a point, counted through all points. Like pixels they are whole numbers, so that
+/// there are near-ties and they cost what they cost; and like pixels some stretches are of one colour, more or less, where
 /// bounds are worth their time, and others are not.
 fn coordinate(index: usize, d: usize) -> f32 {
     let (any, point) = (noise(index) as u8, index / d);

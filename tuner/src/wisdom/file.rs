@@ -199,14 +199,14 @@ fn change(path: &Path, change: impl FnOnce(&mut Wisdom)) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
+    // What a link names is locked and replaced, not the link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let lock = lock(path)?;
     if lock.is_some() {
         sweep(path);
     }
     let mut all = Wisdom::load_to_save(path)?;
     change(&mut all);
-    // What a link names is replaced, not the link.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     all.write(path).map_err(failed)
 }
 
