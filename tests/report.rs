@@ -8,6 +8,7 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use support::{assert_schema, folder, json, refused, tilewise};
 
 #[test]
@@ -41,4 +42,22 @@ fn a_quick_report_is_whole() {
     [page, read("report.md")].iter().for_each(|text| peers::shown(text));
     let names: Vec<_> = fs::read_dir(&out).expect("the folder").flatten().collect();
     assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
+}
+
+/// They hold what a quick one may have no time for.
+#[test]
+fn published_reports_are_as_the_schema_says() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path).expect("a folder").flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let runs = folders(&results).iter().flat_map(|cpu| folders(cpu)).collect::<Vec<_>>();
+    let reports = runs.iter().map(|run| run.join("report.json")).filter(|path| path.exists());
+    let reports: Vec<_> = reports.collect();
+    assert!(!reports.is_empty(), "no report under {}", results.display());
+    for path in reports {
+        let report = serde_json::from_str(&fs::read_to_string(path).expect("a report"));
+        assert_schema("report", &report.expect("JSON"));
+    }
 }
