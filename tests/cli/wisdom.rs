@@ -21,7 +21,8 @@ fn records_are_shown_and_explained() {
     let path = file.display();
     let shown = json(&format!("wisdom show --wisdom {path} --json"), "wisdom");
     let records = shown["records"].as_array().expect("records");
-    assert!(records.contains(&record));
+    let place = records.iter().position(|shown| *shown == record).expect("it is there");
+    assert_eq!(shown["origins"][place], path.to_string());
     let explained = json(&format!("wisdom explain gemm {SHAPE} --wisdom {path} --json"), "wisdom");
     assert_eq!(explained["recipe_source"], "tuned");
     assert_eq!(explained["recipe"], record["recipe"]);

@@ -21,7 +21,7 @@ fn what_is_saved_is_read_again() {
 fn bad_lines_are_named_and_the_others_hold() {
     let good = String::from_utf8(bytes([record(&Machine::read(), 12, 4, 9)])).unwrap();
     let good = good.trim();
-    let newer = good.replacen("\"schema\":2", "\"schema\":3", 1);
+    let newer = good.replacen("\"schema\":3", "\"schema\":4", 1);
     let older = r#"{"schema":1,"machine":{},"kernel":"gemm"}"#;
     let changed = good.replacen("\"rounds\":9", "\"rounds\":8", 1);
     let spaced = good.replacen(",\"key\"", ", \"key\"", 1);
@@ -33,7 +33,7 @@ fn bad_lines_are_named_and_the_others_hold() {
     let bad: Vec<usize> = wisdom.bad_lines().iter().map(|bad| bad.line).collect();
     assert_eq!(bad, [3, 4, 5, 6, 7, 8, 9, 10]);
     let why: Vec<String> = wisdom.bad_lines().iter().map(ToString::to_string).collect();
-    assert!(why[1].ends_with("line 4: schema 3, this version reads 2"), "{why:?}");
+    assert!(why[1].ends_with("line 4: schema 4, this version reads 3"), "{why:?}");
     assert!(why[3].contains("checksum") && why[4].contains("checksum"), "{why:?}");
     let path = Path::new("/somewhere/wisdom.jsonl");
     let folder = tempfile::tempdir().unwrap();
@@ -143,7 +143,7 @@ fn saving_keeps_lines_it_cannot_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wisdom.jsonl");
     let newer = r#"{"schema":7,"anything":["else"]}"#;
-    let torn = b"{\"schema\":2,\"torn\xff";
+    let torn = b"{\"schema\":3,\"torn\xff";
     fs::write(&path, [newer.as_bytes(), b"\n", torn].concat()).unwrap();
     wisdom([record(&Machine::read(), 12, 4, 9)]).save(&path).unwrap();
     let once = fs::read(&path).unwrap();

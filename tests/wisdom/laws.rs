@@ -89,7 +89,7 @@ proptest! {
     fn no_forgery_makes_loading_panic(record in ".{0,200}", key in any::<u64>()) {
         let tail = format!("\",\"key\":\"{key:016x}\",\"record\":{record}}}");
         let sum = twox_hash::XxHash3_64::oneshot(tail.as_bytes());
-        let line = format!("{{\"schema\":2,\"sum\":\"{sum:016x}{tail}");
+        let line = format!("{{\"schema\":3,\"sum\":\"{sum:016x}{tail}");
         let mut held = Wisdom::parse(line.as_bytes());
         prop_assert_eq!(held.records().len(), 0);
         held.merge(Wisdom::parse(line.as_bytes()));

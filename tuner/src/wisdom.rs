@@ -199,6 +199,11 @@ impl Wisdom {
         records
     }
 
+    /// Where a record of this wisdom was read.
+    pub fn origin(&self, record: &Record) -> Option<&Origin> {
+        self.entries.get(&record.key()).map(|entry| &entry.origin)
+    }
+
     /// Records whose checksum is right and that are no records all the same: what was read where,
     /// and what is wrong with it.
     pub fn forged(&self) -> impl Iterator<Item = (&Origin, &str)> {

@@ -33,10 +33,13 @@ fn show(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     let forged: Vec<String> =
         wisdom.forged().map(|(origin, reason)| format!("{origin}: {reason}")).collect();
     let foreign = wisdom.foreign(&setup.machine);
+    let origin = |record| wisdom.origin(record).map(ToString::to_string).unwrap_or_default();
+    let origins: Vec<String> = records.iter().map(|record| origin(record)).collect();
     if as_json {
         return output::print(json!({
             "schema": 1,
             "records": records,
+            "origins": origins,
             "foreign": foreign,
             "bad_lines": bad,
             "forged": forged,
@@ -52,8 +55,9 @@ fn show(setup: &Setup, as_json: bool) -> Result<(), Failure> {
         "CPU, ISA",
         "recipe",
         "against the default",
+        "from",
     ]);
-    for record in &records {
+    for (record, origin) in records.iter().zip(origins) {
         let Record { kernel, shape, dtype, context, identity, .. } = record;
         let here = record.identity == setup.machine.identity(identity.isa);
         let place = if here { "here".to_owned() } else { identity.cpu.clone() };
@@ -65,6 +69,7 @@ fn show(setup: &Setup, as_json: bool) -> Result<(), Failure> {
             format!("{place}, {}", identity.isa),
             changes(record),
             evidence(record),
+            origin,
         ]);
     }
     let (all, lines) = (records.len(), bad.len());

@@ -2,6 +2,7 @@
 //! looked up before calls that take microseconds.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,10 @@ use std::fmt;
 /// assert_eq!(product.to_string(), "k 768, m 128");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Shape(Vec<(Cow<'static, str>, Size)>);
+pub struct Shape(SmallVec<[(Cow<'static, str>, Size); MOST]>);
+
+/// No problem has more sizes: those of shapes that are longer take memory.
+const MOST: usize = 5;
 
 /// One entry of a shape: a number, or a name where a problem comes in kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,11 +31,12 @@ pub enum Size {
 }
 
 /// Makes a shape of names and sizes.
+#[inline]
 pub fn shape<const N: usize>(sizes: [(&'static str, Size); N]) -> Shape {
-    let mut sizes: Vec<_> =
-        sizes.into_iter().map(|(name, size)| (Cow::Borrowed(name), size)).collect();
-    sizes.sort_unstable();
-    Shape(sizes)
+    let mut shape = Shape::default();
+    sizes.into_iter().for_each(|(name, size)| shape.0.push((Cow::Borrowed(name), size)));
+    shape.0.sort_unstable();
+    shape
 }
 
 impl Shape {

@@ -1,6 +1,7 @@
 //! Wisdom in a file: read with suspicion, written under a lock, beside and renamed.
 
 use super::line::{Line, SCHEMA};
+use super::record::MOST_REVISIONS;
 use super::{Entry, Origin, Record, Wisdom};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -153,7 +154,7 @@ impl Wisdom {
             let held = all.entries.remove(&record.key());
             let held =
                 held.and_then(|entry| Some(entry.written.record(record.key()).ok()?.revision));
-            record.revision = held.map_or(record.revision, |revision| revision + 1);
+            record.revision = held.map_or(record.revision, |held| (held + 1).min(MOST_REVISIONS));
             all.add(record.clone());
         })?;
         Ok(record)

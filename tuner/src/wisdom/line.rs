@@ -1,7 +1,7 @@
 //! How a record stands in a file: a line of JSON with its own checksum.
 //!
 //! ```text
-//! {"schema":2,"sum":"<16 digits>","key":"<16 digits>","record":{...}}
+//! {"schema":3,"sum":"<16 digits>","key":"<16 digits>","record":{...}}
 //!                                ^ the sum is over all from here to the end
 //! ```
 //!
@@ -16,12 +16,12 @@ use std::sync::OnceLock;
 use twox_hash::XxHash3_64;
 
 /// The version of the line's format this code reads and writes.
-pub const SCHEMA: u64 = 2;
+pub const SCHEMA: u64 = 3;
 
 /// No line of ours is longer.
 const LONGEST: usize = 1 << 16;
 
-const HEAD: &str = r#"{"schema":2,"sum":""#;
+const HEAD: &str = r#"{"schema":3,"sum":""#;
 const KEY: &str = r#"","key":""#;
 const RECORD: &str = r#"","record":"#;
 const DIGITS: usize = 16;

@@ -92,7 +92,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Nothing is measured anew so often: a record that says so is forged, and nothing could follow it.
-const MOST_REVISIONS: u32 = 1 << 30;
+pub(super) const MOST_REVISIONS: u32 = 1 << 30;
 
 impl Record {
     /// A record of `recipe` for a problem in a setting, where the estimate is the default.
