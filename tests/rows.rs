@@ -111,33 +111,46 @@ fn attended(
     out
 }
 
+/// What attention is defined as, in double precision.
+fn exact((heads, width): (usize, usize), (qkv, offsets): (&[f32], &[usize])) -> Vec<f64> {
+    let hidden = heads * width;
+    let at = |token: usize, part: usize, head: usize, i: usize| {
+        f64::from(qkv[token * 3 * hidden + part * hidden + head * width + i])
+    };
+    let mut out = vec![f64::NAN; qkv.len() / 3];
+    for pair in offsets.windows(2) {
+        for (head, query) in (0..heads).flat_map(|h| (pair[0]..pair[1]).map(move |q| (h, q))) {
+            let powers: Vec<f64> = (pair[0]..pair[1])
+                .map(|key| (0..width).map(|i| at(query, 0, head, i) * at(key, 1, head, i)).sum())
+                .map(|dot: f64| (dot / (width as f64).sqrt()).exp())
+                .collect();
+            let sum: f64 = powers.iter().sum();
+            for i in 0..width {
+                let means =
+                    powers.iter().zip(pair[0]..).map(|(p, key)| p / sum * at(key, 2, head, i));
+                out[query * hidden + head * width + i] = means.sum();
+            }
+        }
+    }
+    out
+}
+
 #[test]
 fn attention_is_what_it_is_defined_as() {
     for (heads, width) in [(1, 1), (3, 20), (2, 32), (2, 64)] {
         let hidden = heads * width;
-        let (qkv, offsets) = sequences(&[1, 16, 0, 49, 130], 3 * hidden);
+        let (mut qkv, offsets) = sequences(&[1, 16, 0, 49, 130], 3 * hidden);
+        // So far from each other that bytes of all scores would pick one token each, rightly or not.
+        qkv.iter_mut().for_each(|x| *x /= 4.0);
+        let exact = exact((heads, width), (&qkv, &offsets));
+        let greatest = qkv.iter().fold(0.0f64, |most, value| most.max(value.abs().into()));
         for isa in Isa::available() {
-            let attention = Attention::new(heads, width, isa).unwrap();
-            let out = attended(&attention, (&qkv, &offsets), hidden, &Solo);
-            for pair in offsets.windows(2) {
-                for (head, query) in
-                    (0..heads).flat_map(|h| (pair[0]..pair[1]).map(move |q| (h, q)))
-                {
-                    let at = |token: usize, part: usize, i: usize| {
-                        f64::from(qkv[token * 3 * hidden + part * hidden + head * width + i])
-                    };
-                    let powers: Vec<f64> = (pair[0]..pair[1])
-                        .map(|key| (0..width).map(|i| at(query, 0, i) * at(key, 1, i)).sum::<f64>())
-                        .map(|dot| (dot / (width as f64).sqrt()).exp())
-                        .collect();
-                    let sum: f64 = powers.iter().sum();
-                    for i in 0..width {
-                        let means =
-                            powers.iter().zip(pair[0]..).map(|(p, key)| p / sum * at(key, 2, i));
-                        let exact = means.sum::<f64>();
-                        let given = f64::from(out[query * hidden + head * width + i]);
-                        assert!((given - exact).abs() < 1e-4, "{isa}: {given} for {exact}");
-                    }
+            let floats = Attention::new(heads, width, isa).unwrap();
+            for (attention, allowed) in [(floats, 1e-4), (floats.in_bytes(), 0.01 * greatest)] {
+                let out = attended(&attention, (&qkv, &offsets), hidden, &Solo);
+                for (&given, exact) in out.iter().zip(&exact) {
+                    let error = (f64::from(given) - exact).abs();
+                    assert!(error < allowed, "{attention:?}: {given} for {exact}");
                 }
             }
         }
@@ -149,8 +162,9 @@ fn attention_has_the_same_bits_on_every_team_and_beside_any_sequence() {
     let (heads, width) = (3, 20);
     let hidden = heads * width;
     let (qkv, offsets) = sequences(&[50, 3, 97, 1], 3 * hidden);
-    for isa in Isa::available() {
-        let attention = Attention::new(heads, width, isa).unwrap();
+    let forms = |attention: Attention| [attention, attention.in_bytes()];
+    let all = Isa::available().map(|isa| Attention::new(heads, width, isa).unwrap());
+    for attention in all.flat_map(forms) {
         let expected = attended(&attention, (&qkv, &offsets), hidden, &Solo);
         for threads in 2..4 {
             let team = SpinTeam::new(threads).unwrap();
@@ -160,6 +174,39 @@ fn attention_has_the_same_bits_on_every_team_and_beside_any_sequence() {
             let own = &qkv[pair[0] * 3 * hidden..pair[1] * 3 * hidden];
             let alone = attended(&attention, (own, &[0, pair[1] - pair[0]]), hidden, &Solo);
             assert_eq!(alone, expected[pair[0] * hidden..pair[1] * hidden]);
+        }
+    }
+}
+
+#[test]
+fn attention_in_bytes_has_the_same_bits_everywhere() {
+    for (heads, width) in [(2, 7), (1, 32), (1, 64)] {
+        // Shorter ones are in floats.
+        let (qkv, offsets) = sequences(&[24, 33, 130], 3 * heads * width);
+        let on = |isa| {
+            let attention = Attention::new(heads, width, isa).unwrap().in_bytes();
+            attended(&attention, (&qkv, &offsets), heads * width, &Solo)
+        };
+        let expected = on(Isa::Scalar);
+        Isa::available().for_each(|isa| assert_eq!(on(isa), expected, "{isa}"));
+    }
+}
+
+#[test]
+fn what_is_no_number_spoils_what_it_is_part_of() {
+    let (width, tokens) = (4, 30);
+    for (spoilt, part) in [(f32::NAN, 0), (f32::INFINITY, 0), (f32::NAN, 1), (f32::INFINITY, 2)] {
+        let (mut qkv, offsets) = sequences(&[tokens, 5], 3 * width);
+        qkv[3 * 3 * width + part * width] = spoilt;
+        for isa in Isa::available() {
+            let attention = Attention::new(1, width, isa).unwrap().in_bytes();
+            let out = attended(&attention, (&qkv, &offsets), width, &Solo);
+            for (index, value) in out.iter().enumerate() {
+                let (token, column) = (index / width, index % width);
+                // A query its own row, a key all rows, a value its column, of its sequence.
+                let part_of = [token == 3, true, column == 0][part] && token < tokens;
+                assert_eq!(value.is_nan(), part_of, "{isa}: {spoilt} in {part}, {token}, {column}");
+            }
         }
     }
 }

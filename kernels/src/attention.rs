@@ -8,27 +8,39 @@
 //! keys, d by s, and values, s by d, are packed as the panels of a product
 //! for queries, ROWS at a time
 //!   scores   ROWS by s    queries * keys, by the driver and tiles of matrix products
-//!   softmax               in place, not yet divided by the sums of rows
+//!   softmax               not yet divided by the sums of rows
 //!   out      ROWS by d    scores * values / sums
 //! ```
 //!
-//! The scores of a block never leave the second-level cache. A sequence's bits depend on itself
+//! The scores of a block never leave the second-level cache. The two products are of floats
+//! (`attention/floats.rs`) or of bytes (`attention/bytes.rs`). A sequence's bits depend on itself
 //! alone: not on its neighbours, nor on the team.
 
+mod bytes;
+mod floats;
+
 use crate::buffer::Buffer;
-use crate::gemm::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, TileSums};
-use crate::gemm::tiles;
-use crate::isa::{Isa, MissingIsa};
+use crate::gemm::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, Rows};
+use crate::gemm::{Tile, tiles};
+use crate::isa::{Isa, MissingIsa, Token};
 use crate::matrix::{Disjoint, Matrix, MatrixMut};
-use crate::product::Floats;
-use crate::rows::{Error, softmax};
+use crate::product::Product;
+use crate::rows::Error;
 use crate::team::{Member, Team};
-use crate::vector::{PANEL, Visitor, Vocabulary, dispatch_floats};
+use crate::vector::{PANEL, Visitor, Vocabulary, dispatch, dispatch_floats};
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Queries in a block: 48 rows of 384 scores are 72 KiB.
 const ROWS: usize = 48;
+
+/// Fewest tokens of a sequence whose products are of bytes. Making bytes takes more than it gains
+/// where there are fewer: 0.74, 0.87, 0.95 and 1.11 times as fast as floats with 8, 16, 24 and 32
+/// tokens and heads of 32, 0.90, 0.99, 1.05 and 1.16 with heads of 64 (one Zen 4 core).
+const FEWEST: usize = 24;
+
+/// A line of scratch.
+type Line = [f32; PANEL];
 
 /// How many heads there are, and how wide each is.
 ///
@@ -48,20 +60,28 @@ pub struct Attention {
     heads: usize,
     width: usize,
     isa: Isa,
+    form: Form,
+}
+
+/// What the products of attention multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Floats,
+    Bytes,
 }
 
 /// Room for a call: what [`Attention::scratch`] gives.
 #[derive(Clone, Debug)]
 pub struct Scratch {
-    steps: Buffer<[f32; PANEL]>,
-    /// Steps of a member.
+    lines: Buffer<Line>,
+    /// Lines of a member.
     each: usize,
     /// The longest sequence.
     longest: usize,
 }
 
 impl Attention {
-    /// For `heads` heads of `width` numbers.
+    /// For `heads` heads of `width` numbers, with products of floats.
     ///
     /// # Errors
     /// [`Error::Isa`].
@@ -69,7 +89,25 @@ impl Attention {
         if !isa.is_available() {
             return Err(MissingIsa(isa).into());
         }
-        Ok(Attention { heads, width, isa })
+        Ok(Attention { heads, width, isa, form: Form::Floats })
+    }
+
+    /// The same with products of bytes: faster, and off by what bytes are off.
+    ///
+    /// ```text
+    /// queries, keys   a scale for each token: its greatest size / 127
+    /// values          a scale for each of a head's numbers: its greatest size in the sequence / 127
+    /// bytes           round(number / scale), in -127..=127
+    /// weights         round(255 * e^(score - greatest score of the query)), divided by their sum
+    /// ```
+    ///
+    /// with ties rounded to even. Sums are exact and what is done to floats is rounded the same
+    /// everywhere, so the bits are those of every other instruction set. A number that is NaN or
+    /// infinite makes NaN of what it is part of. Sequences of fewer than 24 tokens are multiplied in
+    /// floats all the same, for that is faster.
+    #[must_use]
+    pub fn in_bytes(self) -> Attention {
+        Attention { form: Form::Bytes, ..self }
     }
 
     /// Scratch for sequences of up to `longest` tokens on a team of `threads`.
@@ -81,9 +119,20 @@ impl Attention {
         longest: usize,
         threads: usize,
     ) -> Result<Scratch, crate::buffer::OutOfMemory> {
-        let each = Sizes { attention: self, tokens: longest }.all();
-        let steps = Buffer::zeroed(each.saturating_mul(threads.max(1)))?;
-        Ok(Scratch { steps, each, longest })
+        let each = self.lines(longest);
+        let lines = Buffer::zeroed(each.saturating_mul(threads.max(1)))?;
+        Ok(Scratch { lines, each, longest })
+    }
+
+    /// Lines of scratch for a head of a sequence.
+    fn lines(&self, tokens: usize) -> usize {
+        match self.form {
+            Form::Floats => floats::Sizes::new(self, tokens).all(),
+            Form::Bytes => {
+                let short = floats::Sizes::new(self, tokens.min(FEWEST)).all();
+                bytes::Sizes::new(self, tokens).all().max(short)
+            }
+        }
     }
 
     /// Reads `qkv`, a row for each token: the queries of all heads, then their keys, then their
@@ -102,14 +151,18 @@ impl Attention {
         team: &dyn Team,
     ) -> Result<(), Error> {
         self.check(qkv, offsets, (out.rows(), out.cols()), scratch)?;
-        let Scratch { steps, each, .. } = scratch;
-        let members = steps.len().checked_div(*each).unwrap_or(1).max(1);
+        let Scratch { lines, each, .. } = scratch;
+        let members = lines.len().checked_div(*each).unwrap_or(1).max(1);
         let (stride, each) = (out.stride(), *each);
-        let (out, scratch) = (out.into_disjoint(), Disjoint::new(steps));
+        let (out, scratch) = (out.into_disjoint(), Disjoint::new(lines));
         let next = AtomicUsize::new(0);
         let call =
             Call { attention: self, qkv, offsets, out, stride, scratch, each, members, next };
-        Ok(dispatch_floats(self.isa, OnTeam { call: &call, team })?)
+        match self.form {
+            Form::Floats => dispatch_floats(self.isa, InFloats(OnTeam { call: &call, team }))?,
+            Form::Bytes => dispatch_floats(self.isa, ByLength(OnTeam { call: &call, team }))??,
+        }
+        Ok(())
     }
 
     fn check(
@@ -136,40 +189,7 @@ impl Attention {
                 return Err(Error::Length { what: "tokens in a sequence", given, expected });
             }
         }
-        let each = Sizes { attention: self, tokens: scratch.longest }.all();
-        Error::length("steps of scratch", scratch.each, each)
-    }
-}
-
-/// How many steps of scratch a head of a sequence takes, part by part.
-#[derive(Clone, Copy)]
-struct Sizes<'a> {
-    attention: &'a Attention,
-    tokens: usize,
-}
-
-impl Sizes<'_> {
-    fn keys(self) -> usize {
-        self.tokens.div_ceil(PANEL).saturating_mul(self.attention.width)
-    }
-
-    fn values(self) -> usize {
-        self.attention.width.div_ceil(PANEL).saturating_mul(self.tokens)
-    }
-
-    fn scores(self) -> usize {
-        ROWS.saturating_mul(self.tokens.div_ceil(PANEL))
-    }
-
-    fn all(self) -> usize {
-        let parts = [self.keys(), self.values(), self.scores(), self.sums()];
-        parts.into_iter().fold(0, usize::saturating_add)
-    }
-
-    /// Those of tiles that are finished together.
-    fn sums(self) -> usize {
-        let tile = tiles(self.attention.isa)[0];
-        Cuts { tile, rows: ROWS, steps: 1, panels: 1 }.sums(1)
+        Error::length("lines of scratch", scratch.each, self.lines(scratch.longest))
     }
 }
 
@@ -180,8 +200,8 @@ struct Call<'a> {
     offsets: &'a [usize],
     out: Disjoint<'a, f32>,
     stride: usize,
-    scratch: Disjoint<'a, [f32; PANEL]>,
-    /// Steps of scratch of a member.
+    scratch: Disjoint<'a, Line>,
+    /// Lines of scratch of a member.
     each: usize,
     /// Members there is scratch for.
     members: usize,
@@ -189,23 +209,63 @@ struct Call<'a> {
     next: AtomicUsize,
 }
 
+#[derive(Clone, Copy)]
 struct OnTeam<'a> {
     call: &'a Call<'a>,
     team: &'a dyn Team,
 }
 
-impl Visitor for OnTeam<'_> {
+struct InFloats<'a>(OnTeam<'a>);
+
+impl Visitor for InFloats<'_> {
     type Output = ();
 
     fn visit<T: Vocabulary>(self, token: T) {
-        self.team.run(&|member| self.call.member(token, member));
+        self.0.run(&|head, room| floats::run(token, head, room));
     }
 }
 
-impl Call<'_> {
+/// Short sequences in floats, the others in bytes.
+struct ByLength<'a>(OnTeam<'a>);
+
+impl Visitor for ByLength<'_> {
+    type Output = Result<(), MissingIsa>;
+
+    fn visit<T: Vocabulary>(self, token: T) -> Self::Output {
+        let short: &Work<'_, '_> = &|head, room| floats::run(token, head, room);
+        dispatch(self.0.call.attention.isa, InBytes { on_team: self.0, short })
+    }
+}
+
+struct InBytes<'a, 's> {
+    on_team: OnTeam<'a>,
+    short: &'s Work<'a, 's>,
+}
+
+impl Visitor for InBytes<'_, '_> {
+    type Output = ();
+
+    fn visit<T: Vocabulary>(self, token: T) {
+        self.on_team.run(&|head, room| match head.tokens.len() {
+            ..FEWEST => (self.short)(head, room),
+            _ => bytes::run(token, head, room),
+        });
+    }
+}
+
+/// What is done with a head, with some room.
+type Work<'a, 's> = dyn Fn(Head<'a>, &mut [Line]) + Sync + 's;
+
+impl<'a> OnTeam<'a> {
+    fn run(self, work: &Work<'a, '_>) {
+        self.team.run(&|member| self.call.member(member, work));
+    }
+}
+
+impl<'a> Call<'a> {
     /// Takes heads as long as there are any: sequences are of different lengths, and who is done
     /// takes the next.
-    fn member<T: Vocabulary>(&self, token: T, member: Member<'_>) {
+    fn member(&'a self, member: Member<'_>, work: &Work<'a, '_>) {
         if member.index() >= self.members {
             return;
         }
@@ -219,176 +279,113 @@ impl Call<'_> {
             }
             let (sequence, head) = (item / heads, item % heads);
             let tokens = self.offsets[sequence]..self.offsets[sequence + 1];
-            if !tokens.is_empty() {
-                self.head(token, tokens, head, &mut *room);
-            }
-        }
-    }
-
-    /// One head of one sequence.
-    fn head<T: Vocabulary>(
-        &self,
-        token: T,
-        tokens: Range<usize>,
-        head: usize,
-        room: &mut [[f32; PANEL]],
-    ) {
-        let (count, width) = (tokens.len(), self.attention.width);
-        let sizes = Sizes { attention: self.attention, tokens: count };
-        let (keys, room) = room.split_at_mut(sizes.keys());
-        let (values, room) = room.split_at_mut(sizes.values());
-        let (scores, room) = room.split_at_mut(sizes.scores());
-        let (sums, _) = room.split_at_mut(sizes.sums());
-        let part = |which: usize| (which * self.attention.heads + head) * width;
-        token.run(
-            #[inline(always)]
-            || {
-                self.pack_keys(&tokens, part(1), keys);
-                self.pack_values(&tokens, part(2), values);
-            },
-        );
-        let panels = count.div_ceil(PANEL);
-        let scale = 1.0 / pulp::Simd::sqrt_f32s(pulp::Scalar::new(), width as f32);
-        let queries = self.columns(&tokens, part(0));
-        for first in (0..count).step_by(ROWS) {
-            let rows = first..(first + ROWS).min(count);
-            let product = Product { token, steps: width, columns: panels, panels: keys };
-            let block = queries.slice_rows(rows.clone());
-            product.run(&block, sums, &mut Scores { scores, panels });
-            let mut inverses = [0.0; ROWS];
-            let scores: &mut [f32] = scores.as_flattened_mut();
-            token.run(
-                #[inline(always)]
-                || {
-                    let scores = scores.chunks_exact_mut(panels * PANEL);
-                    for (row, inverse) in scores.zip(&mut inverses[..rows.len()]) {
-                        *inverse = 1.0 / softmax(&mut row[..count], scale);
-                    }
-                },
-            );
-            let weights = Matrix::with_stride(&*scores, rows.len(), count, panels * PANEL)
-                .expect("a block of scores");
-            let columns = width.div_ceil(PANEL);
-            let product = Product { token, steps: count, columns, panels: values };
-            let first = (tokens.start + first, part(0));
-            product.run(&weights, sums, &mut Means { call: self, first, inverses: &inverses });
-        }
-    }
-
-    /// Some columns of the sequence's rows.
-    fn columns(&self, tokens: &Range<usize>, first: usize) -> Matrix<'_, f32> {
-        let (stride, width) = (self.qkv.stride(), self.attention.width);
-        let data = &self.qkv.data()[tokens.start * stride + first..];
-        Matrix::with_stride(data, tokens.len(), width, stride).expect("columns of the matrix")
-    }
-
-    /// Keys, sixteen tokens side by side, a step for each of their numbers.
-    #[inline(always)]
-    fn pack_keys(&self, tokens: &Range<usize>, first: usize, panels: &mut [[f32; PANEL]]) {
-        let width = self.attention.width;
-        let mut start = tokens.start;
-        for panel in panels.chunks_exact_mut(width) {
-            let end = (start + PANEL).min(tokens.end);
-            for (column, token) in (start..end).enumerate() {
-                let key = &self.qkv.row(token)[first..first + width];
-                for (step, &number) in panel.iter_mut().zip(key) {
-                    step[column] = number;
-                }
-            }
-            start = end;
-        }
-    }
-
-    /// Values, a step for each token, sixteen of its numbers side by side.
-    #[inline(always)]
-    fn pack_values(&self, tokens: &Range<usize>, first: usize, panels: &mut [[f32; PANEL]]) {
-        let width = self.attention.width;
-        for (panel, steps) in panels.chunks_exact_mut(tokens.len()).enumerate() {
-            let start = panel * PANEL;
-            let here = PANEL.min(width - start);
-            for (step, token) in steps.iter_mut().zip(tokens.clone()) {
-                step[..here].copy_from_slice(&self.qkv.row(token)[first + start..][..here]);
+            if !tokens.is_empty() && self.attention.width > 0 {
+                work(Head { call: self, tokens, head }, &mut *room);
             }
         }
     }
 
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
-    fn room(&self, member: usize) -> &mut [[f32; PANEL]] {
-        // SAFETY: each member asks once, for its own steps.
+    fn room(&self, member: usize) -> &mut [Line] {
+        // SAFETY: each member asks once, for its own lines.
         unsafe { self.scratch.part(member * self.each..(member + 1) * self.each) }
     }
 }
 
-/// A product of the driver's, not cut.
-struct Product<'a, T> {
-    token: T,
-    steps: usize,
-    columns: usize,
-    panels: &'a [[f32; PANEL]],
+/// Which of a token's numbers.
+#[derive(Clone, Copy)]
+enum Which {
+    Query,
+    Key,
+    Value,
 }
 
-impl<T: Vocabulary> Product<'_, T> {
-    fn run(
-        &self,
-        lhs: &Matrix<'_, f32>,
-        sums: &mut [[f32; PANEL]],
-        epilogue: &mut impl Epilogue<Floats<T>>,
-    ) {
-        let cuts = Cuts {
-            tile: tiles(T::ISA)[0],
-            rows: lhs.rows(),
-            steps: self.steps,
-            panels: self.columns,
-        };
-        let rhs = Panels { data: self.panels, steps: self.steps };
-        let part = Part { rows: 0..lhs.rows(), panels: 0..self.columns };
-        let room = Room { groups: &mut [], sums, steps: &mut [] };
-        Multiply { product: Floats(self.token), lhs, rhs, cuts }.run(part, room, epilogue);
+/// One head of one sequence.
+struct Head<'a> {
+    call: &'a Call<'a>,
+    tokens: Range<usize>,
+    head: usize,
+}
+
+impl<'a> Head<'a> {
+    /// How many tokens, and how many numbers of each.
+    fn size(&self) -> (usize, usize) {
+        (self.tokens.len(), self.call.attention.width)
     }
-}
 
-/// Keeps a block of scores.
-struct Scores<'a> {
-    scores: &'a mut [[f32; PANEL]],
-    /// Panels in a row.
-    panels: usize,
-}
-
-impl<T: Vocabulary> Epilogue<Floats<T>> for Scores<'_> {
-    #[inline(always)]
-    fn finish(&mut self, tile: TileSums<'_, f32>) {
-        for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {
-            let start = row * self.panels + tile.panel;
-            self.scores[start..][..tile.panels].copy_from_slice(sums);
-        }
+    /// What scores are multiplied with.
+    fn scale(&self) -> f32 {
+        1.0 / pulp::Simd::sqrt_f32s(pulp::Scalar::new(), self.call.attention.width as f32)
     }
-}
 
-/// Divides sums of weighted values by the sums of the weights, and writes them.
-struct Means<'a, 'b> {
-    call: &'a Call<'b>,
-    /// Row and column of the output where the block begins.
-    first: (usize, usize),
-    inverses: &'a [f32; ROWS],
-}
+    /// The queries, keys or values: a row for each token.
+    fn numbers(&self, which: Which) -> Matrix<'a, f32> {
+        let (Attention { heads, width, .. }, qkv) = (*self.call.attention, self.call.qkv);
+        let first = (which as usize * heads + self.head) * width;
+        let data = &qkv.data()[self.tokens.start * qkv.stride() + first..];
+        Matrix::with_stride(data, self.tokens.len(), width, qkv.stride()).expect("its columns")
+    }
 
-impl<T: Vocabulary> Epilogue<Floats<T>> for Means<'_, '_> {
+    /// Writes what belongs into a panel of the row of one of the tokens.
     #[inline(always)]
     #[allow(unsafe_code, reason = "disjoint output views")]
-    fn finish(&mut self, tile: TileSums<'_, f32>) {
-        let width = self.call.attention.width;
-        for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {
-            let inverse = self.inverses[row];
-            for (sums, panel) in sums.iter().zip(tile.panel..) {
-                let here = PANEL.min(width - panel * PANEL);
-                let start = (self.first.0 + row) * self.call.stride + self.first.1 + panel * PANEL;
-                // SAFETY: a head of a sequence is taken by one member, and its rows and columns
-                // are no other's.
-                let out = unsafe { self.call.out.part(start..start + here) };
-                for (out, sum) in out.iter_mut().zip(sums) {
-                    *out = sum * inverse;
-                }
-            }
+    fn write(&self, token: usize, panel: usize, values: &[f32; PANEL]) {
+        let Attention { width, .. } = *self.call.attention;
+        let (row, first) = (self.tokens.start + token, self.head * width + panel * PANEL);
+        let start = row * self.call.stride + first;
+        let here = PANEL.min(width - panel * PANEL);
+        // SAFETY: a head of a sequence is taken by one member, and its rows and columns are no
+        // other's.
+        let out = unsafe { self.call.out.part(start..start + here) };
+        match out.first_chunk_mut() {
+            Some(full) => *full = *values,
+            None => begin(values, out),
         }
     }
+}
+
+/// Copies the first values. Out of the way: of this copy and one of known length the compiler would
+/// make one call.
+#[inline(never)]
+fn begin(values: &[f32; PANEL], out: &mut [f32]) {
+    out.copy_from_slice(&values[..out.len()]);
+}
+
+/// How a block of queries is multiplied: not cut.
+fn cuts(isa: Isa, most_rows: usize) -> Cuts {
+    let Tile { rows, panels } = tiles(isa)[0];
+    let tile = Tile { rows: rows.min(most_rows), panels };
+    Cuts { tile, rows: ROWS, steps: 1, panels: 1 }
+}
+
+/// A product by the driver.
+struct Whole<'a, P: Product> {
+    product: P,
+    /// Rows of the left operand.
+    rows: usize,
+    /// Panels of the right one, of so many steps each.
+    panels: &'a [P::Step],
+    steps: usize,
+}
+
+impl<P: Product> Whole<'_, P> {
+    fn run(
+        &self,
+        lhs: &impl Rows<P>,
+        sums: &mut [[P::Sum; PANEL]],
+        epilogue: &mut impl Epilogue<P>,
+    ) {
+        let columns = self.panels.len() / self.steps;
+        let cuts = cuts(P::Token::ISA, P::MOST_ROWS);
+        let cuts = Cuts { rows: self.rows, steps: self.steps, panels: columns, ..cuts };
+        let rhs = Panels { data: self.panels, steps: self.steps };
+        let part = Part { rows: 0..self.rows, panels: 0..columns };
+        let room = Room { groups: &mut [], sums, steps: &mut [] };
+        Multiply { product: self.product, lhs, rhs, cuts }.run(part, room, epilogue);
+    }
+}
+
+/// A part of the room, which begins behind it from then on.
+fn take<'a>(room: &mut &'a mut [Line], lines: usize) -> &'a mut [Line] {
+    room.split_off_mut(..lines).expect("as much room as was asked for")
 }

@@ -28,5 +28,5 @@ pub use fixed::Fixed;
 pub use norm::LayerNorm;
 
 pub(crate) use gelu::{gelu, gelu_tanh};
-pub(crate) use quantise::{Bytes, Ranges, nearest};
-pub(crate) use softmax::softmax;
+pub(crate) use quantise::{Bytes, END, Greatest, Ranges, nearest, signed};
+pub(crate) use softmax::{softmax, softmax_bytes};

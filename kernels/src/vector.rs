@@ -64,6 +64,18 @@ pub type Step = [[i8; GROUP]; PANEL];
 /// Two depths of the sixteen columns of a panel, as words.
 pub type WordStep = [[i16; 2]; PANEL];
 
+/// Sixteen values from `start`, zeros where there are no more.
+#[inline(always)]
+pub(crate) fn window<T: Copy + Default>(values: &[T], start: usize) -> [T; PANEL] {
+    let rest = &values[start..];
+    if let Some(full) = rest.first_chunk() {
+        return *full;
+    }
+    let mut window = [T::default(); PANEL];
+    window[..rest.len()].copy_from_slice(rest);
+    window
+}
+
 /// The integer vocabulary: sums of products of unsigned by signed bytes, sixteen columns at a
 /// time, exact and wrapping.
 ///

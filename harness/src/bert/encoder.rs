@@ -86,10 +86,14 @@ impl Encoder {
             ranges.check(LINEARS * config.layers)?;
         }
         let layers = (0..config.layers).map(|index| Layer::read(config, source, index, precision));
+        let attention = Attention::new(config.heads, config.head(), isa)?;
         Ok(Encoder {
             embeddings: Embeddings::read(config, source)?,
             layers: layers.collect::<Result<_, _>>()?,
-            attention: Attention::new(config.heads, config.head(), isa)?,
+            attention: match precision {
+                Precision::Fp32 => attention,
+                Precision::Int8 | Precision::Int8Static(_) => attention.in_bytes(),
+            },
             machine: Machine { isa, caches: CacheSizes::detect() },
             config: config.clone(),
         })

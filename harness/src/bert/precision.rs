@@ -2,8 +2,9 @@
 
 use super::Error;
 
-/// How the linear layers of an encoder multiply. Attention, softmax, layer norms and the sums
-/// along the residual stream are in 32-bit floats with all of them.
+/// How the linear layers of an encoder multiply, and with bytes attention
+/// ([`in_bytes`](tilewise::attention::Attention::in_bytes)). Softmax, layer norms and the sums along
+/// the residual stream are in 32-bit floats with all of them.
 #[derive(Clone, Copy, Debug)]
 pub enum Precision<'a> {
     /// 32-bit floats.

@@ -11,8 +11,8 @@ use tilewise::gemm::{FloatPlan, Plan, Scratch};
 pub struct Room {
     pub(super) states: States,
     pub(super) attention: Option<attention::Scratch>,
-    /// The longest sequence and the team `attention` is for.
-    sized: (usize, usize),
+    /// What `attention` is for: the longest sequence, the team, and whose it is.
+    sized: (usize, usize, Option<Attention>),
     pub(super) products: Products,
     pub(super) times: Times,
 }
@@ -84,9 +84,9 @@ impl Room {
         }
         let longest = batch.offsets().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
         let (longest, threads) = (longest.max(self.sized.0), threads.max(self.sized.1));
-        if self.attention.is_none() || (longest, threads) != self.sized {
+        if (longest, threads, Some(*attention)) != self.sized {
             self.attention = Some(attention.scratch(longest, threads)?);
-            self.sized = (longest, threads);
+            self.sized = (longest, threads, Some(*attention));
         }
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! How the driver reads its operands: in place where they lie as a product reads them, else made
 //! ready block by block.
 
-use crate::isa::Token;
 use crate::matrix::Matrix;
-use crate::product::{Floats, Product};
-use crate::vector::FloatExtra;
+use crate::product::Product;
 use core::ops::Range;
 
 /// The left operand: rows of groups, read in place or packed block by block.
@@ -23,20 +21,20 @@ pub(crate) trait Rows<P: Product>: Sync {
     fn pack(&self, rows: Range<usize>, groups: &mut [P::Group], stride: usize);
 }
 
-/// Floats in rows are read where they lie.
-impl<T: Token<Floats: FloatExtra>> Rows<Floats<T>> for Matrix<'_, f32> {
+/// Groups in rows are read where they lie.
+impl<P: Product> Rows<P> for Matrix<'_, P::Group> {
     #[inline(always)]
     fn in_place(&self) -> bool {
         true
     }
 
     #[inline(always)]
-    fn row(&self, index: usize) -> &[f32] {
+    fn row(&self, index: usize) -> &[P::Group] {
         Matrix::row(self, index)
     }
 
     #[inline(always)]
-    fn pack(&self, rows: Range<usize>, groups: &mut [f32], stride: usize) {
+    fn pack(&self, rows: Range<usize>, groups: &mut [P::Group], stride: usize) {
         for (i, index) in rows.enumerate() {
             groups[i * stride..][..self.cols()].copy_from_slice(Matrix::row(self, index));
         }

@@ -14,7 +14,7 @@ use super::{Lhs, Scales};
 use crate::isa::Token;
 use crate::matrix::Matrix;
 use crate::rows::{Bytes, Ranges};
-use crate::vector::{GROUP, PANEL};
+use crate::vector::{GROUP, PANEL, window};
 
 /// Lines of scratch a row of `k` takes.
 pub(super) fn lines_of_row(k: usize) -> usize {
@@ -73,7 +73,7 @@ impl Room<'_> {
             let start = first + some * PANEL;
             let (count, mut ranges) = (lines.len() / width, Ranges::default());
             for depth in 0..k {
-                ranges.add(&some_of(values.row(depth), start, count));
+                ranges.add(&window(&values.row(depth)[..start + count], start));
             }
             let meanings = ranges.meanings();
             for (r, row) in lines.chunks_exact_mut(width).enumerate() {
@@ -81,7 +81,7 @@ impl Room<'_> {
             }
             let bytes: &mut [u8] = bytemuck::cast_slice_mut(lines);
             for depth in 0..k {
-                let values = some_of(values.row(depth), start, count);
+                let values = window(&values.row(depth)[..start + count], start);
                 let mut quantised = [0; PANEL];
                 for r in 0..PANEL {
                     quantised[r] = meanings[r].byte(values[r]);
@@ -103,18 +103,6 @@ fn noted(row: &mut [Line], k: usize, meaning: Bytes, scale: f32) -> &mut [u8] {
     let (bytes, rest) = bytemuck::cast_slice_mut(bytes).split_at_mut(k);
     rest.fill(0);
     bytes
-}
-
-/// `count` values from `start`, then zeros.
-#[inline(always)]
-fn some_of(values: &[f32], start: usize, count: usize) -> [f32; PANEL] {
-    let from = &values[start..start + count];
-    if let Some(full) = from.first_chunk() {
-        return *full;
-    }
-    let mut some = [0.0; PANEL];
-    some[..count].copy_from_slice(from);
-    some
 }
 
 /// Quantised rows, for reading.

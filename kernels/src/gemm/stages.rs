@@ -4,7 +4,7 @@ use super::output::{Output, Place};
 use super::{Error, Shape};
 use crate::matrix::Matrix;
 use crate::rows::{gelu, gelu_tanh, nearest};
-use crate::vector::PANEL;
+use crate::vector::{PANEL, window};
 use core::ops::RangeInclusive;
 
 /// One scale for all, or one for each row or column.
@@ -300,16 +300,4 @@ impl<B: Byte> Output<f32> for Requantise<B> {
         }
         bytes
     }
-}
-
-/// Sixteen values from `start`, zeros where there are no more.
-#[inline(always)]
-fn window<T: Copy + Default>(values: &[T], start: usize) -> [T; PANEL] {
-    let rest = &values[start..];
-    if let Some(full) = rest.first_chunk() {
-        return *full;
-    }
-    let mut window = [T::default(); PANEL];
-    window[..rest.len()].copy_from_slice(rest);
-    window
 }

@@ -29,10 +29,16 @@ pub(super) fn sum(row: &[f32], function: impl Fn(f32) -> f32) -> f32 {
 /// The sum of the lanes.
 #[inline(always)]
 pub(super) fn total(mut lanes: [f32; LANES]) -> f32 {
+    halve(&mut lanes, |a, b| a + b)
+}
+
+/// All lanes as one: halves are joined until one is left.
+#[inline(always)]
+fn halve(lanes: &mut [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
-            lanes[i] += lanes[i + half];
+            lanes[i] = join(lanes[i], lanes[i + half]);
         }
         half /= 2;
     }
@@ -51,5 +57,5 @@ pub(super) fn greatest(row: &[f32]) -> f32 {
         }
     }
     let most = rest.iter().copied().fold(f32::NEG_INFINITY, greater);
-    lanes.into_iter().fold(most, greater)
+    greater(most, halve(&mut lanes, greater))
 }

@@ -1,6 +1,6 @@
 //! Floats to bytes: the one rounding rule, and the range of a row.
 
-use crate::vector::PANEL;
+use crate::vector::{PANEL, window};
 use core::ops::RangeInclusive;
 
 /// 1.5 * 2^23. Numbers up to 2^22 in size, added to it, are rounded to whole ones, ties to even,
@@ -64,6 +64,61 @@ impl Bytes {
     pub(crate) fn byte(self, value: f32) -> u8 {
         let zero = self.zero_point;
         (nearest(value * self.inverse, -zero..=255 - zero) + zero) as u8
+    }
+}
+
+/// The end of signed bytes. Its negative is the other: -128 is left out, so that numbers and their
+/// negatives have the same bytes but for their signs.
+pub(crate) const END: i32 = 127;
+
+/// The signed byte of a number, of which the greatest in size becomes [`END`].
+#[inline(always)]
+pub(crate) fn signed(value: f32, inverse: f32) -> i32 {
+    nearest(value * inverse, -END..=END)
+}
+
+/// The greatest sizes of the numbers in sixteen columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Greatest([u32; PANEL]);
+
+impl Greatest {
+    /// Of sixteen rows, or fewer, beside each other.
+    #[inline(always)]
+    pub(crate) fn of_rows<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Greatest {
+        let mut greatest = [0; PANEL];
+        for (greatest, row) in greatest.iter_mut().zip(rows) {
+            let mut lanes = Greatest::default();
+            for numbers in row.chunks(PANEL) {
+                lanes.add(&window(numbers, 0));
+            }
+            *greatest = lanes.0.into_iter().fold(0, u32::max);
+        }
+        Greatest(greatest)
+    }
+
+    /// Takes in the next number of every column.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, values: &[f32; PANEL]) {
+        for c in 0..PANEL {
+            // Without their signs, floats are ordered as their bits are.
+            self.0[c] = self.0[c].max(values[c].to_bits() & !(1 << 31));
+        }
+    }
+
+    /// What a step of each column's signed bytes is worth: its greatest size / 127, at least the
+    /// smallest normal number. NaN where a number was NaN or infinite. And 1 / that.
+    #[inline(always)]
+    pub(crate) fn scales(&self) -> ([f32; PANEL], [f32; PANEL]) {
+        let (mut scales, mut inverses) = ([0.0; PANEL], [0.0; PANEL]);
+        for c in 0..PANEL {
+            let scale = f32::from_bits(self.0[c]) / END as f32;
+            let scale = if scale < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { scale };
+            scales[c] = if scale < f32::INFINITY { scale } else { f32::NAN };
+        }
+        for c in 0..PANEL {
+            inverses[c] = 1.0 / scales[c];
+        }
+        (scales, inverses)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Softmax of a row, all but its last division.
 
-use super::exp::exp;
+use super::exp::{exp, power_in_255ths};
 use super::lanes::{LANES, greatest, total};
 
 /// Makes `exp(scale * (x - greatest))` of every number of a row and gives the sum of them, by
@@ -24,6 +24,28 @@ pub(crate) fn softmax(row: &mut [f32], scale: f32) -> f32 {
         *lane += *value;
     }
     total(lanes)
+}
+
+/// The same in 255ths, as bytes; the sum is that of the bytes. A NaN is taken for nothing, and so
+/// is minus infinity, which rows may be filled up with.
+#[inline(always)]
+pub(crate) fn softmax_bytes(row: &[[f32; LANES]], scale: f32, bytes: &mut [[u8; LANES]]) -> u32 {
+    let most = greatest(row.as_flattened());
+    let scale = scale * core::f32::consts::LOG2_E;
+    let mut lanes = [0; LANES];
+    for (to, chunk) in bytes.iter_mut().zip(row) {
+        let mut weights = [0; LANES];
+        for i in 0..LANES {
+            weights[i] = power_in_255ths((chunk[i] - most) * scale);
+        }
+        for i in 0..LANES {
+            lanes[i] += weights[i];
+        }
+        for i in 0..LANES {
+            to[i] = weights[i] as u8;
+        }
+    }
+    lanes.into_iter().sum()
 }
 
 #[cfg(test)]

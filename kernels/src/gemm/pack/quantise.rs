@@ -8,13 +8,9 @@ use super::PackedWeights;
 use crate::buffer::{Buffer, OutOfMemory};
 use crate::gemm::Error;
 use crate::matrix::Matrix;
-use crate::rows::nearest;
+use crate::rows::{END, signed};
 use alloc::vec::Vec;
 use core::ops::Range;
-
-/// The greatest byte. Its negative is the least: -128 is left out, so that a column and its
-/// negative have the same bytes but for their signs.
-const END: i32 = 127;
 
 /// What takes the greatest byte of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +75,7 @@ impl PackedWeights {
         let inverses: Vec<f32> = scales.iter().map(|scale| 1.0 / scale).collect();
         let bytes = bytes(weights, |_, row, bytes| {
             for ((byte, &weight), &inverse) in bytes.iter_mut().zip(row).zip(&inverses) {
-                *byte = quantise(weight, inverse);
+                *byte = signed(weight, inverse) as i8;
             }
         })?;
         Ok((Self::pack(as_given(&bytes, weights))?, scales))
@@ -103,7 +99,7 @@ impl PackedWeights {
         let bytes = bytes(weights, |index, row, bytes| {
             let inverse = 1.0 / scales[index];
             for (byte, &weight) in bytes.iter_mut().zip(row) {
-                *byte = quantise(weight, inverse);
+                *byte = signed(weight, inverse) as i8;
             }
         })?;
         Ok((Self::pack_transposed(as_given(&bytes, weights))?, scales))
@@ -140,10 +136,6 @@ fn greater(a: f32, b: f32) -> f32 {
 /// From half of the greatest size.
 fn scale(half: f32) -> f32 {
     greater(f32::MIN_POSITIVE, half / (END as f32 / 2.0))
-}
-
-fn quantise(weight: f32, inverse: f32) -> i8 {
-    nearest(weight * inverse, -END..=END) as i8
 }
 
 /// What `fill` makes of every row, directly behind each other.
