@@ -1,5 +1,5 @@
 //! Stencils for developers: steps over grids in memory and in each cache, instruction sets,
-//! recipes, threads.
+//! threads, by the recipe that is known for many steps in a call; and recipes of single steps.
 //!
 //! `cargo bench -p tilewise-benches --bench stencil -- memory` times one grid; throughput is in
 //! updates a second. `cargo test` runs everything once on small grids.
@@ -20,6 +20,11 @@ const GRIDS: [(&str, Kind, Extent); 5] = [
     ("plane-l3", Kind::Heat5, Extent::plane(2048, 2048)),
     ("awkward", Kind::Heat7, Extent::space(500, 333, 257)),
 ];
+
+/// Steps in a call: enough for every depth, as when recipes are tuned ...
+const STEPS: usize = 16;
+/// ... and of single ones as many as bring a field back to the buffer it started in.
+const SINGLE: usize = 2;
 
 /// A grid and what it takes to step it.
 struct Case<T> {
@@ -42,7 +47,8 @@ impl<T: Real> Case<T> {
 
     /// By the recipe that is known to be best, if one is.
     fn chosen(&self, isa: Isa, threads: usize) -> Plan<T> {
-        let recipe = recipe(&Field::<T>::new(self.stencil.kind, self.extent), isa, threads);
+        let field = Field::<T>::new(self.stencil.kind, self.extent).with_steps(STEPS);
+        let recipe = recipe(&field, isa, threads);
         Plan::new(self.stencil, self.extent, isa, recipe).expect("a checked recipe")
     }
 
@@ -53,20 +59,20 @@ impl<T: Real> Case<T> {
         Plan::new(self.stencil, self.extent, isa, recipe).expect("an offered recipe")
     }
 
-    /// Times two steps, after which the field is in the buffer it started in.
+    /// Times calls of so many steps.
     fn time(
         &mut self,
         criterion: &mut Criterion,
         id: BenchmarkId,
-        plan: &Plan<T>,
+        (plan, steps): (&Plan<T>, usize),
         team: &dyn Team,
     ) {
         let mut group = criterion.benchmark_group("stencil");
         group.sample_size(10).throughput(Throughput::Elements(
-            2 * self.extent.inner_points(self.stencil.kind) as u64,
+            (steps * self.extent.inner_points(self.stencil.kind)) as u64,
         ));
         group.bench_function(id, |bencher| {
-            bencher.iter(|| plan.run(&mut self.grid, 2, team).expect("the plan's own grid"));
+            bencher.iter(|| plan.run(&mut self.grid, steps, team).expect("the plan's own grid"));
         });
         group.finish();
     }
@@ -79,7 +85,7 @@ fn sweep<T: Real>(criterion: &mut Criterion, team: &SpinTeam) {
             for (threads, team) in [(1, &Solo as &dyn Team), (team.size(), team)] {
                 let plan = case.chosen(isa, threads);
                 let id = BenchmarkId::new(name, format!("{}/{isa}/threads {threads}", T::NAME));
-                case.time(criterion, id, &plan, team);
+                case.time(criterion, id, (&plan, STEPS), team);
             }
         }
     }
@@ -90,7 +96,7 @@ fn recipes(criterion: &mut Criterion, team: &SpinTeam) {
     let mut case = Case::<f32>::new(kind, extent);
     let mut time = |change: &dyn Fn(&mut Recipe)| {
         let plan = case.plan(Isa::best(), change);
-        case.time(criterion, BenchmarkId::new(name, plan.recipe()), &plan, team);
+        case.time(criterion, BenchmarkId::new(name, plan.recipe()), (&plan, SINGLE), team);
     };
     for tile_rows in [8, 32, 128, extent.y] {
         time(&|recipe| recipe.tile_rows = tile_rows);

@@ -18,7 +18,7 @@ fn record(shape: Shape, setting: &Setting<'_>) -> Record {
         lo: 1.012_345_6,
         hi: 1.056_789_1,
         rounds: 42,
-        crowded: 0,
+        marked: 0,
         tried: 96,
         candidates: 120,
         stopped: Stopped::Budget,

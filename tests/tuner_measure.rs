@@ -328,3 +328,26 @@ fn long_calls_are_warmed_up_only_if_asked() {
         assert!((at_least * rounds..=at_least * rounds + 2).contains(&calls.get()));
     }
 }
+
+#[test]
+fn rounds_that_are_marked_are_made_up_for() {
+    // The others alone would be too few for an interval.
+    let rounds = |disturbed: usize| {
+        let machine = Machine::new(5);
+        let calls = Cell::new(0);
+        let arm = Arm::new("work", || {
+            machine.pass(1e-2);
+            calls.set(calls.get() + 1);
+            if (5..5 + disturbed).contains(&calls.get()) {
+                machine.stolen.set(machine.stolen.get() + 1);
+            }
+        });
+        let session = Stopwatch::within(Duration::ZERO).measure_by(&machine, vec![arm]).unwrap();
+        (session.rounds.len(), session.marked())
+    };
+    let (undisturbed, none) = rounds(0);
+    assert_eq!((undisturbed, none), (MIN_ROUNDS, 0));
+    let (all, marked) = rounds(6);
+    assert!(marked > 0 && all == MIN_ROUNDS + marked, "{all} rounds, {marked} of them marked");
+    assert_eq!(rounds(1000).0, 2 * MIN_ROUNDS, "a storm does not end");
+}

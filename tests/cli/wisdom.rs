@@ -106,7 +106,7 @@ fn records_are_checked_and_stale_ones_demoted() {
         let mut record: Record = serde_json::from_value(tuned()["record"].clone()).expect("one");
         (record.evidence.ratio, record.evidence.lo, record.evidence.hi) = (9.0, 8.9, 9.1);
         forge(&mut record);
-        let revision = Wisdom::renew(&file, record).expect("a file").revision;
+        let revision = Wisdom::default().renew(&file, record).expect("a file").revision;
         let (stale, said) = outcome();
         assert!(stale && said.contains(why), "{said}");
         let held = json(&format!("wisdom show --wisdom {path} --json"), "wisdom");
@@ -155,6 +155,7 @@ fn modes_say_what_wisdom_does() {
     let again = format!("tune gemm {SHAPE} --wisdom {path} --wisdom-mode tune-missing");
     let output = tilewise(&again).output().expect("it runs");
     assert!(String::from_utf8_lossy(&output.stderr).contains("not searched; tuned"));
+    assert_eq!(json(&format!("{again} --json"), "tune")["searched"], false);
     assert_eq!(fs::read(&file).expect("a file"), before);
     refused("gemm --wisdom-mode often", 2, &["often", "tune-missing"]);
     refused("report --wisdom-mode force", 2, &["only loads", "tune-missing"]);

@@ -122,11 +122,11 @@ fn what_is_measured_anew_takes_the_place_of_whatever_was_there() {
         assert_eq!(only.evidence.rounds, rounds);
         only.clone()
     };
-    assert_eq!(Wisdom::renew(&path, record(&machine, 12, 4, 99)).unwrap().revision, 0);
+    assert_eq!(Wisdom::default().renew(&path, record(&machine, 12, 4, 99)).unwrap().revision, 0);
     let first = held(99);
     // With less evidence than the one that is there, and with a tile that is illegal.
-    assert_eq!(Wisdom::renew(&path, record(&machine, 12, 5, 9)).unwrap().revision, 1);
-    assert_eq!(Wisdom::renew(&path, record(&machine, 12, 3, 7)).unwrap(), held(7));
+    assert_eq!(Wisdom::default().renew(&path, record(&machine, 12, 5, 9)).unwrap().revision, 1);
+    assert_eq!(Wisdom::default().renew(&path, record(&machine, 12, 3, 7)).unwrap(), held(7));
     // The old one does not come back.
     wisdom([first]).save(&path).unwrap();
     assert_eq!(held(7).revision, 2);
@@ -134,8 +134,26 @@ fn what_is_measured_anew_takes_the_place_of_whatever_was_there() {
     let mut last = record(&machine, 12, 4, 9);
     last.revision = u32::MAX;
     fs::write(&path, bytes([last])).unwrap();
-    let renewed = Wisdom::renew(&path, record(&machine, 12, 2, 8)).unwrap();
+    let renewed = Wisdom::default().renew(&path, record(&machine, 12, 2, 8)).unwrap();
     assert_eq!((renewed.revision, held(8).recipe["size"].as_u64()), (0, Some(2)));
+}
+
+#[test]
+fn what_is_measured_anew_follows_what_other_layers_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wisdom.jsonl");
+    let machine = Machine::read();
+    let mut old = record(&machine, 12, 4, 99);
+    old.revision = 3;
+    let mut known = wisdom([old.clone()]);
+    assert_eq!(known.renew(&path, record(&machine, 12, 2, 9)).unwrap().revision, 4);
+    // One that another layer has replaced since counts as well.
+    known.overlay(Wisdom::load(&path).unwrap());
+    fs::remove_file(&path).unwrap();
+    let anew = known.renew(&path, record(&machine, 12, 3, 8)).unwrap();
+    assert_eq!(anew.revision, 5);
+    wisdom([old]).save(&path).unwrap();
+    assert_eq!(Wisdom::load(&path).unwrap().records(), [&anew], "the old one came back");
 }
 
 #[test]
@@ -167,6 +185,33 @@ fn links_and_permissions_stay_as_they_are() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(Wisdom::load(&file).unwrap().records().len(), 2);
+    // Also one to where nothing is yet.
+    fs::remove_file(&file).unwrap();
+    wisdom([record(&Machine::read(), 6, 3, 9)]).save(&link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(Wisdom::load(&file).unwrap().records().len(), 1);
+    // What nobody may write is not replaced either.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    let refused = wisdom([record(&Machine::read(), 12, 4, 9)]).save(&link);
+    assert!(matches!(refused, Err(Error::Write { .. })), "{refused:?}");
+    assert_eq!(Wisdom::load(&file).unwrap().records().len(), 1);
+}
+
+#[test]
+fn one_line_that_was_cut_is_no_reason_to_give_up_and_a_thousand_others_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wisdom.jsonl");
+    let one = wisdom([record(&Machine::read(), 12, 4, 9)]);
+    one.save(&path).unwrap();
+    let line = fs::read(&path).unwrap();
+    fs::write(&path, &line[..line.len() / 2]).unwrap();
+    one.save(&path).unwrap();
+    assert_eq!(Wisdom::load(&path).unwrap().records().len(), 1);
+    fs::write(&path, "x\n".repeat(3_000_000)).unwrap();
+    let all = Wisdom::load(&path).unwrap();
+    let last = all.bad_lines().last().unwrap().to_string();
+    assert!(all.bad_lines().len() == 1000 && last.contains("2999000 more lines"), "{last}");
+    assert!(matches!(one.save(&path), Err(Error::SomethingElse { .. })));
 }
 
 #[test]

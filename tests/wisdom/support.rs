@@ -61,7 +61,7 @@ pub(crate) fn evidence(rounds: usize) -> Evidence {
         lo: 1.2,
         hi: 1.3,
         rounds,
-        crowded: 0,
+        marked: 0,
         tried: 7,
         candidates: 9,
         stopped: Stopped::Budget,

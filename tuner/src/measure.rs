@@ -48,7 +48,8 @@ pub struct Stopwatch {
     pub batch_s: f64,
     /// Seconds of untimed calls of each arm before the first round.
     pub warm_up_s: f64,
-    /// Rounds run even if the budget is spent; never fewer than [`stats::MIN_ROUNDS`].
+    /// Rounds run even if the budget is spent; never fewer than [`stats::MIN_ROUNDS`]. Up to as many
+    /// again are run in the place of those that the rule marks.
     pub min_rounds: usize,
     /// Rounds after which more would not help.
     pub max_rounds: usize,
@@ -115,7 +116,8 @@ impl Stopwatch {
         let mut all = Turns::new(*self, &runner, all);
         let mut apart = Turns::new(*self, &runner, runner.turns_of(apart));
         for round in 0..self.max_rounds.max(rounds) {
-            if round >= rounds && clock.now() - start >= self.budget_s {
+            let enough = all.session.unmarked().count() >= rounds || round >= 2 * rounds;
+            if enough && clock.now() - start >= self.budget_s {
                 break;
             }
             all.take(&mut runner)?;

@@ -237,9 +237,7 @@ impl Here<'_, '_> {
             let verdict = record.evidence.verdict;
             // A default that nothing was faster than: that says nothing of another one.
             if verdict == Verdict::NotSeparable && recipe != problem.estimate(setting) {
-                return Err(
-                    "it holds a default that is no longer the default; tune it again".into()
-                );
+                return Err("it holds a default that is no longer the default".into());
             }
             Ok::<_, String>((recipe, verdict))
         });
@@ -262,8 +260,12 @@ impl Here<'_, '_> {
     /// is unchecked.
     pub fn lookup<P: Problem>(&self, problem: &P) -> Option<Result<&Record, &str>> {
         let fold = Fold::new(self.site).kernel(P::KERNEL, P::SURFACE, problem.dtype());
-        let key = fold.shape(&problem.shape()).finish();
-        self.wisdom.entries.get(&key).map(|entry| entry.written.record(key))
+        let shape = problem.shape();
+        let key = fold.shape(&shape).finish();
+        let record = self.wisdom.entries.get(&key)?.written.record(key);
+        // Numbers can be made to agree; what they stand for cannot.
+        let about = |record: &Record| record.kernel == P::KERNEL && record.shape == shape;
+        record.map_or(true, about).then_some(record)
     }
 }
 

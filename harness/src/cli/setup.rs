@@ -142,7 +142,7 @@ fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>)
 
 /// One remark for all lines of a file that are wrong in the same way: a file of an older version is
 /// wrong in every line.
-fn tell_bad_lines(lines: &[BadLine]) {
+pub(super) fn tell_bad_lines(lines: &[BadLine]) {
     for same in lines.chunk_by(|a, b| a.origin == b.origin && a.reason == b.reason) {
         match same {
             [one] => output::remark(format_args!("not used: {one}")),

@@ -113,8 +113,8 @@ pub(super) fn search<P: Tunable>(
     budget: Duration,
 ) -> Result<Found, Failure> {
     problem.check(setting.isa, &problem.estimate(setting)).map_err(Failure::usage)?;
-    // Asked now: nobody wants to find out after the search. It is taken back when this ends.
-    let _claim = setup.wisdom_file.as_deref().map(claim).transpose()?;
+    // Asked now, and taken back at once: nobody wants to find out after the search.
+    drop(setup.wisdom_file.as_deref().map(claim).transpose()?);
     let bar = ProgressBar::new(100).with_style(style());
     let clock = setup.core_clock(setting.threads)?;
     let mut search =
@@ -157,7 +157,7 @@ pub(super) fn search<P: Tunable>(
                 "{error}; what the search for {kernel} found is kept beside it: start it again"
             ))
         };
-        found.record = Wisdom::renew(file, found.record).map_err(kept)?;
+        found.record = setup.wisdom.renew(file, found.record).map_err(kept)?;
     }
     found.settled();
     Ok(found)
@@ -222,9 +222,9 @@ fn print(
             evidence.lo,
             evidence.hi,
             evidence.rounds,
-            match evidence.crowded {
+            match evidence.marked {
                 0 => String::new(),
-                crowded => format!(", {crowded} of them crowded: those alone decide nothing"),
+                marked => format!(", {marked} of them disturbed: the others must say the same"),
             }
         ),
     ];

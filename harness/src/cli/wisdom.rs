@@ -7,7 +7,7 @@ mod export;
 
 use super::failure::Failure;
 use super::output;
-use super::setup::Setup;
+use super::setup::{self, Setup};
 use args::{Merge, WisdomArgs, WisdomCommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -99,23 +99,33 @@ fn changes(record: &Record) -> String {
 fn evidence(record: &Record) -> String {
     let evidence = &record.evidence;
     let (ratio, lo, hi) = (evidence.ratio, evidence.lo, evidence.hi);
-    format!("{ratio:.3}x [{lo:.3}, {hi:.3}], {}", evidence.verdict)
+    let marked = match evidence.marked {
+        0 => String::new(),
+        marked => format!(" ({marked} of {} rounds disturbed)", evidence.rounds),
+    };
+    format!("{ratio:.3}x [{lo:.3}, {hi:.3}], {}{marked}", evidence.verdict)
 }
 
 /// All files' records in one.
 fn together(Merge { files, into }: &Merge, as_json: bool) -> Result<(), Failure> {
-    let mut all = Wisdom::default();
+    let (mut all, mut bad) = (Wisdom::default(), Vec::new());
     for file in files {
         if !file.exists() {
             return Err(Failure::failed(format!("{}: there is no such file", file.display())));
         }
-        all.merge(Wisdom::load_to_save(file).map_err(Failure::failed)?);
+        let wisdom = Wisdom::load_to_save(file).map_err(Failure::failed)?;
+        setup::tell_bad_lines(wisdom.bad_lines());
+        bad.extend(wisdom.bad_lines().iter().map(ToString::to_string));
+        all.merge(wisdom);
     }
     all.save(into).map_err(Failure::failed)?;
     let saved = Wisdom::load(into).map_err(Failure::failed)?;
     let (records, file) = (saved.records().len(), into.display().to_string());
     if as_json {
-        return output::print(json!({"schema": 1, "records": records, "wisdom_file": file}));
+        return output::print(json!({
+            "schema": 1, "records": records, "bad_lines": bad, "wisdom_file": file,
+        }));
     }
-    output::print(format!("{records} record(s) in {file}"))
+    let bad = bad.len();
+    output::print(format!("{records} record(s) in {file}; {bad} line(s) left behind"))
 }

@@ -38,9 +38,9 @@ pub fn page(explored: &[Found]) -> String {
             evidence.hi
         );
         body += &format!("<section><h2>{}</h2><p>{}</p><div>", escape(&title), escape(&text));
-        body += &approach(&found.ranking);
+        body += &approach(found);
         for (name, values) in knobs(&found.ranking) {
-            body += &strip(&found.ranking, &name, &values);
+            body += &strip(found, &name, &values);
         }
         body += "</div></section>\n";
     }
@@ -48,7 +48,8 @@ pub fn page(explored: &[Found]) -> String {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Explored by tilewise</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
          <h1>What was explored</h1><p>Each dot is a candidate: how many times as fast as the default \
-         it looked when it was last timed. Point at one for its recipe.</p>{body}</html>\n"
+         it looked when it was last timed, the dashed line the default, the dot of another colour what was \
+         stored. Point at one for its recipe.</p>{body}</html>\n"
     )
 }
 
@@ -89,12 +90,18 @@ fn panel(ranking: &[Timed], name: &str) -> (Svg, Log) {
     (svg, scale)
 }
 
+/// What is stored stands out.
+fn class(found: &Found, timed: &Timed) -> &'static str {
+    if timed.fields == found.record.recipe { "best" } else { "point" }
+}
+
 fn tip(timed: &Timed) -> String {
     format!("{:.3}x: {}", timed.ratio, timed.recipe)
 }
 
 /// Candidates in the order of trying, and the best so far.
-fn approach(ranking: &[Timed]) -> String {
+fn approach(found: &Found) -> String {
+    let ranking = &found.ranking;
     let (mut svg, scale) = panel(ranking, "candidates as they were tried");
     let mut order: Vec<&Timed> = ranking.iter().collect();
     order.sort_by_key(|timed| timed.turn);
@@ -105,7 +112,7 @@ fn approach(ranking: &[Timed]) -> String {
         let x = MARGIN.0 + 5.0 + step * (index as f64 + 0.5);
         best = best.max(timed.ratio);
         front.push((x, scale.at(best)));
-        svg.dot("point", (x, scale.at(timed.ratio)), 3.0, &tip(timed));
+        svg.dot(class(found, timed), (x, scale.at(timed.ratio)), 3.0, &tip(timed));
     }
     svg.polyline("front", &front);
     svg.text("name", (SIZE.0, SIZE.1 - 20.0), Anchor::End, &format!("{} tried", order.len()));
@@ -113,19 +120,19 @@ fn approach(ranking: &[Timed]) -> String {
 }
 
 /// Candidates by the value of a knob.
-fn strip(ranking: &[Timed], name: &str, values: &[Value]) -> String {
+fn strip(found: &Found, name: &str, values: &[Value]) -> String {
+    let ranking = &found.ranking;
     let (mut svg, scale) = panel(ranking, name);
     let step = (SIZE.0 - MARGIN.0 - 10.0) / values.len() as f64;
     let at = |value: &Value| {
         let index = values.iter().position(|known| known == value).unwrap_or(0);
         MARGIN.0 + 5.0 + step * (index as f64 + 0.5)
     };
-    for (rank, timed) in ranking.iter().enumerate().rev() {
+    for timed in ranking.iter().rev() {
         // Side by side rather than on top of each other.
         let aside = ((timed.turn % 9) as f64 - 4.0) / 10.0 * step.min(30.0);
         let x = at(&timed.fields[name]) + aside;
-        let class = if rank == 0 { "best" } else { "point" };
-        svg.dot(class, (x, scale.at(timed.ratio)), 3.0, &tip(timed));
+        svg.dot(class(found, timed), (x, scale.at(timed.ratio)), 3.0, &tip(timed));
     }
     for (index, value) in values.iter().enumerate() {
         if values.len() <= NAMED || index == 0 || index + 1 == values.len() {
@@ -137,10 +144,13 @@ fn strip(ranking: &[Timed], name: &str, values: &[Value]) -> String {
     svg.finish(&format!("The ratio to the default of every candidate, by {name}"))
 }
 
-/// A value in few characters: of a compound its parts.
+/// A value in few characters: of a compound its parts, each behind the first letter of its name.
 fn short(value: &Value) -> String {
+    let part = |(name, value): (&String, &Value)| {
+        format!("{}{}", name.chars().next().unwrap_or_default(), short(value))
+    };
     match value {
-        Value::Object(parts) => parts.values().map(short).collect::<Vec<_>>().join("x"),
+        Value::Object(parts) => parts.iter().map(part).collect::<Vec<_>>().join(" "),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

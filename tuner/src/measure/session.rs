@@ -213,7 +213,7 @@ impl Session {
         self.rounds.push(Round { order: order.to_vec(), ..lap.round });
     }
 
-    fn unmarked(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn unmarked(&self) -> impl Iterator<Item = usize> {
         let quiet = |&round: &usize| !self.stopwatch.rule.marks(&self.rounds[round]);
         (0..self.rounds.len()).filter(quiet)
     }

@@ -92,7 +92,7 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
         };
         let challenger = self.space.points()[winner];
         let (mut start, [first, later @ ..]) = (self.spent(), LOOKS);
-        let (mut ratio, mut crowded) = self.look_closely(winner, first)?;
+        let (mut ratio, mut marked) = self.look_closely(winner, first)?;
         for rounds in later {
             let open = ratio.verdict == Speed::NotResolved && ratio.median > 1.0 && ratio.hi > GAIN;
             let took = self.spent() - start;
@@ -100,13 +100,13 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
                 break;
             }
             start = self.spent();
-            (ratio, crowded) = self.look_closely(winner, rounds)?;
+            (ratio, marked) = self.look_closely(winner, rounds)?;
         }
         let recipe = if ratio.verdict == Speed::Faster { challenger } else { default };
-        Ok((recipe, self.evidence(Some(ratio), (stopped, crowded))))
+        Ok((recipe, self.evidence(Some(ratio), (stopped, marked))))
     }
 
-    /// One look of the confirmation: the ratio to the default, and how many rounds were crowded.
+    /// One look of the confirmation: the ratio to the default, and how many rounds were marked.
     fn look_closely(&mut self, winner: usize, rounds: usize) -> Result<(Ratio, usize), Error> {
         let arms = vec![self.arm("default", 0)?, self.arm("challenger", winner)?];
         let left = (self.budget_s - self.spent()).max(0.0);
@@ -116,13 +116,13 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
         let session = stopwatch.measure_by(self.clock, arms)?;
         let confidence = 1.0 - (1.0 - CONFIDENCE) / LOOKS.len() as f64;
         let ratio = session.ratio_at(confidence, "challenger", "default")?;
-        let crowded = session.crowded();
+        let marked = session.marked();
         self.tried.time(winner, ratio.median);
         self.report(Stage::Confirmation);
-        Ok((ratio, crowded))
+        Ok((ratio, marked))
     }
 
-    fn evidence(&self, ratio: Option<Ratio>, (stopped, crowded): (Stopped, usize)) -> Evidence {
+    fn evidence(&self, ratio: Option<Ratio>, (stopped, marked): (Stopped, usize)) -> Evidence {
         let faster = ratio.is_some_and(|ratio| ratio.verdict == Speed::Faster);
         // Alone, the default is as fast as the default.
         let (middle, lo, hi, rounds) =
@@ -133,7 +133,7 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
             lo,
             hi,
             rounds,
-            crowded,
+            marked,
             tried: self.tried.timed().len(),
             candidates: self.space.len(),
             stopped,

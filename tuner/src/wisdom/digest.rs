@@ -64,7 +64,10 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::shape;
+    use crate::machine::Machine;
+    use crate::problem::{Problem, Setting, shape};
+    use crate::search::Stopped;
+    use crate::wisdom::{Evidence, Record, Verdict, Wisdom};
 
     #[test]
     fn fields_that_run_together_are_told_apart() {
@@ -85,6 +88,41 @@ mod tests {
         };
         let numbers: std::collections::BTreeSet<u64> = shapes.map(of).collect();
         assert_eq!(numbers.len(), 100 * 100);
+    }
+
+    /// Of three sizes the last makes up for what the others are.
+    #[test]
+    fn a_number_made_to_agree_is_seen_through() {
+        let machine = Machine::read();
+        let setting = Setting::best(&machine);
+        let asked = tilewise::gemm::Shape { m: 97, n: 512, k: 512 };
+        let site = site(&setting.identity(), &setting.context());
+        let before = |k: usize, m: usize| {
+            let fold = Fold::new(site).kernel("gemm", 1, "u8i8");
+            fold.shape(&shape([("k", k.into()), ("m", m.into())])).text("n").0
+        };
+        let n = before(1, 1) ^ before(asked.k, asked.m) ^ asked.n as u64;
+        let evidence = Evidence {
+            verdict: Verdict::Faster,
+            ratio: 1.2,
+            lo: 1.1,
+            hi: 1.3,
+            rounds: 9,
+            marked: 0,
+            tried: 2,
+            candidates: 2,
+            stopped: Stopped::Exhausted,
+            seconds: 1.0,
+            date: jiff::Timestamp::UNIX_EPOCH,
+            version: "0".into(),
+        };
+        let mut record = Record::new(&asked, &setting, &asked.estimate(&setting), evidence);
+        let key = record.key();
+        record.shape = shape([("k", 1.into()), ("m", 1.into()), ("n", (n as usize).into())]);
+        assert_eq!(record.key(), key);
+        let mut wisdom = Wisdom::default();
+        wisdom.add(record);
+        assert!(wisdom.at(&setting).lookup(&asked).is_none());
     }
 
     /// Files hold these numbers: they must never come out differently.

@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 /// No file of ours is larger: a hundred thousand records.
 const MOST_BYTES: u64 = 64 << 20;
 
+/// After so many lines that are no records the rest of a file is not looked at.
+const MOST_BROKEN: usize = 1000;
+
+/// What every line of ours begins with, of whatever version.
+const BEGINNING: &[u8] = b"{\"schema\":";
+
 /// How long to wait for another writer, and how long between looks. Writing takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(2);
@@ -97,7 +103,9 @@ impl Wisdom {
     pub fn load_to_save(path: &Path) -> Result<Wisdom, Error> {
         let wisdom = Wisdom::load(path)?;
         let ours = !wisdom.entries.is_empty() || !wisdom.foreign_lines.is_empty();
-        if ours || wisdom.bad_lines.is_empty() {
+        // A line of ours may have been cut.
+        let begins = |line: &Vec<u8>| line.starts_with(BEGINNING);
+        if !wisdom.is_flooded() && (ours || wisdom.broken_lines.iter().all(begins)) {
             return Ok(wisdom);
         }
         Err(Error::SomethingElse { path: path.to_owned() })
@@ -109,8 +117,12 @@ impl Wisdom {
     }
 
     pub(super) fn read(bytes: &[u8], origin: &Origin) -> Wisdom {
-        let mut wisdom = Wisdom::default();
+        let (mut wisdom, mut further) = (Wisdom::default(), 0);
         for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+            if wisdom.is_flooded() {
+                further += usize::from(!line.is_empty());
+                continue;
+            }
             let reason = match Line::read(line) {
                 Line::Empty => continue,
                 Line::Record(key, written) => {
@@ -128,9 +140,17 @@ impl Wisdom {
             };
             wisdom.bad_lines.push(BadLine { origin: origin.clone(), line: index + 1, reason });
         }
+        if let (Some(last), 1..) = (wisdom.bad_lines.last_mut(), further) {
+            last.reason += &format!("; {further} more lines were not looked at");
+        }
         wisdom.foreign_lines.sort_unstable();
         wisdom.foreign_lines.dedup();
         wisdom
+    }
+
+    /// Whether it is of something else than a file of wisdom, most likely.
+    fn is_flooded(&self) -> bool {
+        self.broken_lines.len() >= MOST_BROKEN
     }
 
     /// Adds these records to those in the file: written beside it and renamed, so that a file
@@ -144,25 +164,39 @@ impl Wisdom {
     }
 
     /// Puts a record into the file in the place of what it holds about the same, whatever that is:
-    /// as its next revision, so that the old one does not come back when files are merged. Gives the
-    /// record as it is written. Otherwise as [`Wisdom::save`].
+    /// as the next revision after that and after those in `self`, so that no old one comes back when
+    /// files are merged. Gives the record as it is written. Otherwise as [`Wisdom::save`].
     ///
     /// # Errors
     /// Any [`Error`].
-    pub fn renew(path: &Path, mut record: Record) -> Result<Record, Error> {
+    pub fn renew(&self, path: &Path, mut record: Record) -> Result<Record, Error> {
+        let key = record.key();
         change(path, |all| {
-            let held = all.entries.remove(&record.key());
-            let held =
-                held.and_then(|entry| Some(entry.written.record(record.key()).ok()?.revision));
-            record.revision = held.map_or(record.revision, |held| (held + 1).min(MOST_REVISIONS));
+            let there = all.entries.remove(&key);
+            let held = there.iter().chain(self.all_about(key));
+            let latest =
+                held.filter_map(|entry| Some(entry.written.record(key).ok()?.revision)).max();
+            record.revision = latest.map_or(record.revision, |held| (held + 1).min(MOST_REVISIONS));
             all.add(record.clone());
         })?;
         Ok(record)
     }
 
+    /// What it holds about one thing, and what that replaced.
+    fn all_about(&self, key: u64) -> impl Iterator<Item = &Entry> {
+        let below = self.overridden.iter().filter(move |(other, _)| *other == key);
+        self.entries.get(&key).into_iter().chain(below.map(|(_, entry)| entry))
+    }
+
     fn write(&self, path: &Path) -> io::Result<()> {
         let beside = beside(path, &unique(NEW));
-        let mut file = BufWriter::new(File::create(&beside)?);
+        let whole = self.write_all(&beside, path).and_then(|()| fs::rename(&beside, path));
+        // Of one that is not whole nothing is left.
+        whole.inspect_err(|_| _ = fs::remove_file(&beside))
+    }
+
+    fn write_all(&self, beside: &Path, path: &Path) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(beside)?);
         for line in self.lines() {
             file.write_all(&line)?;
             file.write_all(b"\n")?;
@@ -172,8 +206,7 @@ impl Wisdom {
         if let Ok(held) = fs::metadata(path) {
             file.set_permissions(held.permissions())?;
         }
-        file.sync_all()?;
-        fs::rename(&beside, path).inspect_err(|_| _ = fs::remove_file(&beside))
+        file.sync_all()
     }
 
     /// The lines of a file: records ordered by what they are about, then what cannot be read.
@@ -201,7 +234,10 @@ fn change(path: &Path, change: impl FnOnce(&mut Wisdom)) -> Result<(), Error> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     // What a link names is locked and replaced, not the link.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &target(path);
+    if fs::metadata(path).is_ok_and(|held| held.permissions().readonly()) {
+        return Err(failed(io::ErrorKind::PermissionDenied.into()));
+    }
     let lock = lock(path)?;
     if lock.is_some() {
         sweep(path);
@@ -209,6 +245,12 @@ fn change(path: &Path, change: impl FnOnce(&mut Wisdom)) -> Result<(), Error> {
     let mut all = Wisdom::load_to_save(path)?;
     change(&mut all);
     all.write(path).map_err(failed)
+}
+
+/// The file that is meant by a path: that which a link names, there or not.
+fn target(path: &Path) -> PathBuf {
+    let linked = |link: PathBuf| path.parent().unwrap_or(Path::new("")).join(link);
+    fs::canonicalize(path).or_else(|_| fs::read_link(path).map(linked)).unwrap_or(path.to_owned())
 }
 
 /// The right to write a file: held until dropped, and by the system taken back from those who die.

@@ -27,7 +27,9 @@ impl Wisdom {
         let (dtype, shape) = (problem.dtype(), problem.shape());
         let family = Fold::new(site).kernel(P::KERNEL, P::SURFACE, dtype).finish();
         let keys = self.families.get_or_init(|| self.families()).get(&family)?;
-        let distance = |record: &Record| record.shape.distance(&shape).filter(|&d| d <= P::REACH);
+        // One for this very shape was looked at before, and is not used.
+        let reached = |&d: &f64| 0.0 < d && d <= P::REACH;
+        let distance = |record: &Record| record.shape.distance(&shape).filter(reached);
         let near = keys.iter().filter_map(|key| {
             let record = self.entries[key].written.record(*key).ok()?;
             Some((distance(record)?, record))

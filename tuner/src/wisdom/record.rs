@@ -55,9 +55,9 @@ pub struct Evidence {
     pub hi: f64,
     /// Rounds of the confirmation.
     pub rounds: usize,
-    /// Those of them in which a thread had too little of a core, and which therefore decided
-    /// nothing.
-    pub crowded: usize,
+    /// Those of them in which the machine was visibly taken away ([`Rule`](crate::measure::Rule)):
+    /// nothing is decided unless the others say the same.
+    pub marked: usize,
     /// Candidates that were timed, the default included ...
     pub tried: usize,
     /// ... out of so many.

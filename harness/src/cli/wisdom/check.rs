@@ -42,7 +42,7 @@ pub(super) fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     }
     for (_, outcome) in &checked {
         if let (Some(file), Outcome::Stale(_, instead)) = (&setup.wisdom_file, outcome) {
-            Wisdom::renew(file, (**instead).clone()).map_err(Failure::failed)?;
+            setup.wisdom.renew(file, (**instead).clone()).map_err(Failure::failed)?;
         }
     }
     print(&checked, all, common.json)

@@ -67,6 +67,9 @@ impl Task for Explain<'_> {
             format!("recipe     {}", chosen.recipe),
             format!("source     {}", chosen.source),
         ];
+        if let Some(why) = &chosen.refused {
+            lines.push(format!("refused    the record of this shape: {why}"));
+        }
         for Considered { record, origin, .. } in used {
             lines.push(format!("used       {} ({origin})", evidence(record)));
         }
