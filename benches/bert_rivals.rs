@@ -52,7 +52,11 @@ fn measure(bench: &mut Bench, case: &Case) -> Result<(), String> {
     let float = Encoder::new(&config, &*source, Precision::Fp32).map_err(failed)?;
     let int8 = Encoder::new(&config, &*source, Precision::Int8).map_err(failed)?;
     let float = Arm { name: OURS, encoder: &float, dtype: "f32", other_precision: false };
-    let int8 = Arm { encoder: &int8, dtype: "INT8 linear layers and attention, f32 between them", ..float };
+    let int8 = Arm {
+        encoder: &int8,
+        dtype: "INT8 linear layers and attention, f32 between them",
+        ..float
+    };
     let judge = Judge::new(float.states(case)?);
     for kernel in KERNELS {
         if !bench.options.wants_kernel(kernel) {
