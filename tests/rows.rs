@@ -182,7 +182,7 @@ fn attention_has_the_same_bits_on_every_team_and_beside_any_sequence() {
 fn attention_in_bytes_has_the_same_bits_everywhere() {
     for (heads, width) in [(2, 7), (1, 32), (1, 64)] {
         // Shorter ones are in floats.
-        let (qkv, offsets) = sequences(&[24, 33, 130], 3 * heads * width);
+        let (qkv, offsets) = sequences(&[Attention::FEWEST_IN_BYTES, 33, 130], 3 * heads * width);
         let on = |isa| {
             let attention = Attention::new(heads, width, isa).unwrap().in_bytes();
             attended(&attention, (&qkv, &offsets), heads * width, &Solo)

@@ -34,11 +34,6 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// Queries in a block: 48 rows of 384 scores are 72 KiB.
 const ROWS: usize = 48;
 
-/// Fewest tokens of a sequence whose products are of bytes. Making bytes takes more than it gains
-/// where there are fewer: 0.74, 0.87, 0.95 and 1.11 times as fast as floats with 8, 16, 24 and 32
-/// tokens and heads of 32, 0.90, 0.99, 1.05 and 1.16 with heads of 64 (one Zen 4 core).
-const FEWEST: usize = 24;
-
 /// A line of scratch.
 type Line = [f32; PANEL];
 
@@ -81,6 +76,12 @@ pub struct Scratch {
 }
 
 impl Attention {
+    /// Fewest tokens of a sequence whose products are of bytes [if asked for](Attention::in_bytes).
+    /// Making bytes takes more than it gains where there are fewer: 0.74, 0.87, 0.95 and 1.11 times as
+    /// fast as floats with 8, 16, 24 and 32 tokens and heads of 32, 0.90, 0.99, 1.05 and 1.16 with
+    /// heads of 64 (one Zen 4 core).
+    pub const FEWEST_IN_BYTES: usize = 24;
+
     /// For `heads` heads of `width` numbers, with products of floats.
     ///
     /// # Errors
@@ -103,8 +104,9 @@ impl Attention {
     ///
     /// with ties rounded to even. Sums are exact and what is done to floats is rounded the same
     /// everywhere, so the bits are those of every other instruction set. A number that is NaN or
-    /// infinite makes NaN of what it is part of. Sequences of fewer than 24 tokens are multiplied in
-    /// floats all the same, for that is faster.
+    /// infinite makes NaN of what it is part of. Sequences of fewer than
+    /// [`FEWEST_IN_BYTES`](Attention::FEWEST_IN_BYTES) tokens are multiplied in floats all the same, for
+    /// that is faster.
     #[must_use]
     pub fn in_bytes(self) -> Attention {
         Attention { form: Form::Bytes, ..self }
@@ -129,7 +131,7 @@ impl Attention {
         match self.form {
             Form::Floats => floats::Sizes::new(self, tokens).all(),
             Form::Bytes => {
-                let short = floats::Sizes::new(self, tokens.min(FEWEST)).all();
+                let short = floats::Sizes::new(self, tokens.min(Self::FEWEST_IN_BYTES)).all();
                 bytes::Sizes::new(self, tokens).all().max(short)
             }
         }
@@ -247,7 +249,7 @@ impl Visitor for InBytes<'_, '_> {
 
     fn visit<T: Vocabulary>(self, token: T) {
         self.on_team.run(&|head, room| match head.tokens.len() {
-            ..FEWEST => (self.short)(head, room),
+            ..Attention::FEWEST_IN_BYTES => (self.short)(head, room),
             _ => bytes::run(token, head, room),
         });
     }

@@ -116,8 +116,8 @@ impl Stopwatch {
         let mut all = Turns::new(*self, &runner, all);
         let mut apart = Turns::new(*self, &runner, runner.turns_of(apart));
         for round in 0..self.max_rounds.max(rounds) {
-            let enough = all.session.unmarked().count() >= rounds || round >= 2 * rounds;
-            if enough && clock.now() - start >= self.budget_s {
+            let spent = round >= rounds && clock.now() - start >= self.budget_s;
+            if spent && (round >= 2 * rounds || all.session.unmarked().count() >= rounds) {
                 break;
             }
             all.take(&mut runner)?;

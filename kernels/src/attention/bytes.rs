@@ -74,13 +74,14 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     let weights: &mut [[u8; PANEL]] = bytemuck::cast_slice_mut(take(&mut room, sizes.weights));
     let sums = bytemuck::cast_slice_mut(take(&mut room, sizes.sums));
     let product = product::Bytes(token);
+    let (all_queries, of_all) = (head.numbers(Which::Query), head.scale());
     let (depth, tokens) = (width.div_ceil(GROUP), count.div_ceil(GROUP));
     // NaN if a key is.
     let spoilt: f32 =
         key_scales.as_flattened()[..count].iter().fold(0.0, |sum, scale| sum + scale * 0.0);
     for first in (0..count).step_by(ROWS) {
         let rows = ROWS.min(count - first);
-        let block = head.numbers(Which::Query).slice_rows(first..first + rows);
+        let block = all_queries.slice_rows(first..first + rows);
         let mut scales = [0.0; ROWS];
         token.run(
             #[inline(always)]
@@ -98,7 +99,7 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
                 let rows = scores.zip(weights).zip(&scales).zip(&mut inverses).take(rows);
                 for (((scores, weights), scale), inverse) in rows {
                     scores.as_flattened_mut()[count..].fill(f32::NEG_INFINITY);
-                    let sum = softmax_bytes(scores, scale * head.scale(), weights);
+                    let sum = softmax_bytes(scores, scale * of_all, weights);
                     *inverse = 1.0 / sum as f32 + (spoilt + scale * 0.0);
                 }
             },

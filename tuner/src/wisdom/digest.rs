@@ -8,8 +8,9 @@ use twox_hash::XxHash3_64;
 /// The same on every machine and in every version: it stands in files.
 ///
 /// Eight bytes at a time by the folded multiplication of wyhash (Wang Yi, 2019), because a lookup
-/// comes before calls that take microseconds: it takes 65 ns on a Zen 4. With the fields gathered
-/// for xxh3, and sizes that took memory, it was 290 ns.
+/// comes before calls that take microseconds: it takes 88 ns on a Zen 4, 22 of them to compare what
+/// was found with what was asked. With the fields gathered for xxh3, and sizes that took memory, it
+/// took 290 ns without that.
 pub(super) struct Fold(u64);
 
 /// An odd number with as many ones as zeros and no pattern: wyhash's first.

@@ -5,7 +5,7 @@ use super::record::MOST_REVISIONS;
 use super::{Entry, Origin, Record, Wisdom};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ impl Wisdom {
 
     pub(super) fn read(bytes: &[u8], origin: &Origin) -> Wisdom {
         let (mut wisdom, mut further) = (Wisdom::default(), 0);
-        for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        for (index, line) in lines_of(bytes).enumerate() {
             if wisdom.is_flooded() {
                 further += usize::from(!line.is_empty());
                 continue;
@@ -225,6 +225,16 @@ impl Wisdom {
         let foreign = self.foreign_lines.iter().map(|line| line.clone().into_bytes());
         records.chain(foreign).chain(self.broken_lines.iter().cloned())
     }
+}
+
+/// The lines of a file, without their ends. The standard library looks for those by the word; to
+/// split a slice it looks at every byte, which took half of the time that loading took.
+fn lines_of(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let from = rest;
+        let line = &from[..rest.skip_until(b'\n').ok()?];
+        (!line.is_empty()).then(|| line.strip_suffix(b"\n").unwrap_or(line))
+    })
 }
 
 /// Reads a file, changes what was read and writes it back, nobody else in between.

@@ -2,13 +2,14 @@
 
 use super::open::{Opened, failure};
 use crate::cli::failure::Failure;
+use tilewise::attention::Attention;
 use tilewise::{Solo, Team};
 use tilewise_harness::bert::{Batch, Encoder, Precision, Room, reference, tolerance};
 use tilewise_harness::workload::Check;
 
 /// Tokens of the sequence that is compared with the reference, which takes seconds for more: as
-/// many as attention in bytes is for ([`tilewise::attention`]).
-const PROBE: usize = 24;
+/// many as it takes for attention in bytes.
+const PROBE: usize = Attention::FEWEST_IN_BYTES;
 
 /// Compares a few tokens with plain loops in 64 bits, and every sequence of the batch with itself
 /// alone on one thread, to the bit.
