@@ -292,3 +292,35 @@ fn interrupt_a_report(signal: &str) {
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "something was left");
 }
+
+/// What a search knows when it is interrupted is kept, and that is said.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_search_says_how_to_go_on() {
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let file = folder.path().join("wisdom.jsonl");
+    let command = |budget: &str| {
+        let shape = ["--m", "64", "--k", "256", "--n", "256", "--budget", budget, "--wisdom"];
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"));
+        command.args(["tune", "gemm"]).args(shape).arg(&file);
+        command
+    };
+    let child = command("60s").stderr(Stdio::piped()).spawn().expect("it starts");
+    let journal = || fs::read_dir(folder.path()).expect("the folder").flatten().find(is_journal);
+    fn is_journal(file: &fs::DirEntry) -> bool {
+        file.file_name().to_string_lossy().ends_with(".tuning")
+            && file.metadata().is_ok_and(|data| data.len() > 1000)
+    }
+    while journal().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().is_ok());
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted") && said.contains("the same command goes on"), "{said}");
+    let again = command("500ms").output().expect("it runs");
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.success() && said.contains("went on where a search"), "{said}");
+}

@@ -13,6 +13,9 @@ pub const STATUS: u8 = 130;
 /// What is said at the first one, where somebody looks at `CAUGHT` now and then.
 static WATCHED: OnceLock<&str> = OnceLock::new();
 
+/// What is said when the process ends so.
+static PARTING: OnceLock<&str> = OnceLock::new();
+
 /// Whether there was an interruption.
 static CAUGHT: AtomicBool = AtomicBool::new(false);
 
@@ -27,10 +30,19 @@ pub fn handle() {
             return;
         }
         files::abandon();
+        if let Some(parting) = PARTING.get() {
+            let _ = writeln!(io::stderr(), "interrupted: {parting}");
+        }
         std::process::exit(STATUS.into());
     };
     // Without a handler the system's own ends the process: only temporary files would stay.
     let _ = ctrlc::set_handler(end);
+}
+
+/// What to say from now on when an interruption ends the process: what is left of its work.
+pub fn part_with(parting: &'static str) {
+    // The first who says something is the only one.
+    let _ = PARTING.set(parting);
 }
 
 /// From now on the first interruption only makes [`caught`] say so. `coming` is what will be done.

@@ -171,4 +171,9 @@ fn what_was_explored_is_drawn() {
     let text = fs::read_to_string(&page).expect("a page");
     assert!(text.contains("<svg") && !text.contains("http") && !text.contains("<script"));
     refused("tune gemm --wisdom off --plot space.png", 2, &["--plot", ".html"]);
+    let none = folder.path().join("none.html");
+    let load = format!("tune gemm {SHAPE} --wisdom-mode load --plot {}", none.display());
+    let output = tilewise(&load).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to draw"));
+    assert!(output.status.success() && !none.exists());
 }

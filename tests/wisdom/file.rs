@@ -212,6 +212,14 @@ fn one_line_that_was_cut_is_no_reason_to_give_up_and_a_thousand_others_are() {
     let last = all.bad_lines().last().unwrap().to_string();
     assert!(all.bad_lines().len() == 1000 && last.contains("2999000 more lines"), "{last}");
     assert!(matches!(one.save(&path), Err(Error::SomethingElse { .. })));
+    // Another version's lines are kept, all of them, and a thousand are named.
+    let newer = |n: usize| format!("{{\"schema\":9,\"n\":{n}}}\n");
+    fs::write(&path, (0..5000).map(newer).collect::<String>()).unwrap();
+    let all = Wisdom::load(&path).unwrap();
+    let last = all.bad_lines().last().unwrap().to_string();
+    assert!(all.bad_lines().len() == 1000 && last.contains("4000 more lines"), "{last}");
+    one.save(&path).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 5001);
 }
 
 #[test]
@@ -229,10 +237,17 @@ fn a_file_that_is_something_else_stays() {
 }
 
 #[test]
-fn no_file_is_no_wisdom_and_a_folder_is_an_error() {
+fn no_file_is_no_wisdom_and_what_is_no_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(Wisdom::load(&folder.path().join("none")).unwrap(), Wisdom::default());
-    assert!(matches!(Wisdom::load(folder.path()), Err(Error::Read { .. })));
+    assert!(matches!(Wisdom::load(folder.path()), Err(Error::NoFile { .. })));
+    // Whoever opens a pipe waits for another.
+    let pipe = folder.path().join("pipe");
+    if Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        assert!(matches!(Wisdom::load(&pipe), Err(Error::NoFile { .. })));
+        let one = wisdom([record(&Machine::read(), 12, 4, 9)]);
+        assert!(matches!(one.save(&pipe), Err(Error::NoFile { .. })));
+    }
 }
 
 /// What makes saving fail half way: the folder cannot be written, or the target is a folder.

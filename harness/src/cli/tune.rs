@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tilewise_harness::interrupt;
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::{self, Claim};
 use tilewise_harness::report::model::Mode;
@@ -23,6 +24,9 @@ use tilewise_tuner::wisdom::{Record, Source, Wisdom};
 pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, true)?;
     let claim = output::claim("--plot", args.plot.as_deref(), "html")?;
+    if setup.wisdom_file.is_some() {
+        interrupt::part_with("what has been measured is kept; the same command goes on from there");
+    }
     let setting = setup.setting();
     let mut tuning = Tuning { args, setup: &setup, setting, explored: Vec::new() };
     match &args.kernel {
@@ -30,6 +34,10 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
         Some(kernel) => problem::typed(kernel, &setup, args.common.seed, &mut tuning)?,
     }
     let Some(claim) = claim else { return Ok(()) };
+    if tuning.explored.is_empty() {
+        output::remark("nothing was searched, so there is nothing to draw: no --plot was written");
+        return Ok(());
+    }
     let page = space::page(&tuning.explored);
     files::publish(vec![(claim, page.into_bytes())]).map_err(Failure::failed)
 }

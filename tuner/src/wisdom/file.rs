@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 /// No file of ours is larger: a hundred thousand records.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// After so many lines that are no records the rest of a file is not looked at.
+/// After so many lines that are no records the rest of a file is not looked at; and so many lines
+/// that are not used are named one by one.
 const MOST_BROKEN: usize = 1000;
 
 /// What every line of ours begins with, of whatever version.
@@ -46,6 +47,12 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It is a pipe, a device or a folder: what it holds cannot be replaced as a whole.
+    #[error("{} is no ordinary file, as wisdom must be; give another", path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
     },
     /// It is something else.
     #[error("{} is larger than {MOST_BYTES} bytes: that is no wisdom file", path.display())]
@@ -80,14 +87,16 @@ impl Wisdom {
     /// ([`Wisdom::bad_lines`]) and left out.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::TooLarge`].
+    /// [`Error::Read`], [`Error::NoFile`], [`Error::TooLarge`].
     pub fn load(path: &Path) -> Result<Wisdom, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
-        let file = match File::open(path) {
-            Ok(file) => file,
+        // Asked first: to open a pipe is to wait for somebody who writes into it.
+        match fs::metadata(path) {
+            Ok(held) if !held.is_file() => return Err(Error::NoFile { path: path.to_owned() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Wisdom::default()),
-            Err(error) => return Err(read(error)),
-        };
+            _ => {}
+        }
+        let file = File::open(path).map_err(read)?;
         let mut bytes = Vec::new();
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
         if bytes.len() as u64 > MOST_BYTES {
@@ -117,10 +126,10 @@ impl Wisdom {
     }
 
     pub(super) fn read(bytes: &[u8], origin: &Origin) -> Wisdom {
-        let (mut wisdom, mut further) = (Wisdom::default(), 0);
+        let (mut wisdom, mut unnamed, mut unseen) = (Wisdom::default(), 0, 0);
         for (index, line) in lines_of(bytes).enumerate() {
             if wisdom.is_flooded() {
-                further += usize::from(!line.is_empty());
+                unseen += usize::from(!line.is_empty());
                 continue;
             }
             let reason = match Line::read(line) {
@@ -138,10 +147,16 @@ impl Wisdom {
                     reason
                 }
             };
-            wisdom.bad_lines.push(BadLine { origin: origin.clone(), line: index + 1, reason });
+            if wisdom.bad_lines.len() < MOST_BROKEN {
+                wisdom.bad_lines.push(BadLine { origin: origin.clone(), line: index + 1, reason });
+            } else {
+                unnamed += 1;
+            }
         }
-        if let (Some(last), 1..) = (wisdom.bad_lines.last_mut(), further) {
-            last.reason += &format!("; {further} more lines were not looked at");
+        let rest = [(unnamed, "are not used either"), (unseen, "were not looked at")];
+        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+            let last = wisdom.bad_lines.last_mut().expect("there are more than can be named");
+            last.reason += &format!("; {count} more lines {what}");
         }
         wisdom.foreign_lines.sort_unstable();
         wisdom.foreign_lines.dedup();
