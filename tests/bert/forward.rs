@@ -183,6 +183,26 @@ fn a_sequence_has_the_same_bits_alone_and_in_any_batch_on_any_team() {
     }
 }
 
+/// So many tokens that the states of all do not fit into a second-level cache.
+#[test]
+fn a_large_batch_has_the_bits_of_small_ones() {
+    let encoder = Encoder::new(&config(), &Synthetic { seed: 3 }, Precision::Int8).unwrap();
+    let lengths = [33, 1, 80, 12, 50, 77, 80, 61].repeat(20);
+    let (mut one, together) = (Batch::default(), batch(&lengths));
+    let mut room = Room::default();
+    let states = states(&encoder, &together, &SpinTeam::new(2).unwrap());
+    let mut alone = Vec::new();
+    for index in 0..together.len() {
+        let tokens = together.sequence(index);
+        let (ids, types) = (&together.ids()[tokens.clone()], &together.types()[tokens]);
+        let (first, second) = ids.split_at(types.iter().filter(|&&kind| kind == 0).count());
+        one.clear();
+        one.push_pair(first, second);
+        alone.extend_from_slice(encoder.encode(&one, &mut room, &Solo).unwrap().data());
+    }
+    assert!(states == alone, "a sequence depends on the others");
+}
+
 /// Sums of bytes are exact, and what is made of them is computed alike everywhere; attention
 /// fuses its products and sums where the CPU can.
 #[test]

@@ -20,6 +20,27 @@ pub struct Batch {
     offsets: Vec<usize>,
 }
 
+/// Some sequences of a batch, one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    /// The first token's place in the batch.
+    pub(super) first: usize,
+    /// Where, counted from there, each sequence begins, and where the last one ends.
+    pub(super) offsets: Vec<usize>,
+}
+
+impl Group {
+    /// Tokens of all of them.
+    pub(super) fn tokens(&self) -> usize {
+        self.offsets.last().copied().unwrap_or(0)
+    }
+
+    /// Tokens of the longest.
+    pub(super) fn longest(&self) -> usize {
+        self.offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+    }
+}
+
 impl Default for Batch {
     fn default() -> Self {
         Batch { ids: Vec::new(), types: Vec::new(), offsets: vec![0] }
@@ -83,6 +104,23 @@ impl Batch {
         self.offsets[index]..self.offsets[index + 1]
     }
 
+    /// Its sequences in as few groups as have about `most` tokens each, none much smaller than the
+    /// others. A sequence is never cut: one that is longer is a group of its own.
+    pub(super) fn groups(&self, most: usize) -> Vec<Group> {
+        let (mut groups, mut offsets) = (Vec::new(), &self.offsets[..]);
+        while let [first, _, ..] = *offsets {
+            let left = self.tokens() - first;
+            let share = left / left.div_ceil(most).max(1);
+            // Up to where it is nearer to its share than with one more.
+            let further = offsets[1..].windows(2);
+            let fit = further.take_while(|pair| pair[0] + pair[1] <= 2 * (first + share)).count();
+            let own = offsets[..fit + 2].iter().map(|offset| offset - first);
+            groups.push(Group { first, offsets: own.collect() });
+            offsets = &offsets[fit + 1..];
+        }
+        groups
+    }
+
     /// Whether a model can read it.
     ///
     /// # Errors
@@ -105,5 +143,37 @@ impl Batch {
             Some(given) => Err(Error::SegmentId { given, types: config.types }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(lengths: &[usize], most: usize) -> Vec<usize> {
+        let mut batch = Batch::default();
+        for &length in lengths {
+            batch.push(&vec![0; length]);
+        }
+        let groups = batch.groups(most);
+        let mut first = 0;
+        for group in &groups {
+            assert_eq!((group.first, group.offsets[0]), (first, 0));
+            first += group.tokens();
+        }
+        let longest = groups.iter().map(Group::longest).max().unwrap_or(0);
+        assert_eq!((first, longest), (batch.tokens(), lengths.iter().copied().max().unwrap_or(0)));
+        groups.iter().map(Group::tokens).collect()
+    }
+
+    #[test]
+    fn groups_are_few_whole_and_even() {
+        assert_eq!(tokens(&[], 100), [0; 0]);
+        assert_eq!(tokens(&[5; 3], usize::MAX), [15]);
+        assert_eq!(tokens(&[128; 8], 160), [128, 128, 128, 128, 128, 128, 128, 128]);
+        assert_eq!(tokens(&[128; 3], 256), [256, 128]);
+        assert_eq!(tokens(&[14; 32], 160), [154, 154, 140]);
+        assert_eq!(tokens(&[500, 1, 1, 1], 100), [500, 3]);
+        assert_eq!(tokens(&[1, 1, 500, 1], 100), [2, 500, 1]);
     }
 }

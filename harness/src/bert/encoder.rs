@@ -1,5 +1,6 @@
 //! The forward pass: token numbers in, a vector for each token out.
 
+use super::batch::Group;
 use super::linear::{Linear, Machine, Next};
 use super::room::{Products, Room, States, pitch};
 use super::times::{Operation, Times};
@@ -168,16 +169,34 @@ impl Encoder {
         see: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), Error> {
         batch.check(&self.config)?;
-        room.grow(&self.config, &self.attention, batch, team.size())?;
+        let groups = batch.groups(self.tokens_at_a_time());
+        room.grow(&self.config, &self.attention, (batch.tokens(), &groups), team.size())?;
         let Room { states, times, .. } = room;
         times.spend(Operation::Embedding, || {
             self.embeddings.look_up(batch, &mut states.hidden, (self.machine.isa, team))
         })?;
         for (index, layer) in self.layers.iter().enumerate() {
             let mut see = |linear, input: &[f32]| see(index * LINEARS + linear, input);
-            layer.pass(Pass { encoder: self, batch, room: &mut *room, team, see: &mut see })?;
+            for group in &groups {
+                layer.pass(Pass { encoder: self, group, room: &mut *room, team, see: &mut see })?;
+            }
         }
         Ok(())
+    }
+
+    /// About how many tokens go through a layer together: as many as have their states in the
+    /// second cache, if weights, read again for every group, are then the lesser part of what is
+    /// read; else all.
+    ///
+    /// Measured on two Zen 4 cores, old and new calls in turns: MiniLM 8 x 128 in bytes 1.15 times as
+    /// fast by groups of 96 to 192 tokens (1.13 by 256), on two cores 1.17 (1.14), in floats 1.04.
+    /// Base loses 3 to 5 % by groups of 128 to 256, large 5 to 10 %. To cut the rows of a sequence
+    /// behind its attention, too, was worth nothing more (0.93 to 1.015).
+    fn tokens_at_a_time(&self) -> usize {
+        let Config { hidden, intermediate, .. } = self.config;
+        let states = (2 * hidden + intermediate) * size_of::<f32>();
+        let fit = self.machine.caches.l2 * 3 / 2 / states.max(1);
+        if fit * 3 >= hidden { fit.max(1) } else { usize::MAX }
     }
 }
 
@@ -222,7 +241,7 @@ impl Embeddings {
 /// What a layer needs of a forward pass.
 struct Pass<'a> {
     encoder: &'a Encoder,
-    batch: &'a Batch,
+    group: &'a Group,
     room: &'a mut Room,
     team: &'a dyn Team,
     /// Is shown the input of each linear layer of this layer.
@@ -253,14 +272,15 @@ impl Layer {
         })
     }
 
-    /// Replaces the hidden states by what the layer makes of them.
+    /// Replaces the hidden states of a group by what the layer makes of them.
     fn pass(&self, pass: Pass<'_>) -> Result<(), Error> {
-        let Pass { encoder, batch, room, team, see } = pass;
+        let Pass { encoder, group, room, team, see } = pass;
         let Encoder { config, machine, attention, .. } = encoder;
         let Room { states, attention: scratch, products, times, .. } = room;
         let States { hidden, middle, qkv, context, wide } = states;
-        let (tokens, on) = (batch.tokens(), (*machine, team));
+        let (tokens, on) = (group.tokens(), (*machine, team));
         let (narrow, width) = (config.hidden, config.intermediate);
+        let hidden = &mut hidden[group.first * pitch(narrow)..];
         let mut step = Step { products, times, see, on };
 
         let x = rows(hidden, tokens, narrow);
@@ -274,7 +294,7 @@ impl Layer {
         let scratch = scratch.as_mut().expect("made by grow");
         step.times.spend(Operation::Attention, || {
             let out = rows_mut(context, tokens, narrow);
-            attention.run(rows(qkv, tokens, 3 * narrow), batch.offsets(), out, scratch, team)
+            attention.run(rows(qkv, tokens, 3 * narrow), &group.offsets, out, scratch, team)
         })?;
         let x = rows(context, tokens, narrow);
         let next = Next::Add(rows(hidden, tokens, narrow));
@@ -344,12 +364,12 @@ fn norm(config: &Config, source: &dyn Source, name: &str) -> Result<LayerNorm, E
 }
 
 /// The first rows of a buffer.
-fn rows(buffer: &Buffer<f32>, rows: usize, columns: usize) -> Matrix<'_, f32> {
+fn rows(buffer: &[f32], rows: usize, columns: usize) -> Matrix<'_, f32> {
     let pitch = pitch(columns);
     Matrix::with_stride(&buffer[..rows * pitch], rows, columns, pitch).expect("room for the batch")
 }
 
-fn rows_mut(buffer: &mut Buffer<f32>, rows: usize, columns: usize) -> MatrixMut<'_, f32> {
+fn rows_mut(buffer: &mut [f32], rows: usize, columns: usize) -> MatrixMut<'_, f32> {
     let pitch = pitch(columns);
     let room = &mut buffer[..rows * pitch];
     MatrixMut::with_stride(room, rows, columns, pitch).expect("room for the batch")

@@ -1,6 +1,7 @@
 //! The memory of a forward pass, kept from one to the next.
 
-use super::{Batch, Config, Error, Times};
+use super::batch::Group;
+use super::{Config, Error, Times};
 use tilewise::attention::{self, Attention};
 use tilewise::buffer::Buffer;
 use tilewise::gemm::{FloatPlan, Plan, Scratch};
@@ -17,10 +18,10 @@ pub struct Room {
     pub(super) times: Times,
 }
 
-/// What stands for the tokens, a row each, between the operations of a layer.
+/// What stands for tokens, a row each, between the operations of a layer: those of a group.
 #[derive(Debug)]
 pub(super) struct States {
-    /// Between layers.
+    /// Between layers: of all tokens of the batch.
     pub(super) hidden: Buffer<f32>,
     /// Between the two halves of a layer.
     pub(super) middle: Buffer<f32>,
@@ -60,29 +61,29 @@ impl Room {
         std::mem::take(&mut self.times)
     }
 
-    /// Makes room for a batch.
+    /// Makes room for a batch of so many tokens whose layers are passed by these groups.
     pub(super) fn grow(
         &mut self,
         config: &Config,
         attention: &Attention,
-        batch: &Batch,
+        (tokens, groups): (usize, &[Group]),
         threads: usize,
     ) -> Result<(), Error> {
-        let tokens = batch.tokens();
+        let most = groups.iter().map(Group::tokens).max().unwrap_or(0);
         let States { hidden, middle, qkv, context, wide } = &mut self.states;
-        for (buffer, columns) in [
-            (hidden, config.hidden),
-            (middle, config.hidden),
-            (qkv, 3 * config.hidden),
-            (context, config.hidden),
-            (wide, config.intermediate),
+        for (buffer, rows, columns) in [
+            (hidden, tokens, config.hidden),
+            (middle, most, config.hidden),
+            (qkv, most, 3 * config.hidden),
+            (context, most, config.hidden),
+            (wide, most, config.intermediate),
         ] {
-            let numbers = tokens * pitch(columns);
+            let numbers = rows * pitch(columns);
             if buffer.len() < numbers {
                 *buffer = Buffer::zeroed(numbers)?;
             }
         }
-        let longest = batch.offsets().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+        let longest = groups.iter().map(Group::longest).max().unwrap_or(0);
         let (longest, threads) = (longest.max(self.sized.0), threads.max(self.sized.1));
         if (longest, threads, Some(*attention)) != self.sized {
             self.attention = Some(attention.scratch(longest, threads)?);

@@ -75,7 +75,9 @@ not edited by hand. A recording (`tilewise wisdom export`) holds raw samples of 
 interleaved rounds. Searches are replayed on it with its noise and its drift, so what they should
 have found is known. *Regret* is how much longer than the best point's the time of a pick is. The
 best is the one with the least median, so it is a little flattered and regrets are a little too
-large, by about the noise named for each space.
+large, by about the noise named for each space. A recording is of one session: a shared machine may
+be in another state an hour later (what its cores share with whom), and a gain that is seen here need
+not be seen then. `tilewise wisdom check` measures stored records again.
 
 ";
 
