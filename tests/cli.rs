@@ -324,3 +324,33 @@ fn an_interrupted_search_says_how_to_go_on() {
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(again.status.success() && said.contains("went on where a search"), "{said}");
 }
+
+/// A run over all shapes goes on with those that are not done.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_over_all_shapes_goes_on() {
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let file = folder.path().join("wisdom.jsonl");
+    let start = || {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"));
+        command.args(["tune", "--budget", "50ms", "--threads", "1", "--wisdom"]).arg(&file);
+        command.stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    let run = |until: usize| {
+        let mut child = start();
+        let lines = || fs::read_to_string(&file).unwrap_or_default().lines().count();
+        while lines() < until {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().is_ok());
+        let output = child.wait_with_output().expect("it ends");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = run(2);
+    assert!(said.contains(" 1 of ") && said.contains("the same command goes on"), "{said}");
+    let said = run(4);
+    assert!(said.contains("goes on where the same was interrupted"), "{said}");
+    assert!(!said.contains(" 1 of "), "{said}");
+}

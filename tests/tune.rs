@@ -18,7 +18,7 @@ use tilewise::stencil::{Extent, Kind};
 use tilewise::{Isa, gemm, kmeans};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::measure::Clock;
-use tilewise_tuner::problem::Setting;
+use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::search::{Progress, Search, Stage, Stopped, Strategy};
 use tilewise_tuner::space::{Field, Tunable};
 use tilewise_tuner::wisdom::{Source, Verdict, Wisdom};
@@ -161,6 +161,20 @@ fn stencil_candidates_are_right() {
         &machine,
     );
     let setting = Setting { threads: 2, ..Setting::best(&machine) };
+    // Every kind, step by step and fused: the default is verified before anything else.
+    for kind in Kind::ALL {
+        let extent = match kind.form().dimensions {
+            1 => Extent::line(200),
+            2 => Extent::plane(60, 50),
+            _ => Extent::space(30, 28, 26),
+        };
+        for steps in [1, 4] {
+            let field = Field::<f32>::new(kind, extent).with_steps(steps);
+            let setting = Setting::best(&machine);
+            let bench = field.workbench(&setting).unwrap();
+            bench.verify(&field.estimate(&setting)).unwrap();
+        }
+    }
     let cube = Field::<f32>::new(Kind::Heat7, Extent::space(512, 512, 512));
     assert!(cube.candidates(&setting).len() >= 24);
 }

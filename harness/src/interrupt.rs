@@ -1,5 +1,5 @@
 //! Ctrl-C, and being asked to end or losing the terminal: nothing half-written stays behind, and
-//! the status is the shell's for an interruption. Whoever has part of a result to show may
+//! the status is the shell's for Ctrl-C, whichever of them it was. Whoever has part of a result to show may
 //! [`watch`] for the first one; the second ends the process all the same.
 
 use crate::report::files;
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The status of a command that was interrupted, as shells have it: 128 and the signal's number.
+/// The status of a command that was interrupted, as shells have it: 128 and the number of SIGINT.
 pub const STATUS: u8 = 130;
 
 /// What is said at the first one, where somebody looks at `CAUGHT` now and then.

@@ -153,6 +153,22 @@ fn two_searches_at_once_do_not_write_into_one_journal() {
     assert!(!path.exists());
 }
 
+/// The kernel may have changed since it was verified.
+#[test]
+fn what_is_taken_over_is_verified_before_it_can_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let tune = |fake: &Fake| {
+        fake.search(10.0, |s| s.strategy(Strategy::Exhaustive).journal(&path)).unwrap()
+    };
+    let found = tune(&Fake::new(plain_with(&[0.97, 0.8, 0.9]), 1));
+    assert_eq!((&found.record.recipe, found.resumed), (&41.into(), 0));
+    let found = tune(&Fake::new(plain_with(&[0.97, 0.8, 0.9]), 1).with(41, Fault::Wrong));
+    assert!(found.resumed > 0);
+    assert_eq!((&found.record.recipe, found.rejected.len()), (&42.into(), 1));
+    assert_eq!(found.rejected[0].0, "41");
+}
+
 #[test]
 fn another_search_and_damage_are_not_resumed() {
     let folder = tempfile::tempdir().unwrap();

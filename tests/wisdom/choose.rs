@@ -1,9 +1,11 @@
 //! Which record is used, and what is said of those that are not.
 
-use crate::support::{Tile, Tiles, elsewhere, record, two, wisdom};
-use tilewise::{Isa, gemm};
-use tilewise_tuner::machine::Machine;
-use tilewise_tuner::problem::{Setting, shape};
+use crate::support::{Tile, Tiles, bytes, elsewhere, record, two, wisdom};
+use tilewise::stencil::Extent;
+use tilewise::{Isa, gemm, kmeans};
+use tilewise_tuner::machine::{Identity, Machine};
+use tilewise_tuner::problem::{Problem, Setting, Size, shape};
+use tilewise_tuner::space::Field;
 use tilewise_tuner::wisdom::{Record, Source, Verdict, Wisdom};
 
 #[test]
@@ -41,6 +43,47 @@ fn a_default_that_was_not_beaten_holds_as_long_as_it_is_the_default() {
     let old = chosen(4);
     assert!(old.recipe.size == 1 && old.source == Source::Estimated, "{old:?}");
     assert!(old.refused.is_some_and(|why| why.contains("no longer the default")));
+}
+
+#[test]
+fn evidence_that_contradicts_itself_is_of_no_record() {
+    let machine = Machine::read();
+    let changes: [(Change, &str); 9] = [
+        (|r| r.evidence.lo = 0.99, "faster, by 9 rounds"),
+        (|r| r.evidence.rounds = 0, "faster, by 0 rounds"),
+        (|r| r.evidence.hi = 1.21, "outside of its interval"),
+        (|r| r.evidence.marked = 10, "10 of 9 rounds"),
+        (|r| r.evidence.tried = 10, "10 of 9 candidates"),
+        (|r| r.evidence.seconds = -1.0, "-1 seconds"),
+        (|r| r.recipe = r.default.clone(), "faster than the default"),
+        (|r| r.evidence.verdict = Verdict::NotSeparable, "yet another recipe"),
+        (|r| r.revision = u32::MAX, "nobody measures so often"),
+    ];
+    for (change, why) in changes {
+        let mut forged = record(&machine, 12, 4, 9);
+        change(&mut forged);
+        let wisdom = Wisdom::parse(&bytes([forged]));
+        let chosen = wisdom.choose(&Tiles { n: 12 }, &two(&machine));
+        assert_eq!((chosen.recipe.size, chosen.source), (1, Source::Estimated), "{why}");
+        assert!(chosen.refused.is_some_and(|said| said.contains(why)), "{why}");
+        assert_eq!(wisdom.forged().count(), 1, "{why}");
+    }
+}
+
+#[test]
+fn what_was_faster_than_a_former_default_is_not_used() {
+    let machine = Machine::read();
+    let mut former = record(&machine, 12, 4, 9);
+    former.default["size"] = 2.into();
+    let known = wisdom([former.clone()]);
+    let explained = known.explain(&Tiles { n: 12 }, &two(&machine));
+    assert_eq!((explained.chosen.recipe.size, explained.chosen.source), (1, Source::Estimated));
+    let why = explained.chosen.refused.unwrap();
+    assert!(why.contains("no longer the default"), "{why}");
+    assert_eq!(explained.considered[0].against, [why], "both say the same");
+    former.threads = 1;
+    let chosen = wisdom([former]).choose(&Tiles { n: 12 }, &two(&machine));
+    assert!(chosen.refused.is_some_and(|why| why.contains("1 threads, its recipe 2")));
 }
 
 /// Makes a record that does not fit.
@@ -163,4 +206,47 @@ fn what_is_shipped_can_be_used() {
     let shipped = Wisdom::shipped();
     assert_eq!(shipped.bad_lines(), []);
     assert_eq!(shipped.forged().map(|(_, why)| why).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// A record that compares with a former default is of no use to anybody.
+#[test]
+fn what_is_shipped_was_compared_with_todays_defaults() {
+    let mut machine = Machine::read();
+    let stale: Vec<String> = Wisdom::shipped()
+        .records()
+        .into_iter()
+        .filter(|record| {
+            let Identity { isa, l1d, l2, l3, .. } = record.identity;
+            (machine.caches.l1d, machine.caches.l2, machine.caches.l3) = (l1d, l2, l3);
+            let setting = Setting { machine: &machine, isa, threads: record.context.threads };
+            default_of(record, &setting) != record.default
+        })
+        .map(|record| format!("{}: {}, {}", record.identity.cpu, record.kernel, record.shape))
+        .collect();
+    assert_eq!(stale, [""; 0]);
+}
+
+fn default_of(record: &Record, setting: &Setting<'_>) -> serde_json::Value {
+    let size = |name: &str| record.shape.iter().find(|(known, _)| *known == name).map(|(_, s)| s);
+    let number = |name: &str| match size(name) {
+        Some(Size::Number(number)) => *number,
+        other => panic!("{name}: {other:?} in {record:?}"),
+    };
+    fn of<P: Problem>(problem: P, setting: &Setting<'_>) -> serde_json::Value {
+        serde_json::to_value(problem.estimate(setting)).unwrap()
+    }
+    match &*record.kernel {
+        "gemm" => of(gemm::Shape { m: number("m"), n: number("n"), k: number("k") }, setting),
+        "kmeans" => of(kmeans::Shape { n: number("n"), d: number("d"), k: number("k") }, setting),
+        _ => {
+            let Some(Size::Name(kind)) = size("kind") else { panic!("{record:?}") };
+            let extent = Extent { x: number("x"), y: number("y"), z: number("z") };
+            let (kind, steps) =
+                (kind.parse().unwrap(), if size("steps").is_some() { 2 } else { 1 });
+            match &*record.dtype {
+                "f32" => of(Field::<f32>::new(kind, extent).with_steps(steps), setting),
+                _ => of(Field::<f64>::new(kind, extent).with_steps(steps), setting),
+            }
+        }
+    }
 }

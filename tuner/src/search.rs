@@ -33,8 +33,10 @@ use crate::problem::Setting;
 use crate::space::{Space, Tunable};
 use crate::wisdom::{Record, Wisdom};
 use hunt::Hunt;
+pub(crate) use hunt::LEAST;
 use journal::Journal;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use watch::{GiveUp, Watch};
@@ -203,7 +205,7 @@ impl<'a> Search<'a> {
     }
 
     /// Writes every outcome into this file at once, and takes over what an interrupted search for
-    /// the same has left there; [`Found::settled`] removes it. Another process that searches for the
+    /// the same has left there, verifying anew what may win; [`Found::settled`] removes it. Another process that searches for the
     /// same meanwhile goes without. A candidate that a search has begun
     /// twice and never finished hung or crashed it, and is rejected.
     pub fn journal(mut self, file: impl Into<PathBuf>) -> Self {
@@ -300,6 +302,7 @@ impl<'a> Search<'a> {
             space,
             rejected: Vec::new(),
             resumed: 0,
+            unverified: BTreeSet::new(),
             shared: false,
         };
         let (winner, stopped) = pick(&mut hunt)?;

@@ -154,12 +154,13 @@ impl Wisdom {
         self.at(setting).choose(problem)
     }
 
-    /// The recipe for an INT8 product on all that `machine` has.
+    /// The recipe for an INT8 product on all that `machine` has. A call takes about a microsecond,
+    /// most of it for who the machine is; [`Wisdom::at`] finds that out once for many calls.
     pub fn gemm(&self, shape: gemm::Shape, machine: &Machine) -> Chosen<gemm::Recipe> {
         self.choose(&shape, &Setting::best(machine))
     }
 
-    /// The recipe for labelling points on all that `machine` has.
+    /// The recipe for labelling points on all that `machine` has; see [`Wisdom::gemm`].
     pub fn kmeans(&self, shape: kmeans::Shape, machine: &Machine) -> Chosen<kmeans::Recipe> {
         self.choose(&shape, &Setting::best(machine))
     }
@@ -220,6 +221,16 @@ impl Wisdom {
         records.len() - records.iter().filter(here).count()
     }
 
+    /// Lines that are no records at all: they stay in their file, and are not merged.
+    pub fn broken(&self) -> usize {
+        self.broken_lines.len()
+    }
+
+    /// Lines that another version of the format wrote: kept and merged as they are.
+    pub fn of_other_versions(&self) -> usize {
+        self.foreign_lines.len()
+    }
+
     /// Lines of the files that could not be used.
     pub fn bad_lines(&self) -> &[BadLine] {
         &self.bad_lines
@@ -233,13 +244,7 @@ impl Here<'_, '_> {
         let Here { wisdom, setting, .. } = self;
         let exact = self.lookup(problem).map(|found| {
             let record = found?;
-            let recipe = decode(problem, setting, &record.recipe)?;
-            let verdict = record.evidence.verdict;
-            // A default that nothing was faster than: that says nothing of another one.
-            if verdict == Verdict::NotSeparable && recipe != problem.estimate(setting) {
-                return Err("it holds a default that is no longer the default".into());
-            }
-            Ok::<_, String>((recipe, verdict))
+            Ok::<_, String>((usable(problem, setting, record)?, record.evidence.verdict))
         });
         let refused = match exact {
             Some(Ok((recipe, verdict))) => {
@@ -267,6 +272,25 @@ impl Here<'_, '_> {
         let about = |record: &Record| record.kernel == P::KERNEL && record.shape == shape;
         record.map_or(true, about).then_some(record)
     }
+}
+
+/// The recipe of a record about exactly this problem, if it can be used.
+fn usable<P: Problem>(
+    problem: &P,
+    setting: &Setting<'_>,
+    record: &Record,
+) -> Result<P::Recipe, String> {
+    let recipe = decode(problem, setting, &record.recipe)?;
+    let (says, uses) = (record.threads, P::threads(&recipe));
+    if says != uses {
+        return Err(format!("it says {says} threads, its recipe {uses}"));
+    }
+    // Faster than a former default, or as fast: that says nothing of today's.
+    let default = P::Recipe::deserialize(&record.default).ok();
+    if default != Some(problem.estimate(setting)) {
+        return Err("it was compared with a default that is no longer the default".into());
+    }
+    Ok(recipe)
 }
 
 /// A recipe as it was recorded, if it is one and can be followed here.

@@ -45,6 +45,9 @@ pub(super) enum Command {
     #[command(after_help = "Example:\n  tilewise bert bench --shape base --seq 128")]
     Bert(BertArgs),
     /// Search for the best tile sizes and thread count, and remember them
+    ///
+    /// For one shape of a kernel; or, without one, for every shape of the report, each on one thread
+    /// and on all.
     #[command(after_help = "Example:\n  tilewise tune gemm --m 128 --k 768 --n 3072 --budget 10s")]
     Tune(TuneArgs),
     /// Look at what has been remembered, put files together, measure it again

@@ -1,11 +1,15 @@
 //! `tilewise tune`: searches for the best recipe of a shape, or of all of the report's, and
 //! remembers it.
 
+mod done;
+
 use super::args::{Common, ModeArg, TuneArgs};
 use super::failure::Failure;
 use super::output;
 use super::problem::{self, Task};
 use super::setup::Setup;
+use super::wisdom::verdict;
+use done::Done;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -28,7 +32,7 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
         interrupt::part_with("what has been measured is kept; the same command goes on from there");
     }
     let setting = setup.setting();
-    let mut tuning = Tuning { args, setup: &setup, setting, explored: Vec::new() };
+    let mut tuning = Tuning { args, setup: &setup, setting, explored: Vec::new(), all: None };
     match &args.kernel {
         None => tuning.report()?,
         Some(kernel) => problem::typed(kernel, &setup, args.common.seed, &mut tuning)?,
@@ -51,6 +55,15 @@ struct Tuning<'a> {
     setup: &'a Setup,
     setting: Setting<'a>,
     explored: Vec<Found>,
+    /// The run over all shapes that this is.
+    all: Option<All>,
+}
+
+/// A run over all shapes: how many there are, how far it is, and where that is kept.
+struct All {
+    shapes: usize,
+    begun: usize,
+    done: Option<Done>,
 }
 
 impl Tuning<'_> {
@@ -61,6 +74,12 @@ impl Tuning<'_> {
         let (setup, all) = (self.setup, self.setting.threads);
         let mut counts = vec![1, all];
         counts.dedup();
+        let each = shapes.gemm.len() + 1 + shapes.stencil_f32.len() + shapes.stencil_f64.len();
+        let (each, budget) = (each * counts.len(), self.args.budget.budget);
+        output::remark(format_args!(
+            "all {each} shapes of the report, each on one thread and on all there are: {budget:?} or more each"
+        ));
+        self.all = Some(All { shapes: each, begun: 0, done: self.open_done(budget)? });
         for threads in counts {
             self.setting.threads = threads;
             for &shape in &shapes.gemm {
@@ -74,13 +93,45 @@ impl Tuning<'_> {
                 problem::field::<f64>(setup, grid, self)?;
             }
         }
+        if let Some(All { done: Some(done), .. }) = self.all.take() {
+            done.end();
+        }
         Ok(())
+    }
+
+    /// What an interrupted run over all shapes has done; nothing without a file of wisdom.
+    fn open_done(&self, budget: Duration) -> Result<Option<Done>, Failure> {
+        let Some(file) = &self.setup.wisdom_file else { return Ok(None) };
+        writable(file)?;
+        let done = Done::open(file, budget).map_err(|error| {
+            Failure::failed(format!("cannot keep what is done beside {}: {error}", file.display()))
+        })?;
+        if done.len() > 0 {
+            output::remark(format_args!(
+                "goes on where the same was interrupted: {} done",
+                done.len()
+            ));
+        }
+        Ok(Some(done))
+    }
+
+    /// The name of the search for a problem, if it is still to be made.
+    fn next<P: Tunable>(&mut self, problem: &P) -> Option<String> {
+        let name = journal_name(problem, &self.setting);
+        let Some(All { shapes, begun, done }) = &mut self.all else { return Some(name) };
+        *begun += 1;
+        if done.as_ref().is_some_and(|done| done.has(&name)) {
+            return None;
+        }
+        output::remark(format_args!("{begun} of {shapes}: {}, {}", P::KERNEL, problem.shape()));
+        Some(name)
     }
 }
 
 impl Task for Tuning<'_> {
     /// One shape: searches, writes down, prints.
     fn run<P: Tunable>(&mut self, problem: &P) -> Result<(), Failure> {
+        let Some(name) = self.next(problem) else { return Ok(()) };
         let Tuning { args, setup, setting, .. } = *self;
         let held = setup.wisdom.choose(problem, &setting);
         let missing_only = setup.mode == Some(ModeArg::TuneMissing);
@@ -106,8 +157,11 @@ impl Task for Tuning<'_> {
         let mut wisdom = Wisdom::default();
         wisdom.add(found.record.clone());
         let chosen = wisdom.choose(problem, &setting).recipe.to_string();
-        print(&args.common, setup, &found, (&estimate, &chosen))?;
+        print((&args.common, args.budget.budget), setup, &found, (&estimate, &chosen))?;
         self.explored.push(found);
+        if let Some(All { done: Some(done), .. }) = &mut self.all {
+            done.add(name).map_err(Failure::failed)?;
+        }
         Ok(())
     }
 }
@@ -121,8 +175,7 @@ pub(super) fn search<P: Tunable>(
     budget: Duration,
 ) -> Result<Found, Failure> {
     problem.check(setting.isa, &problem.estimate(setting)).map_err(Failure::usage)?;
-    // Asked now, and taken back at once: nobody wants to find out after the search.
-    drop(setup.wisdom_file.as_deref().map(claim).transpose()?);
+    setup.wisdom_file.as_deref().map(writable).transpose()?;
     let bar = ProgressBar::new(100).with_style(style());
     let clock = setup.core_clock(setting.threads)?;
     let mut search =
@@ -175,17 +228,28 @@ pub(super) fn search<P: Tunable>(
 fn journal<P: Tunable>(wisdom: &Path, problem: &P, setting: &Setting<'_>) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(wisdom.file_name().unwrap_or_default());
-    let sizes: Vec<String> = problem.shape().iter().map(|(_, size)| size.to_string()).collect();
-    let (dtype, isa, threads) = (problem.dtype(), setting.isa, setting.threads);
-    name.push(format!(".{}-{}-{dtype}-{isa}-{threads}.tuning", P::KERNEL, sizes.join("-")));
+    name.push(format!(".{}.tuning", journal_name(problem, setting)));
     wisdom.with_file_name(name)
 }
 
-/// The right to write a file in a folder that may be new.
-fn claim(file: &Path) -> Result<Vec<Claim>, Failure> {
+/// The name of a search: another one's differs.
+fn journal_name<P: Tunable>(problem: &P, setting: &Setting<'_>) -> String {
+    let sizes: Vec<String> = problem.shape().iter().map(|(_, size)| size.to_string()).collect();
+    let (dtype, isa, threads) = (problem.dtype(), setting.isa, setting.threads);
+    format!("{}-{}-{dtype}-{isa}-{threads}", P::KERNEL, sizes.join("-"))
+}
+
+/// Whether a file can be written, in a folder that may be new. Asked beforehand, and taken back at
+/// once: nobody wants to find out after the search.
+fn writable(file: &Path) -> Result<(), Failure> {
+    if file.metadata().is_ok_and(|held| held.permissions().readonly()) {
+        let file = file.display();
+        return Err(Failure::failed(format!("{file} may only be read; give another --wisdom")));
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
-    Claim::folder(folder.unwrap_or(Path::new(".")), &[&name]).map_err(Failure::failed)
+    let claims = Claim::folder(folder.unwrap_or(Path::new(".")), &[&name]);
+    claims.map(drop).map_err(Failure::failed)
 }
 
 fn message(progress: &Progress) -> String {
@@ -200,7 +264,7 @@ fn message(progress: &Progress) -> String {
 }
 
 fn print(
-    common: &Common,
+    (common, budget): (&Common, Duration),
     setup: &Setup,
     found: &Found,
     (estimate, chosen): (&str, &str),
@@ -224,11 +288,8 @@ fn print(
         format!("recipe     {chosen}"),
         format!("default    {estimate}"),
         format!(
-            "verdict    {}: {:.3}x [{:.3}, {:.3}] against the default, {} rounds{}",
-            evidence.verdict,
-            evidence.ratio,
-            evidence.lo,
-            evidence.hi,
+            "verdict    against the default {}, {} rounds{}",
+            verdict(evidence),
             evidence.rounds,
             match evidence.marked {
                 0 => String::new(),
@@ -238,6 +299,11 @@ fn print(
     ];
     let (tried, all) = (evidence.tried, evidence.candidates);
     lines.push(format!("tried      {tried} of {all} candidates ({})", found.stopped));
+    let (took, budget) = (evidence.seconds, budget.as_secs_f64());
+    if took > 2.0 * budget {
+        let short = format!("{took:.1} s, for a call is slow: more than --budget allows");
+        lines.push(format!("took       {short}; give it more for a verdict"));
+    }
     for (recipe, reason) in &found.rejected {
         lines.push(format!("rejected   {recipe}: {reason}"));
     }

@@ -12,7 +12,7 @@ use args::{Merge, WisdomArgs, WisdomCommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::json;
-use tilewise_tuner::wisdom::{Record, Wisdom};
+use tilewise_tuner::wisdom::{Evidence, Record, Verdict, Wisdom};
 
 pub(super) fn run(args: &WisdomArgs) -> Result<(), Failure> {
     let common = &args.common;
@@ -95,20 +95,31 @@ fn changes(record: &Record) -> String {
     if changed.is_empty() { "the default".into() } else { changed.join(", ") }
 }
 
-/// What is known of how good it is.
+/// What is known of how good it is; of a default, how good the best of all others was.
 fn evidence(record: &Record) -> String {
     let evidence = &record.evidence;
-    let (ratio, lo, hi) = (evidence.ratio, evidence.lo, evidence.hi);
     let marked = match evidence.marked {
         0 => String::new(),
         marked => format!(" ({marked} of {} rounds disturbed)", evidence.rounds),
     };
-    format!("{ratio:.3}x [{lo:.3}, {hi:.3}], {}{marked}", evidence.verdict)
+    format!("{}{marked}", verdict(evidence))
+}
+
+/// The verdict of a search in words.
+pub(super) fn verdict(evidence: &Evidence) -> String {
+    let Evidence { verdict, ratio, lo, hi, rounds, .. } = evidence;
+    let interval = format!("{ratio:.3}x [{lo:.3}, {hi:.3}]");
+    match verdict {
+        Verdict::Faster => format!("{interval}, {verdict}"),
+        Verdict::NotSeparable if *rounds == 0 => "nothing else was compared".into(),
+        Verdict::NotSeparable if *hi < 1.0 => format!("the best other {interval}, slower"),
+        Verdict::NotSeparable => format!("the best other {interval}, {verdict}"),
+    }
 }
 
 /// All files' records in one.
 fn together(Merge { files, into }: &Merge, as_json: bool) -> Result<(), Failure> {
-    let (mut all, mut bad) = (Wisdom::default(), Vec::new());
+    let (mut all, mut bad, mut left) = (Wisdom::default(), Vec::new(), 0);
     for file in files {
         if !file.exists() {
             return Err(Failure::failed(format!("{}: there is no such file", file.display())));
@@ -116,16 +127,19 @@ fn together(Merge { files, into }: &Merge, as_json: bool) -> Result<(), Failure>
         let wisdom = Wisdom::load_to_save(file).map_err(Failure::failed)?;
         setup::tell_bad_lines(wisdom.bad_lines());
         bad.extend(wisdom.bad_lines().iter().map(ToString::to_string));
+        left += wisdom.broken();
         all.merge(wisdom);
     }
     all.save(into).map_err(Failure::failed)?;
     let saved = Wisdom::load(into).map_err(Failure::failed)?;
-    let (records, file) = (saved.records().len(), into.display().to_string());
+    let (records, kept) = (saved.records().len(), saved.of_other_versions());
+    let file = into.display().to_string();
     if as_json {
         return output::print(json!({
             "schema": 1, "records": records, "bad_lines": bad, "wisdom_file": file,
         }));
     }
-    let bad = bad.len();
-    output::print(format!("{records} record(s) in {file}; {bad} line(s) left behind"))
+    output::print(format!(
+        "{records} record(s) in {file}; {left} line(s) left behind, and {kept} of other versions kept"
+    ))
 }

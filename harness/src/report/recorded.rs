@@ -8,11 +8,13 @@ use super::Table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
+use tilewise::{gemm, kmeans};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::measure::stats;
-use tilewise_tuner::problem::Setting;
+use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::recording::{Damaged, Recording, Replay};
 use tilewise_tuner::search::{Search, Strategy};
+use tilewise_tuner::space::Field;
 use tilewise_tuner::wisdom::Verdict;
 
 /// Replays of each search, and of searches among equals, in each space.
@@ -233,6 +235,8 @@ fn bars(text: &mut String, recordings: &[Named], found: &[Findings]) {
         .flat_map(|f| f.tries[0].iter().copied())
         .collect();
     let [far_middle, far_most, _] = quantiles(&far);
+    let tied = found.iter().map(|f| f.tied).sum::<f64>() / found.len().max(1) as f64;
+    let least_tied = found.iter().map(|f| f.tied).fold(1.0, f64::min);
     let rows = [
         ["regret at 10 s, median".into(), "1 %".into(), percent(middle)],
         ["regret at 10 s, 90th percentile".into(), "3 %".into(), percent(most)],
@@ -251,6 +255,18 @@ fn bars(text: &mut String, recordings: &[Named], found: &[Findings]) {
         ["speed of the default, of the best, mean and worst space".into(), "90 %".into(), {
             format!("{}, {}", percent(mean), percent(worst_default))
         }],
+        ["same or tied winner in ten replays, all spaces and the least".into(), "".into(), {
+            format!("{}, {}", percent(tied), percent(least_tied))
+        }],
+        [
+            "gain on shapes never tuned".into(),
+            "no loss over 1 %".into(),
+            if REACHES.iter().all(|&reach| reach == 0.0) {
+                "none: they have the default, for no recipe is carried over".into()
+            } else {
+                "above, within the reach of recipes".into()
+            },
+        ],
         ["speed of the best of default and seeds, worst space".into(), "90 %".into(), {
             percent(1.0 / (1.0 + worst_model))
         }],
@@ -264,6 +280,10 @@ fn bars(text: &mut String, recordings: &[Named], found: &[Findings]) {
     let rows = rows.map(|row: [String; 3]| row.to_vec());
     *text += &Table::new(&["", "asked", "found"], rows.collect()).markdown();
 }
+
+/// How far recipes are carried over.
+const REACHES: [f64; 3] =
+    [<gemm::Shape as Problem>::REACH, <kmeans::Shape as Problem>::REACH, Field::<f32>::REACH];
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)

@@ -9,6 +9,9 @@ use tilewise_tuner::search::{Found, Timed};
 const SIZE: (f64, f64) = (360.0, 220.0);
 /// Room for the scale on the left and the names below.
 const MARGIN: (f64, f64) = (44.0, 40.0);
+/// Candidates slower than this share of the default's speed lie on the lower edge: to show by how much
+/// would leave no room for the per cents by which the others differ.
+const SLOW: f64 = 0.7;
 /// More values than this have no names below each.
 const NAMED: usize = 8;
 
@@ -26,16 +29,17 @@ pub fn page(explored: &[Found]) -> String {
         let title = format!("{}, {}, {}", record.kernel, record.shape, record.dtype);
         let evidence = &record.evidence;
         let text = format!(
-            "At most {} thread(s), {}. {} of {} candidates timed; {}. Best against the default: {}, {:.3}x [{:.3}, {:.3}].",
+            "At most {} thread(s), {}. {} of {} candidates timed; {}. The best of the others against the \
+             default, timed afresh: {:.3}x [{:.3}, {:.3}], {}.",
             record.context.threads,
             record.identity.isa,
             evidence.tried,
             evidence.candidates,
             found.stopped,
-            evidence.verdict,
             evidence.ratio,
             evidence.lo,
-            evidence.hi
+            evidence.hi,
+            evidence.verdict
         );
         body += &format!("<section><h2>{}</h2><p>{}</p><div>", escape(&title), escape(&text));
         body += &approach(found);
@@ -49,7 +53,8 @@ pub fn page(explored: &[Found]) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
          <h1>What was explored</h1><p>Each dot is a candidate: how many times as fast as the default \
          it looked when it was last timed, the dashed line the default, the dot of another colour what was \
-         stored. Point at one for its recipe.</p>{body}</html>\n"
+         stored, the line the fastest so far. Those on the lower edge are slower than can be shown. A knob \
+         of several parts names each by its first letter. Point at a dot for its recipe.</p>{body}</html>\n"
     )
 }
 
@@ -78,7 +83,7 @@ fn knobs(ranking: &[Timed]) -> Vec<(String, Vec<Value>)> {
 fn panel(ranking: &[Timed], name: &str) -> (Svg, Log) {
     let (width, height) = SIZE;
     let mut svg = Svg::new(width, height);
-    let ratios = ranking.iter().map(|timed| timed.ratio);
+    let ratios = ranking.iter().map(|timed| timed.ratio.max(SLOW));
     let scale = Log::covering(ratios, (height - MARGIN.1, 20.0));
     for tick in scale.ticks() {
         let y = scale.at(tick);
@@ -90,9 +95,11 @@ fn panel(ranking: &[Timed], name: &str) -> (Svg, Log) {
     (svg, scale)
 }
 
-/// What is stored stands out.
+/// The class of what is stored, which stands out.
+const BEST: &str = "best";
+
 fn class(found: &Found, timed: &Timed) -> &'static str {
-    if timed.fields == found.record.recipe { "best" } else { "point" }
+    if timed.fields == found.record.recipe { BEST } else { "point" }
 }
 
 fn tip(timed: &Timed) -> String {
@@ -106,17 +113,26 @@ fn approach(found: &Found) -> String {
     let mut order: Vec<&Timed> = ranking.iter().collect();
     order.sort_by_key(|timed| timed.turn);
     let step = (SIZE.0 - MARGIN.0 - 10.0) / order.len().max(1) as f64;
-    let mut front = Vec::new();
+    let (mut front, mut dots) = (Vec::new(), Vec::new());
     let mut best = 0.0f64;
     for (index, timed) in order.iter().enumerate() {
         let x = MARGIN.0 + 5.0 + step * (index as f64 + 0.5);
         best = best.max(timed.ratio);
         front.push((x, scale.at(best)));
-        svg.dot(class(found, timed), (x, scale.at(timed.ratio)), 3.0, &tip(timed));
+        dots.push((class(found, timed), (x, scale.at(timed.ratio)), tip(timed)));
     }
+    draw(&mut svg, dots);
     svg.polyline("front", &front);
     svg.text("name", (SIZE.0, SIZE.1 - 20.0), Anchor::End, &format!("{} tried", order.len()));
     svg.finish("The ratio to the default of every candidate, in the order they were tried")
+}
+
+/// Draws dots, what is stored last, so that none lies on it.
+fn draw(svg: &mut Svg, mut dots: Vec<(&str, (f64, f64), String)>) {
+    dots.sort_by_key(|(class, ..)| *class == BEST);
+    for (class, at, tip) in dots {
+        svg.dot(class, at, 3.0, &tip);
+    }
 }
 
 /// Candidates by the value of a knob.
@@ -128,12 +144,14 @@ fn strip(found: &Found, name: &str, values: &[Value]) -> String {
         let index = values.iter().position(|known| known == value).unwrap_or(0);
         MARGIN.0 + 5.0 + step * (index as f64 + 0.5)
     };
+    let mut dots = Vec::new();
     for timed in ranking.iter().rev() {
         // Side by side rather than on top of each other.
         let aside = ((timed.turn % 9) as f64 - 4.0) / 10.0 * step.min(30.0);
         let x = at(&timed.fields[name]) + aside;
-        svg.dot(class(found, timed), (x, scale.at(timed.ratio)), 3.0, &tip(timed));
+        dots.push((class(found, timed), (x, scale.at(timed.ratio)), tip(timed)));
     }
+    draw(&mut svg, dots);
     for (index, value) in values.iter().enumerate() {
         if values.len() <= NAMED || index == 0 || index + 1 == values.len() {
             // Every second one lower, so that long names have room.

@@ -11,6 +11,7 @@ use crate::space::{Space, Workbench};
 use crate::wisdom::{Evidence, Record, Verdict};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) const RACE: f64 = 0.8;
 const LOOKS: [usize; 3] = [60, 240, 960];
 
 /// Fewest rounds that have an interval of that confidence.
-const LEAST: usize = 7;
+pub(crate) const LEAST: usize = 7;
 
 /// A search under way.
 pub(super) struct Hunt<'b, R> {
@@ -43,6 +44,9 @@ pub(super) struct Hunt<'b, R> {
     pub(super) tried: Tried,
     pub(super) rejected: Vec<(String, String)>,
     pub(super) resumed: usize,
+    /// Points whose ratio an interrupted search has left, and which nobody has verified since: the
+    /// kernel may be another by now.
+    pub(super) unverified: BTreeSet<usize>,
     pub(super) shared: bool,
 }
 
@@ -61,7 +65,10 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
                 // It may be what ended the search: everything else is tried first.
                 None if journal.suspects(&describe(&recipe)) => self.tried.defer(point),
                 None => {}
-                Some(Ok(ratio)) => self.tried.time(point, ratio),
+                Some(Ok(ratio)) => {
+                    self.tried.time(point, ratio);
+                    self.unverified.insert(point);
+                }
                 Some(Err(reason)) => {
                     self.tried.reject(point);
                     self.rejected.push((recipe.to_string(), reason));

@@ -142,9 +142,15 @@ struct Bench<T> {
     expected: Vec<T>,
 }
 
-/// Values from 1 to 2: no step ever brings one near zero, where a CPU may be slow.
-fn value<T: Real>(index: usize) -> T {
-    T::from_f64(1.0 + f64::from(uniform(index)))
+/// Values that no step ever brings near zero, where a CPU may be slow, or out of bounds: from 1 to 2,
+/// and of substances that react about as much of each as lasts.
+fn value<T: Real>(kind: Kind, field: usize, index: usize) -> T {
+    let (low, width) = match (kind, field) {
+        (Kind::GrayScott, 0) => (0.4, 0.15),
+        (Kind::GrayScott, _) => (0.2, 0.1),
+        _ => (1.0, 1.0),
+    };
+    T::from_f64(low + width * f64::from(uniform(index)))
 }
 
 impl<T: Real> Bench<T> {
@@ -153,14 +159,18 @@ impl<T: Real> Bench<T> {
         let form = field.kind.form();
         let slab = Extent { x, y, z: z.min(SLAB + 2 * form.radius) };
         let numbers = slab.points().and_then(|points| points.checked_mul(form.fields));
-        let start: Vec<T> = filled(numbers, value)?;
+        let (kind, points) = (field.kind, slab.points().unwrap_or(1).max(1));
+        let start: Vec<T> = filled(numbers, |index| value(kind, index / points, index))?;
         let mut expected = start.clone();
         // A plan first: it checks what the reference would index.
         Plan::<T>::new(field.stencil(), field.extent, setting.isa, field.estimate(setting))?;
         let grid = Grid::from_fields(field.extent, form.fields, |field, [x, y, z]| {
-            value(field ^ x ^ (y << 10) ^ (z << 20))
+            value(kind, field, field ^ x ^ (y << 10) ^ (z << 20))
         })?;
         reference::run(&field.stencil(), slab, &mut expected, field.steps());
+        if expected.iter().any(|value| value.partial_cmp(value).is_none()) {
+            return Err("its steps leave the range of numbers".into());
+        }
         Ok(Bench {
             field,
             isa: setting.isa,

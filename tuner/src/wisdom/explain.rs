@@ -1,6 +1,6 @@
 //! Why this recipe: every record that could have been meant, and what spoke against it.
 
-use super::{Chosen, Entry, Origin, Record, Wisdom, decode};
+use super::{Chosen, Entry, Origin, Record, Wisdom, usable};
 use crate::problem::{Problem, Setting};
 
 /// What wisdom says of a problem, and why.
@@ -71,16 +71,18 @@ fn against<P: Problem>(problem: &P, setting: &Setting<'_>, record: &Record) -> V
     let shape = problem.shape();
     match record.shape.distance(&shape) {
         Some(0.0) => {}
-        Some(distance) => against.push(format!(
-            "shape {}: a factor of {:.2} away, recipes reach {:.2}",
-            record.shape,
-            distance.exp(),
-            P::REACH.exp()
-        )),
+        Some(distance) => {
+            let reach = match P::REACH {
+                0.0 => "recipes are not carried over".into(),
+                reach => format!("recipes reach {:.2}", reach.exp()),
+            };
+            let (there, factor) = (&record.shape, distance.exp());
+            against.push(format!("shape {there}: a factor of {factor:.2} away, {reach}"));
+        }
         None => against.push(format!("shape {}: another kind", record.shape)),
     }
     if against.is_empty() {
-        against.extend(decode(problem, setting, &record.recipe).err());
+        against.extend(usable(problem, setting, record).err());
     }
     against
 }

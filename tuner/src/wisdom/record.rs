@@ -3,7 +3,7 @@
 use super::digest::{Fold, site};
 use crate::machine::{Context, Identity};
 use crate::problem::{Problem, Setting, Shape};
-use crate::search::Stopped;
+use crate::search::{LEAST, Stopped};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,7 +49,10 @@ pub struct Evidence {
     /// How many times as fast as the default: median of the rounds. That of the best candidate,
     /// also where the default was stored for lack of a resolved difference.
     pub ratio: f64,
-    /// Lower end of its interval, of 95 % or more.
+    /// Lower end of its interval, of 95 % or more: of the rounds of one process. What memory a
+    /// process is given and where its threads run is the same in all of them, and may be worth some
+    /// per cent; another process may find another ratio, so records that are passed on are to be
+    /// measured in several (`tilewise wisdom check`).
     pub lo: f64,
     /// Upper end of its interval.
     pub hi: f64,
@@ -133,10 +136,7 @@ impl Record {
     /// A record from its text, if it can be true.
     pub(super) fn read(text: &str) -> Result<Record, String> {
         let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let Evidence { lo, ratio, hi, .. } = record.evidence;
-        if !(0.0 < lo && lo <= ratio && ratio <= hi && hi.is_finite()) {
-            return Err(format!("ratio {ratio} outside of its interval {lo} to {hi}"));
-        }
+        record.evidence.check(record.recipe == record.default)?;
         if record.revision > MOST_REVISIONS {
             let revision = record.revision;
             return Err(format!(
@@ -147,10 +147,43 @@ impl Record {
     }
 
     /// Of two records about the same, the one that ranks higher holds: the later revision, then
-    /// the one with more rounds, then that whose gain is surer; never a question of which came
-    /// first, so that files can be merged in any order.
-    pub(super) fn rank(&self) -> (u32, usize, u64) {
+    /// the one with more undisturbed rounds, then with more of them at all, then that with the
+    /// narrower interval. Not that with the greater gain, for of many users' records that would be
+    /// the luckiest; and never a question of which came first, so that files can be merged in any
+    /// order.
+    pub(super) fn rank(&self) -> (u32, usize, usize, u64) {
+        let Evidence { rounds, marked, lo, hi, .. } = self.evidence;
         // Positive floats are ordered as their bits are.
-        (self.revision, self.evidence.rounds, self.evidence.lo.to_bits())
+        (self.revision, rounds.saturating_sub(marked), rounds, (lo / hi).to_bits())
+    }
+}
+
+impl Evidence {
+    /// Whether it can be true, and what it says of a recipe that is the default or not.
+    fn check(&self, is_default: bool) -> Result<(), String> {
+        let Evidence { verdict, ratio, lo, hi, rounds, marked, tried, candidates, seconds, .. } =
+            *self;
+        if !(0.0 < lo && lo <= ratio && ratio <= hi && hi.is_finite()) {
+            return Err(format!("ratio {ratio} outside of its interval {lo} to {hi}"));
+        }
+        if marked > rounds || tried > candidates {
+            return Err(format!(
+                "{marked} of {rounds} rounds disturbed, {tried} of {candidates} candidates tried: \
+                 more than there are"
+            ));
+        }
+        if !(seconds >= 0.0 && seconds.is_finite()) {
+            return Err(format!("a search of {seconds} seconds"));
+        }
+        match verdict {
+            Verdict::NotSeparable if !is_default => {
+                Err("not separable from the default, and yet another recipe".into())
+            }
+            Verdict::Faster if is_default => Err("the default, faster than the default".into()),
+            Verdict::Faster if lo <= 1.0 || rounds < LEAST => {
+                Err(format!("faster, by {rounds} rounds between {lo} and {hi}"))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! `tilewise wisdom check`: some records measured again. One that holds no more is demoted: the
-//! default takes its place, as a later revision, so that the old one does not come back when files
-//! are merged.
+//! `tilewise wisdom check`: some records measured again. One that holds no more is demoted: what is
+//! found now takes its place, as a later revision, so that the old one does not come back when files
+//! are merged. That is final, so it takes two measurements, each with inputs of its own, enough
+//! rounds and few of them disturbed; when they differ, the record stays.
 
 use super::super::args::Common;
 use super::super::failure::Failure;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tilewise_tuner::search::Search;
 use tilewise_tuner::space::Tunable;
-use tilewise_tuner::wisdom::{Record, Verdict, Wisdom};
+use tilewise_tuner::wisdom::{Evidence, Record, Verdict, Wisdom};
 
 pub(super) fn run(common: &Common, args: &Check) -> Result<(), Failure> {
     let setup = Setup::new(common, false)?;
@@ -38,12 +39,11 @@ pub(super) fn run(common: &Common, args: &Check) -> Result<(), Failure> {
             (Err(Failure::Usage(why) | Failure::Failed(why)), _) => Outcome::Unmeasured(why),
             _ => continue,
         };
-        checked.push((record, outcome));
-    }
-    for (_, outcome) in &checked {
-        if let (Some(file), Outcome::Stale(_, instead)) = (&setup.wisdom_file, outcome) {
+        // At once: whoever interrupts the rest keeps this.
+        if let (Some(file), Outcome::Stale(_, instead)) = (&setup.wisdom_file, &outcome) {
             setup.wisdom.renew(file, (**instead).clone()).map_err(Failure::failed)?;
         }
+        checked.push((record, outcome));
     }
     print(&checked, all, common.json)
 }
@@ -51,38 +51,73 @@ pub(super) fn run(common: &Common, args: &Check) -> Result<(), Failure> {
 /// What became of a record.
 enum Outcome {
     /// It is as fast as it was said to be, or not surely slower.
-    Holds(f64, f64, f64),
+    Holds(Evidence),
     /// It is what is done anyway.
     Default,
     /// It is not, for this reason, and this is to take its place.
     Stale(String, Box<Record>),
+    /// It looks slower, and what was measured does not suffice to say so.
+    Unresolved(&'static str, Evidence),
     /// It could not be measured.
     Unmeasured(String),
 }
 
 impl Outcome {
-    /// Whether a record holds, by what was found now. Of one that says "faster", the interval must
-    /// reach what it claims to be more than at least; a default that is stored holds as it is.
-    fn of(record: &Record, found: Record) -> Outcome {
-        let now = &found.evidence;
-        let claims = record.evidence.verdict == Verdict::Faster;
-        if claims && now.hi < record.evidence.lo {
-            return Outcome::Stale(format!("now {}", evidence(&found)), Box::new(found));
+    /// Whether a record holds, by what is measured now, again if need be. Of one that says "faster",
+    /// the interval must reach what it claims to be more than at least; a default that is stored
+    /// holds as it is.
+    fn of(
+        record: &Record,
+        measure: impl Fn() -> Result<Record, Failure>,
+    ) -> Result<Outcome, Failure> {
+        let reached = |now: &Evidence| {
+            record.evidence.verdict != Verdict::Faster || now.hi >= record.evidence.lo
+        };
+        let first = measure()?;
+        let now = &first.evidence;
+        if reached(now) {
+            return Ok(Outcome::Holds(first.evidence));
         }
-        Outcome::Holds(now.ratio, now.lo, now.hi)
+        if now.rounds < ENOUGH {
+            return Ok(Outcome::Unresolved("too few rounds, give more --budget", first.evidence));
+        }
+        if now.marked * 4 > now.rounds {
+            return Ok(Outcome::Unresolved("the machine was too busy", first.evidence));
+        }
+        let second = measure()?;
+        if reached(&second.evidence) {
+            return Ok(Outcome::Unresolved("measured twice, it held once", first.evidence));
+        }
+        Ok(Outcome::Stale(format!("now {}", evidence(&second)), Box::new(second)))
     }
 
     fn text(&self) -> String {
+        let of = |Evidence { ratio, lo, hi, .. }: &Evidence| {
+            format!("now {ratio:.3}x [{lo:.3}, {hi:.3}]")
+        };
         match self {
-            Outcome::Holds(ratio, lo, hi) => format!("holds: now {ratio:.3}x [{lo:.3}, {hi:.3}]"),
+            Outcome::Holds(now) => format!("holds: {}", of(now)),
             Outcome::Default => "is today's default: nothing to measure".into(),
             Outcome::Stale(why, _) => format!("stale: {why}"),
+            Outcome::Unresolved(why, now) => format!("not resolved, {why}: {}", of(now)),
             Outcome::Unmeasured(why) => format!("not measured: {why}"),
+        }
+    }
+
+    /// What was measured last.
+    fn now(&self) -> Option<&Evidence> {
+        match self {
+            Outcome::Holds(now) | Outcome::Unresolved(_, now) => Some(now),
+            Outcome::Stale(_, instead) => Some(&instead.evidence),
+            Outcome::Default | Outcome::Unmeasured(_) => None,
         }
     }
 }
 
-/// Records that could be used here, for whatever number of threads, by these instructions.
+/// Fewest rounds that may speak against a record.
+const ENOUGH: usize = 20;
+
+/// Records that could be used here, by these instructions and on as many threads as are allowed.
 fn records_of_here(setup: &Setup) -> Vec<Record> {
     let setting = setup.setting();
     let (identity, context) = (setting.identity(), setting.context());
@@ -105,13 +140,11 @@ impl Task for Again<'_> {
             return Err(Failure::failed("it is of another version of the kernel"));
         }
         let estimate = problem.estimate(&setting);
-        let clock = self.setup.core_clock(setting.threads)?;
-        let search = Search::within(self.time).rule(clock.rule()).clock(clock);
         let compare = |recipe: &P::Recipe| {
-            search
-                .compare(problem, &setting, recipe)
-                .map(|found| found.record)
-                .map_err(Failure::failed)
+            let clock = self.setup.core_clock(setting.threads)?;
+            let search = Search::within(self.time).rule(clock.rule()).clock(clock);
+            let found = search.compare(problem, &setting, recipe).map_err(Failure::failed)?;
+            Ok(found.record)
         };
         // As any other user of it: what is not used is not run, and the default takes its place.
         let mut alone = Wisdom::default();
@@ -120,7 +153,7 @@ impl Task for Again<'_> {
         self.outcome = Some(match chosen.refused {
             Some(why) => Outcome::Stale(why, Box::new(compare(&estimate)?)),
             None if chosen.recipe == estimate => Outcome::Default,
-            None => Outcome::of(self.record, compare(&chosen.recipe)?),
+            None => Outcome::of(self.record, || compare(&chosen.recipe))?,
         });
         Ok(())
     }
@@ -131,7 +164,7 @@ fn print(checked: &[(&Record, Outcome)], all: usize, as_json: bool) -> Result<()
     if as_json {
         let line = |(record, outcome): &(&Record, Outcome)| {
             let stale = matches!(outcome, Outcome::Stale(..));
-            json!({"record": record, "stale": stale, "outcome": outcome.text()})
+            json!({"record": record, "stale": stale, "outcome": outcome.text(), "now": outcome.now()})
         };
         let checked: Vec<Value> = checked.iter().map(line).collect();
         return output::print(json!({"schema": 1, "records": all, "checked": checked}));
