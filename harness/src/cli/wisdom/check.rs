@@ -81,7 +81,7 @@ impl Outcome {
         if now.rounds < ENOUGH {
             return Ok(Outcome::Unresolved("too few rounds, give more --budget", first.evidence));
         }
-        if now.marked * 4 > now.rounds {
+        if now.marked * 2 > now.rounds {
             return Ok(Outcome::Unresolved("the machine was too busy", first.evidence));
         }
         let second = measure()?;
