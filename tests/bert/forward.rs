@@ -1,6 +1,7 @@
 //! The forward pass: against plain loops in 64 bits, and the same bits in any company.
 
 use crate::folder::Folder;
+use tilewise::cache::CacheSizes;
 use tilewise::{Isa, Solo, SpinTeam, Team};
 use tilewise_harness::baseline::{Baseline, Vectorisation, bert as plain};
 use tilewise_harness::bert::{
@@ -183,11 +184,19 @@ fn a_sequence_has_the_same_bits_alone_and_in_any_batch_on_any_team() {
     }
 }
 
-/// So many tokens that the states of all do not fit into a second-level cache.
+/// So many tokens that the states of all do not fit into the second-level cache.
 #[test]
 fn a_large_batch_has_the_bits_of_small_ones() {
-    let encoder = Encoder::new(&config(), &Synthetic { seed: 3 }, Precision::Int8).unwrap();
-    let lengths = [33, 1, 80, 12, 50, 77, 80, 61].repeat(20);
+    for precision in [Precision::Fp32, Precision::Int8] {
+        a_large_batch_has_the_bits_of_small_ones_in(precision);
+    }
+}
+
+fn a_large_batch_has_the_bits_of_small_ones_in(precision: Precision<'_>) {
+    let encoder = Encoder::new(&config(), &Synthetic { seed: 3 }, precision).unwrap();
+    // 394 tokens of more than 512 bytes of states each.
+    let lengths = [33, 1, 80, 12, 50, 77, 80, 61];
+    let lengths = lengths.repeat(2 + CacheSizes::detect().l2 / (394 * 512));
     let (mut one, together) = (Batch::default(), batch(&lengths));
     let mut room = Room::default();
     let states = states(&encoder, &together, &SpinTeam::new(2).unwrap());

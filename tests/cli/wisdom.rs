@@ -88,7 +88,13 @@ fn records_are_checked_and_stale_ones_demoted() {
     let check =
         format!("wisdom check --isa scalar --sample 99 --budget 300ms --wisdom {path} --json");
     let outcome = || {
-        let checked = json(&check, "wisdom");
+        let mut checked = json(&check, "wisdom");
+        // On a machine that does something else meanwhile.
+        for _ in 0..50 {
+            if checked.to_string().contains("not resolved") {
+                checked = json(&check, "wisdom");
+            }
+        }
         let here = checked["checked"].as_array().expect("a list").iter();
         let of = |one: &&Value| one["record"]["shape"]["m"] == 24 && one["record"]["threads"] != 0;
         let found: Vec<&Value> = here.filter(of).collect();
@@ -173,7 +179,9 @@ fn what_was_explored_is_drawn() {
     assert!(text.contains("<svg") && !text.contains("http") && !text.contains("<script"));
     refused("tune gemm --wisdom off --plot space.png", 2, &["--plot", ".html"]);
     let none = folder.path().join("none.html");
-    let load = format!("tune gemm {SHAPE} --wisdom-mode load --plot {}", none.display());
+    let file = folder.path().join("wisdom.jsonl");
+    let (plot, file) = (none.display(), file.display());
+    let load = format!("tune gemm {SHAPE} --wisdom-mode load --plot {plot} --wisdom {file}");
     let output = tilewise(&load).output().expect("it runs");
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to draw"));
     assert!(output.status.success() && !none.exists());

@@ -83,7 +83,7 @@ fn what_was_faster_than_a_former_default_is_not_used() {
     assert_eq!(explained.considered[0].against, [why], "both say the same");
     former.threads = 1;
     let chosen = wisdom([former]).choose(&Tiles { n: 12 }, &two(&machine));
-    assert!(chosen.refused.is_some_and(|why| why.contains("1 threads, its recipe 2")));
+    assert!(chosen.refused.is_some_and(|why| why.contains("use 1 threads, and its recipe uses 2")));
 }
 
 /// Makes a record that does not fit.

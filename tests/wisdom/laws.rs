@@ -11,14 +11,24 @@ fn more_evidence_stays_and_a_later_revision_against_any() {
     let machine = Machine::read();
     let (little, much) = (record(&machine, 12, 2, 6), record(&machine, 12, 3, 30));
     let anew = Record { revision: 1, ..little.clone() };
+    // Neither the greater gain nor rounds that were disturbed make evidence.
     let surer = {
         let mut surer = record(&machine, 12, 4, 30);
-        surer.evidence.lo = 1.22;
+        let evidence = &mut surer.evidence;
+        (evidence.lo, evidence.ratio, evidence.hi) = (1.1, 1.11, 1.12);
         surer
     };
-    for (one, other, stays) in
-        [(&little, &much, &much), (&much, &anew, &anew), (&much, &surer, &surer)]
-    {
+    let disturbed = {
+        let mut disturbed = record(&machine, 12, 6, 40);
+        disturbed.evidence.marked = 20;
+        disturbed
+    };
+    for (one, other, stays) in [
+        (&little, &much, &much),
+        (&much, &anew, &anew),
+        (&much, &surer, &surer),
+        (&much, &disturbed, &much),
+    ] {
         for order in [[one, other], [other, one]] {
             assert_eq!(wisdom(order.map(Clone::clone)).records(), [stays]);
         }

@@ -61,6 +61,8 @@ pub struct Wisdom {
     /// Lines of the file that are no record at all: not ours to throw away.
     broken_lines: Vec<Vec<u8>>,
     bad_lines: Vec<BadLine>,
+    /// How many there are, named or not.
+    unused: usize,
     /// Found out when the first untuned shape asks.
     families: OnceLock<Families>,
 }
@@ -231,7 +233,12 @@ impl Wisdom {
         self.foreign_lines.len()
     }
 
-    /// Lines of the files that could not be used.
+    /// How many lines of the files could not be used.
+    pub fn unused(&self) -> usize {
+        self.unused
+    }
+
+    /// Lines of the files that could not be used: of each file the first thousand.
     pub fn bad_lines(&self) -> &[BadLine] {
         &self.bad_lines
     }
@@ -283,7 +290,7 @@ fn usable<P: Problem>(
     let recipe = decode(problem, setting, &record.recipe)?;
     let (says, uses) = (record.threads, P::threads(&recipe));
     if says != uses {
-        return Err(format!("it says {says} threads, its recipe {uses}"));
+        return Err(format!("it claims to use {says} threads, and its recipe uses {uses}"));
     }
     // Faster than a former default, or as fast: that says nothing of today's.
     let default = P::Recipe::deserialize(&record.default).ok();

@@ -104,8 +104,8 @@ impl Batch {
         self.offsets[index]..self.offsets[index + 1]
     }
 
-    /// Its sequences in as few groups as have about `most` tokens each, none much smaller than the
-    /// others. A sequence is never cut: one that is longer is a group of its own.
+    /// Its sequences in about as few groups as have `most` tokens each (one or more), as even as whole
+    /// sequences allow: a group may have more by half a sequence, and one that is longer is alone.
     pub(super) fn groups(&self, most: usize) -> Vec<Group> {
         let (mut groups, mut offsets) = (Vec::new(), &self.offsets[..]);
         while let [first, _, ..] = *offsets {

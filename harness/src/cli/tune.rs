@@ -8,7 +8,6 @@ use super::failure::Failure;
 use super::output;
 use super::problem::{self, Task};
 use super::setup::Setup;
-use super::wisdom::verdict;
 use done::Done;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -23,12 +22,12 @@ use tilewise_harness::report::space;
 use tilewise_tuner::problem::Setting;
 use tilewise_tuner::search::{Found, Progress, Search, Stage};
 use tilewise_tuner::space::Tunable;
-use tilewise_tuner::wisdom::{Record, Source, Wisdom};
+use tilewise_tuner::wisdom::{Origin, Record, Source, Verdict, Wisdom};
 
 pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, true)?;
     let claim = output::claim("--plot", args.plot.as_deref(), "html")?;
-    if setup.wisdom_file.is_some() {
+    if setup.wisdom_file.is_some() && setup.mode != Some(ModeArg::Load) {
         interrupt::part_with("what has been measured is kept; the same command goes on from there");
     }
     let setting = setup.setting();
@@ -59,9 +58,9 @@ struct Tuning<'a> {
     all: Option<All>,
 }
 
-/// A run over all shapes: how many there are, how far it is, and where that is kept.
+/// A run over all shapes: how many searches that is, how far it is, and where that is kept.
 struct All {
-    shapes: usize,
+    searches: usize,
     begun: usize,
     done: Option<Done>,
 }
@@ -74,12 +73,14 @@ impl Tuning<'_> {
         let (setup, all) = (self.setup, self.setting.threads);
         let mut counts = vec![1, all];
         counts.dedup();
-        let each = shapes.gemm.len() + 1 + shapes.stencil_f32.len() + shapes.stencil_f64.len();
-        let (each, budget) = (each * counts.len(), self.args.budget.budget);
+        let shapes_of_all =
+            shapes.gemm.len() + 1 + shapes.stencil_f32.len() + shapes.stencil_f64.len();
+        let (searches, budget) = (shapes_of_all * counts.len(), self.args.budget.budget);
         output::remark(format_args!(
-            "all {each} shapes of the report, each on one thread and on all there are: {budget:?} or more each"
+            "{searches} searches, every shape of the report on {counts:?} thread(s): up to {budget:?} each, \
+             somewhat more where a call is slow"
         ));
-        self.all = Some(All { shapes: each, begun: 0, done: self.open_done(budget)? });
+        self.all = Some(All { searches, begun: 0, done: self.open_done(budget)? });
         for threads in counts {
             self.setting.threads = threads;
             for &shape in &shapes.gemm {
@@ -99,31 +100,53 @@ impl Tuning<'_> {
         Ok(())
     }
 
-    /// What an interrupted run over all shapes has done; nothing without a file of wisdom.
+    /// What an interrupted run over all shapes has done; nothing where nothing is written.
     fn open_done(&self, budget: Duration) -> Result<Option<Done>, Failure> {
-        let Some(file) = &self.setup.wisdom_file else { return Ok(None) };
+        let writes = self.setup.mode != Some(ModeArg::Load);
+        let Some(file) = self.setup.wisdom_file.as_deref().filter(|_| writes) else {
+            return Ok(None);
+        };
         writable(file)?;
-        let done = Done::open(file, budget).map_err(|error| {
+        let run = json!({
+            "budget_s": budget.as_secs_f64(),
+            "commit": env!("TILEWISE_BUILD_COMMIT"),
+            "identity": self.setting.identity(),
+            "context": self.setting.context(),
+        });
+        let done = Done::open(file, &run).map_err(|error| {
             Failure::failed(format!("cannot keep what is done beside {}: {error}", file.display()))
         })?;
-        if done.len() > 0 {
+        if let Some(done) = done.as_ref().filter(|done| !done.is_empty()) {
+            let place = done.path().display();
             output::remark(format_args!(
-                "goes on where the same was interrupted: {} done",
-                done.len()
+                "goes on where the same was interrupted (remove {place} to begin anew)"
             ));
         }
-        Ok(Some(done))
+        Ok(done)
     }
 
-    /// The name of the search for a problem, if it is still to be made.
-    fn next<P: Tunable>(&mut self, problem: &P) -> Option<String> {
+    /// Whether the record of a problem is in the file that is written, not one that was shipped.
+    fn is_in_file<P: Tunable>(&self, problem: &P) -> bool {
+        let Setup { wisdom, wisdom_file, .. } = self.setup;
+        let here = wisdom.at(&self.setting);
+        let record = here.lookup(problem).and_then(Result::ok);
+        match (record.and_then(|record| wisdom.origin(record)), wisdom_file) {
+            (Some(Origin::File(origin)), Some(file)) => **origin == **file,
+            _ => false,
+        }
+    }
+
+    /// Counts and tells the next search of a run over all shapes, and gives its name; `None` if it
+    /// is done, and there is a record of it to show for that.
+    fn begin<P: Tunable>(&mut self, problem: &P, held: Source) -> Option<String> {
         let name = journal_name(problem, &self.setting);
-        let Some(All { shapes, begun, done }) = &mut self.all else { return Some(name) };
+        let recorded = held == Source::Tuned && self.is_in_file(problem);
+        let Some(All { searches, begun, done }) = &mut self.all else { return Some(name) };
         *begun += 1;
-        if done.as_ref().is_some_and(|done| done.has(&name)) {
+        if recorded && done.as_ref().is_some_and(|done| done.has(&name)) {
             return None;
         }
-        output::remark(format_args!("{begun} of {shapes}: {}, {}", P::KERNEL, problem.shape()));
+        output::remark(format_args!("{begun} of {searches}: {}, {}", P::KERNEL, problem.shape()));
         Some(name)
     }
 }
@@ -131,9 +154,9 @@ impl Tuning<'_> {
 impl Task for Tuning<'_> {
     /// One shape: searches, writes down, prints.
     fn run<P: Tunable>(&mut self, problem: &P) -> Result<(), Failure> {
-        let Some(name) = self.next(problem) else { return Ok(()) };
         let Tuning { args, setup, setting, .. } = *self;
         let held = setup.wisdom.choose(problem, &setting);
+        let Some(name) = self.begin(problem, held.source) else { return Ok(()) };
         let missing_only = setup.mode == Some(ModeArg::TuneMissing);
         let loads_only = setup.mode == Some(ModeArg::Load);
         if loads_only || (missing_only && held.source == Source::Tuned) {
@@ -160,7 +183,8 @@ impl Task for Tuning<'_> {
         print((&args.common, args.budget.budget), setup, &found, (&estimate, &chosen))?;
         self.explored.push(found);
         if let Some(All { done: Some(done), .. }) = &mut self.all {
-            done.add(name).map_err(Failure::failed)?;
+            let place = done.path().display().to_string();
+            done.add(name).map_err(|error| Failure::failed(format!("{place}: {error}")))?;
         }
         Ok(())
     }
@@ -288,8 +312,8 @@ fn print(
         format!("recipe     {chosen}"),
         format!("default    {estimate}"),
         format!(
-            "verdict    against the default {}, {} rounds{}",
-            verdict(evidence),
+            "verdict    {}, {} rounds{}",
+            evidence.summary(),
             evidence.rounds,
             match evidence.marked {
                 0 => String::new(),
@@ -300,9 +324,9 @@ fn print(
     let (tried, all) = (evidence.tried, evidence.candidates);
     lines.push(format!("tried      {tried} of {all} candidates ({})", found.stopped));
     let (took, budget) = (evidence.seconds, budget.as_secs_f64());
-    if took > 2.0 * budget {
-        let short = format!("{took:.1} s, for a call is slow: more than --budget allows");
-        lines.push(format!("took       {short}; give it more for a verdict"));
+    if took > 2.0 * budget && found.resumed == 0 && evidence.verdict != Verdict::Faster {
+        let why = "longer than --budget, for inputs or a call take long: give it more";
+        lines.push(format!("took       {took:.1} s, {why}"));
     }
     for (recipe, reason) in &found.rejected {
         lines.push(format!("rejected   {recipe}: {reason}"));

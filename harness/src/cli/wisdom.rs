@@ -12,7 +12,7 @@ use args::{Merge, WisdomArgs, WisdomCommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::json;
-use tilewise_tuner::wisdom::{Evidence, Record, Verdict, Wisdom};
+use tilewise_tuner::wisdom::{Record, Wisdom};
 
 pub(super) fn run(args: &WisdomArgs) -> Result<(), Failure> {
     let common = &args.common;
@@ -72,7 +72,7 @@ fn show(setup: &Setup, as_json: bool) -> Result<(), Failure> {
             origin,
         ]);
     }
-    let (all, lines) = (records.len(), bad.len());
+    let (all, lines) = (records.len(), wisdom.unused());
     let mut text =
         if records.is_empty() { String::new() } else { format!("{}\n", table.trim_fmt()) };
     text += &format!("{all} record(s), {foreign} of other CPUs; {lines} line(s) not used");
@@ -102,19 +102,7 @@ fn evidence(record: &Record) -> String {
         0 => String::new(),
         marked => format!(" ({marked} of {} rounds disturbed)", evidence.rounds),
     };
-    format!("{}{marked}", verdict(evidence))
-}
-
-/// The verdict of a search in words.
-pub(super) fn verdict(evidence: &Evidence) -> String {
-    let Evidence { verdict, ratio, lo, hi, rounds, .. } = evidence;
-    let interval = format!("{ratio:.3}x [{lo:.3}, {hi:.3}]");
-    match verdict {
-        Verdict::Faster => format!("{interval}, {verdict}"),
-        Verdict::NotSeparable if *rounds == 0 => "nothing else was compared".into(),
-        Verdict::NotSeparable if *hi < 1.0 => format!("the best other {interval}, slower"),
-        Verdict::NotSeparable => format!("the best other {interval}, {verdict}"),
-    }
+    format!("{}{marked}", evidence.summary())
 }
 
 /// All files' records in one.

@@ -9,8 +9,8 @@ use tilewise_tuner::search::{Found, Timed};
 const SIZE: (f64, f64) = (360.0, 220.0);
 /// Room for the scale on the left and the names below.
 const MARGIN: (f64, f64) = (44.0, 40.0);
-/// Candidates slower than this share of the default's speed lie on the lower edge: to show by how much
-/// would leave no room for the per cents by which the others differ.
+/// Candidates slower than this share of the default's speed are drawn there: to show by how much would
+/// leave no room for the per cents by which the others differ.
 const SLOW: f64 = 0.7;
 /// More values than this have no names below each.
 const NAMED: usize = 8;
@@ -29,17 +29,13 @@ pub fn page(explored: &[Found]) -> String {
         let title = format!("{}, {}, {}", record.kernel, record.shape, record.dtype);
         let evidence = &record.evidence;
         let text = format!(
-            "At most {} thread(s), {}. {} of {} candidates timed; {}. The best of the others against the \
-             default, timed afresh: {:.3}x [{:.3}, {:.3}], {}.",
+            "At most {} thread(s), {}. {} of {} candidates timed; {}. Against the default, timed afresh: {}.",
             record.context.threads,
             record.identity.isa,
             evidence.tried,
             evidence.candidates,
             found.stopped,
-            evidence.ratio,
-            evidence.lo,
-            evidence.hi,
-            evidence.verdict
+            evidence.summary()
         );
         body += &format!("<section><h2>{}</h2><p>{}</p><div>", escape(&title), escape(&text));
         body += &approach(found);
@@ -53,7 +49,7 @@ pub fn page(explored: &[Found]) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\
          <h1>What was explored</h1><p>Each dot is a candidate: how many times as fast as the default \
          it looked when it was last timed, the dashed line the default, the dot of another colour what was \
-         stored, the line the fastest so far. Those on the lower edge are slower than can be shown. A knob \
+         stored, the line the fastest so far. Those at 0.7 may be slower still. A knob \
          of several parts names each by its first letter. Point at a dot for its recipe.</p>{body}</html>\n"
     )
 }
@@ -119,7 +115,7 @@ fn approach(found: &Found) -> String {
         let x = MARGIN.0 + 5.0 + step * (index as f64 + 0.5);
         best = best.max(timed.ratio);
         front.push((x, scale.at(best)));
-        dots.push((class(found, timed), (x, scale.at(timed.ratio)), tip(timed)));
+        dots.push((class(found, timed), (x, scale.at(timed.ratio.max(SLOW))), tip(timed)));
     }
     draw(&mut svg, dots);
     svg.polyline("front", &front);
@@ -149,7 +145,7 @@ fn strip(found: &Found, name: &str, values: &[Value]) -> String {
         // Side by side rather than on top of each other.
         let aside = ((timed.turn % 9) as f64 - 4.0) / 10.0 * step.min(30.0);
         let x = at(&timed.fields[name]) + aside;
-        dots.push((class(found, timed), (x, scale.at(timed.ratio)), tip(timed)));
+        dots.push((class(found, timed), (x, scale.at(timed.ratio.max(SLOW))), tip(timed)));
     }
     draw(&mut svg, dots);
     for (index, value) in values.iter().enumerate() {

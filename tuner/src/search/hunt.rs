@@ -79,6 +79,41 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
         self.start -= journal.spent_s();
     }
 
+    /// Runs what a point may hang or crash in, with a note on disk while it runs and of what became
+    /// of it, and keeps the ratio that it gives or the reason to reject the point.
+    pub(super) fn risk(
+        &mut self,
+        point: usize,
+        run: impl FnOnce(&Self) -> Result<f64, String>,
+    ) -> Result<Option<f64>, Error> {
+        let recipe = self.space.points()[point];
+        if let Some(journal) = &mut self.journal {
+            journal.begin(&describe(&recipe))?;
+        }
+        if let Some(watch) = &self.watch {
+            watch.begin(recipe.to_string());
+        }
+        let outcome = guard::caught(|| run(self));
+        if let Some(watch) = &self.watch {
+            watch.end();
+        }
+        if let Some(journal) = &mut self.journal {
+            let spent = self.clock.now() - self.start;
+            journal.end(&describe(&recipe), &outcome, spent)?;
+        }
+        match outcome {
+            Ok(ratio) => {
+                self.tried.time(point, ratio);
+                Ok(Some(ratio))
+            }
+            Err(reason) => {
+                self.tried.reject(point);
+                self.rejected.push((recipe.to_string(), reason));
+                Ok(None)
+            }
+        }
+    }
+
     /// Verifies a point that has to be right.
     pub(super) fn check(&self, point: usize) -> Result<(), Error> {
         let recipe = self.space.points()[point];

@@ -34,6 +34,7 @@ pub(super) struct Journal {
 
 #[derive(Default)]
 struct Known {
+    /// How often it was begun and not ended.
     begun: usize,
     outcome: Option<Result<f64, String>>,
 }
@@ -102,12 +103,15 @@ impl Journal {
 
     fn learn(&mut self, line: &Value) {
         if let Some(recipe) = line.get("begun") {
-            self.known.entry(recipe.to_string()).or_default().begun += 1;
+            // What was known of it does not count until this, too, has ended.
+            let known = self.known.entry(recipe.to_string()).or_default();
+            (known.begun, known.outcome) = (known.begun + 1, None);
         }
         if let Some(recipe) = line.get("ended") {
             let ratio = line["ratio"].as_f64().filter(|ratio| *ratio > 0.0).map(Ok);
             let rejected = line["rejected"].as_str().map(|reason| Err(reason.to_owned()));
-            self.known.entry(recipe.to_string()).or_default().outcome = ratio.or(rejected);
+            let known = Known { begun: 0, outcome: ratio.or(rejected) };
+            self.known.insert(recipe.to_string(), known);
             self.spent_s = line["spent_s"].as_f64().unwrap_or(0.0).max(self.spent_s);
         }
     }

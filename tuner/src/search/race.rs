@@ -1,7 +1,7 @@
 //! The race of the best: rounds until one is ahead or the time is up.
 
 use super::hunt::{Hasty, Hunt, RACE, median};
-use super::{Error, Stage, guard};
+use super::{Error, Stage};
 use crate::measure::stats::{CONFIDENCE, evidence_of_slower};
 use crate::measure::{Runner, balanced};
 use serde::Serialize;
@@ -21,7 +21,7 @@ impl<R: Copy + PartialEq + Display + Serialize> Hunt<'_, R> {
     /// fastest challenger: also if the default is faster, for then the confirmation shows that.
     /// `None` without any challenger.
     pub(super) fn race(&mut self) -> Result<Option<usize>, Error> {
-        let entered = self.verified_finalists();
+        let entered = self.verified_finalists()?;
         if entered.len() <= 2 {
             return Ok(entered.get(1).copied()); // Confirmation is a race of two.
         }
@@ -52,24 +52,16 @@ impl<R: Copy + PartialEq + Display + Serialize> Hunt<'_, R> {
     }
 
     /// The default and those that looked best, all verified by this process.
-    fn verified_finalists(&mut self) -> Vec<usize> {
+    fn verified_finalists(&mut self) -> Result<Vec<usize>, Error> {
         loop {
             let entered = self.finalists();
             let Some(&point) = entered.iter().find(|&point| self.unverified.remove(point)) else {
-                return entered;
+                return Ok(entered);
             };
-            let recipe = self.space.points()[point];
-            if let Some(watch) = &self.watch {
-                watch.begin(recipe.to_string());
-            }
-            let outcome = guard::caught(|| self.bench.verify(&recipe));
-            if let Some(watch) = &self.watch {
-                watch.end();
-            }
-            if let Err(reason) = outcome {
-                self.tried.reject(point);
-                self.rejected.push((recipe.to_string(), reason));
-            }
+            let ratio = self.tried.ratio(point).unwrap_or(0.0);
+            self.risk(point, |hunt| {
+                hunt.bench.verify(&hunt.space.points()[point]).map(|()| ratio)
+            })?;
         }
     }
 

@@ -4,9 +4,9 @@
 //! next begins, so an interrupt loses one evaluation at most. The default keeps its batch size and
 //! its warm caches from pair to pair.
 
-use super::hunt::{Hasty, Hunt, SCREENING, describe, median};
+use super::hunt::{Hasty, Hunt, SCREENING, median};
 use super::order::{Order, Pick};
-use super::{Error, Stage, Stopped, Strategy, guard, stop};
+use super::{Error, Stage, Stopped, Strategy, stop};
 use crate::measure::{Arm, Runner, balanced};
 use serde::Serialize;
 use std::fmt::Display;
@@ -51,34 +51,9 @@ impl<'b, R: Copy + PartialEq + Display + Serialize> Hunt<'b, R> {
     /// Tries a point and writes down what became of it.
     fn look(&mut self, runner: &mut Runner<'_, 'b>, pick: Pick) -> Result<(), Error> {
         let Pick { point, blind } = pick;
-        let recipe = self.space.points()[point];
-        if let Some(journal) = &mut self.journal {
-            journal.begin(&describe(&recipe))?;
-        }
-        if let Some(watch) = &self.watch {
-            watch.begin(recipe.to_string());
-        }
-        let outcome = guard::caught(|| self.evaluate(runner, point));
-        if let Some(watch) = &self.watch {
-            watch.end();
-        }
+        let ratio = self.risk(point, |hunt| hunt.evaluate(runner, point))?;
         runner.keep(1);
-        if let Some(journal) = &mut self.journal {
-            let spent = self.clock.now() - self.start;
-            journal.end(&describe(&recipe), &outcome, spent)?;
-        }
-        match outcome {
-            Ok(ratio) => {
-                self.tried.time(point, ratio);
-                if blind {
-                    self.tried.blind.push(ratio);
-                }
-            }
-            Err(reason) => {
-                self.tried.reject(point);
-                self.rejected.push((recipe.to_string(), reason));
-            }
-        }
+        self.tried.blind.extend(ratio.filter(|_| blind));
         Ok(())
     }
 

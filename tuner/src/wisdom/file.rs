@@ -84,7 +84,7 @@ pub enum Error {
 
 impl Wisdom {
     /// Reads a file; without one there is no wisdom. Lines that hold no record are counted
-    /// ([`Wisdom::bad_lines`]) and left out.
+    /// ([`Wisdom::unused`]), named ([`Wisdom::bad_lines`]) and left out.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::NoFile`], [`Error::TooLarge`].
@@ -153,6 +153,7 @@ impl Wisdom {
                 unnamed += 1;
             }
         }
+        wisdom.unused = wisdom.bad_lines.len() + unnamed + unseen;
         let rest = [(unnamed, "are not used either"), (unseen, "were not looked at")];
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
             let last = wisdom.bad_lines.last_mut().expect("there are more than can be named");
@@ -260,8 +261,13 @@ fn change(path: &Path, change: impl FnOnce(&mut Wisdom)) -> Result<(), Error> {
     }
     // What a link names is locked and replaced, not the link.
     let path = &target(path);
-    if fs::metadata(path).is_ok_and(|held| held.permissions().readonly()) {
-        return Err(failed(io::ErrorKind::PermissionDenied.into()));
+    if let Ok(held) = fs::metadata(path) {
+        if !held.is_file() {
+            return Err(Error::NoFile { path: path.to_owned() });
+        }
+        if held.permissions().readonly() {
+            return Err(failed(io::ErrorKind::PermissionDenied.into()));
+        }
     }
     let lock = lock(path)?;
     if lock.is_some() {

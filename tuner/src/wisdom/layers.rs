@@ -73,5 +73,6 @@ impl Wisdom {
             }
         }
         self.bad_lines.extend(upper.bad_lines);
+        self.unused += upper.unused;
     }
 }

@@ -52,7 +52,7 @@ pub struct Evidence {
     /// Lower end of its interval, of 95 % or more: of the rounds of one process. What memory a
     /// process is given and where its threads run is the same in all of them, and may be worth some
     /// per cent; another process may find another ratio, so records that are passed on are to be
-    /// measured in several (`tilewise wisdom check`).
+    /// measured in several (`tilewise wisdom check`, run again).
     pub lo: f64,
     /// Upper end of its interval.
     pub hi: f64,
@@ -159,6 +159,19 @@ impl Record {
 }
 
 impl Evidence {
+    /// What was found, in words: how many times as fast as the default the recipe is, or, where that
+    /// is the default, the best other candidate.
+    pub fn summary(&self) -> String {
+        let Evidence { verdict, ratio, lo, hi, rounds, .. } = self;
+        let interval = format!("{ratio:.3}x [{lo:.3}, {hi:.3}]");
+        match verdict {
+            Verdict::Faster => format!("{interval}, {verdict}"),
+            Verdict::NotSeparable if *rounds == 0 => "nothing else was compared".into(),
+            Verdict::NotSeparable if *hi < 1.0 => format!("the best other {interval}, slower"),
+            Verdict::NotSeparable => format!("the best other {interval}, {verdict}"),
+        }
+    }
+
     /// Whether it can be true, and what it says of a recipe that is the default or not.
     fn check(&self, is_default: bool) -> Result<(), String> {
         let Evidence { verdict, ratio, lo, hi, rounds, marked, tried, candidates, seconds, .. } =

@@ -2,16 +2,16 @@
 //! same command again goes on with the next.
 //!
 //! ```text
-//! {"run":{...}}       another run is begun anew
-//! {"done":"..."}      the name of a search's journal
+//! {"run":{...}}       on which machine, by which build; another run is begun anew
+//! {"done":"..."}      the name of a search
 //! ```
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub(super) struct Done {
     path: PathBuf,
@@ -20,21 +20,31 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// What an interrupted run of this kind has left beside the file of wisdom, or nothing yet.
-    pub(super) fn open(wisdom: &Path, budget: Duration) -> io::Result<Done> {
-        let mut name = std::ffi::OsString::from(".");
+    /// What an interrupted run has left beside the file of wisdom, or nothing yet. `run` says which
+    /// run this is. `None` while another process keeps its own there.
+    pub(super) fn open(wisdom: &Path, run: &Value) -> io::Result<Option<Done>> {
+        let mut name = OsString::from(".");
         name.push(wisdom.file_name().unwrap_or_default());
         name.push(".all.tuning");
         let path = wisdom.with_file_name(name);
-        let head = json!({"run": {
-            "budget_s": budget.as_secs_f64(),
-            "version": env!("CARGO_PKG_VERSION"),
-        }});
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let text = fs::read(&path).unwrap_or_default();
-        // A line that was cut says nothing.
+        let mut file =
+            File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Where the file system knows no locks, one run at a time is its user's care.
+            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
+                return Err(error);
+            }
+            _ => {}
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let mut done = Done { path, file, names: BTreeSet::new() };
+        let head = json!({"run": run});
+        // A line that was cut says nothing, and goes.
         let mut lines = text.split_inclusive(|&byte| byte == b'\n');
         let mut line = || serde_json::from_slice::<Value>(lines.next()?.strip_suffix(b"\n")?).ok();
         let mut names = BTreeSet::new();
@@ -43,16 +53,20 @@ impl Done {
                 names.extend(line["done"].as_str().map(str::to_owned));
             }
         }
-        let mut file = File::create(&path)?;
-        writeln!(file, "{head}")?;
-        let mut done = Done { path, file, names: BTreeSet::new() };
+        done.file.set_len(0)?;
+        done.file.seek(SeekFrom::Start(0))?;
+        done.write(&head)?;
         names.into_iter().try_for_each(|name| done.add(name))?;
-        Ok(done)
+        Ok(Some(done))
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
+    /// Where it is kept.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -60,16 +74,20 @@ impl Done {
     }
 
     pub(super) fn add(&mut self, name: String) -> io::Result<()> {
-        self.file.write_all(format!("{}\n", json!({"done": name})).as_bytes())?;
+        self.write(&json!({"done": name}))?;
         self.names.insert(name);
         Ok(())
     }
 
     /// All are: nothing is left to go on with.
     pub(super) fn end(self) {
-        // One that cannot be removed makes the next run of this kind skip what it names; but who can
-        // make a file in a folder can remove it.
+        // One that cannot be removed makes the next run of this kind skip what it names, as long as
+        // there are records of it.
         let _ = fs::remove_file(self.path);
+    }
+
+    fn write(&mut self, line: &Value) -> io::Result<()> {
+        self.file.write_all(format!("{line}\n").as_bytes())
     }
 }
 
@@ -80,17 +98,22 @@ mod tests {
     #[test]
     fn a_run_goes_on_where_the_same_was_interrupted() {
         let folder = tempfile::tempdir().unwrap();
-        let wisdom = folder.path().join("wisdom.jsonl");
-        let open = |seconds| Done::open(&wisdom, Duration::from_secs(seconds)).unwrap();
-        let mut first = open(1);
+        let wisdom = folder.path().join("new/wisdom.jsonl");
+        let open = |run: u32| Done::open(&wisdom, &run.into()).unwrap();
+        let mut first = open(1).unwrap();
+        assert!(first.is_empty() && open(1).is_none(), "one at a time");
         first.add("a".into()).unwrap();
         first.file.write_all(b"{\"done\":\"cu").unwrap();
-        let mut again = open(1);
-        assert!(again.len() == 1 && again.has("a") && !again.has("cu"));
+        drop(first);
+        let mut again = open(1).unwrap();
+        assert!(again.has("a") && !again.has("cu"));
         again.add("b".into()).unwrap();
-        assert_eq!(open(1).len(), 2);
-        assert_eq!(open(2).len(), 0, "another run");
-        open(2).end();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        drop(again);
+        let both = open(1).unwrap();
+        assert!(both.has("a") && both.has("b"));
+        drop(both);
+        assert!(open(2).unwrap().is_empty(), "another run");
+        open(2).unwrap().end();
+        assert_eq!(fs::read_dir(wisdom.parent().unwrap()).unwrap().count(), 0);
     }
 }
