@@ -9,6 +9,7 @@
 //! * [`measure`] is the stopwatch: everything quoted or compared comes from it.
 //! * [`problem`] is all the tuner knows of a kernel, [`space`] what is worth trying for each.
 //! * [`search`] finds the best recipe within a budget; [`wisdom`] keeps it with its evidence.
+//! * [`notes`] is what an interrupted search leaves for the next.
 //! * [`recording`] keeps a whole space's samples, to judge searches by without a quiet machine.
 //!
 //! The kernels know nothing of this crate: they are handed a recipe, and check it. A recipe never
@@ -16,6 +17,7 @@
 
 pub mod machine;
 pub mod measure;
+pub mod notes;
 pub mod problem;
 pub mod recording;
 pub mod search;

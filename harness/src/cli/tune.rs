@@ -266,10 +266,7 @@ fn journal_name<P: Tunable>(problem: &P, setting: &Setting<'_>) -> String {
 /// Whether a file can be written, in a folder that may be new. Asked beforehand, and taken back at
 /// once: nobody wants to find out after the search.
 fn writable(file: &Path) -> Result<(), Failure> {
-    if file.metadata().is_ok_and(|held| held.permissions().readonly()) {
-        let file = file.display();
-        return Err(Failure::failed(format!("{file} may only be read; give another --wisdom")));
-    }
+    Wisdom::check_target(file).map_err(Failure::failed)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
     let claims = Claim::folder(folder.unwrap_or(Path::new(".")), &[&name]);

@@ -14,11 +14,10 @@
 
 use super::Error;
 use super::hunt::describe;
+use crate::notes::Notes;
 use crate::problem::{Problem, Setting};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 
 /// Times a candidate may be begun without an end.
@@ -26,8 +25,7 @@ const CHANCES: usize = 2;
 
 /// A search's outcomes, by the text of the recipe.
 pub(super) struct Journal {
-    path: PathBuf,
-    file: File,
+    notes: Notes,
     known: BTreeMap<String, Known>,
     spent_s: f64,
 }
@@ -57,48 +55,14 @@ impl Journal {
             "default": describe(&problem.estimate(setting)),
             "version": env!("CARGO_PKG_VERSION"),
         }});
-        let opened = Journal::read(&path, &head);
-        opened.map_err(|source| Error::Journal { path, source })
-    }
-
-    fn read(path: &std::path::Path, head: &Value) -> io::Result<Option<Journal>> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file =
-            File::options().create(true).truncate(false).read(true).write(true).open(path)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            // Where the file system knows no locks, one search at a time is its user's care.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-            Ok(()) => {}
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
-        let first = lines.next().unwrap_or_default();
-        let same = first.ends_with(b"\n")
-            && serde_json::from_slice::<Value>(first).is_ok_and(|found| found == *head);
-        let mut journal =
-            Journal { path: path.to_owned(), file, known: BTreeMap::new(), spent_s: 0.0 };
-        let mut whole = first.len() as u64;
-        if same {
-            for line in lines.take_while(|line| line.ends_with(b"\n")) {
-                whole += line.len() as u64;
-                // What is no line of ours says nothing; the search finds it out again.
-                journal.learn(&serde_json::from_slice(line).unwrap_or_default());
-            }
-        } else {
-            whole = 0;
-        }
-        // A line that was cut goes, and so does what another search has left.
-        journal.file.set_len(whole)?;
-        journal.file.seek(io::SeekFrom::End(0))?;
-        if !same {
-            journal.write(head)?;
-        }
-        Ok(Some(journal))
+        let opened = Notes::open(path.clone(), &head);
+        let opened = opened.map_err(|source| Error::Journal { path, source })?;
+        Ok(opened.map(|(notes, noted)| {
+            let mut journal = Journal { notes, known: BTreeMap::new(), spent_s: 0.0 };
+            // What is no line of ours says nothing; the search finds it out again.
+            noted.iter().for_each(|line| journal.learn(line));
+            journal
+        }))
     }
 
     fn learn(&mut self, line: &Value) {
@@ -154,16 +118,11 @@ impl Journal {
 
     /// Where it is.
     pub(super) fn path(self) -> PathBuf {
-        self.path
+        self.notes.path().to_owned()
     }
 
     fn append(&mut self, line: &Value) -> Result<(), Error> {
-        self.write(line).map_err(|source| Error::Journal { path: self.path.clone(), source })
-    }
-
-    /// One write a line, so that a process that is killed leaves whole lines: what the system has
-    /// taken over it keeps.
-    fn write(&mut self, line: &Value) -> io::Result<()> {
-        self.file.write_all(format!("{line}\n").as_bytes())
+        let added = self.notes.add(line);
+        added.map_err(|source| Error::Journal { path: self.notes.path().to_owned(), source })
     }
 }

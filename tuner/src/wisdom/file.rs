@@ -105,6 +105,22 @@ impl Wisdom {
         Ok(Wisdom::read(&bytes, &Origin::File(path.into())))
     }
 
+    /// Whether what is there may be replaced: an ordinary file that can be written, or nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoFile`], [`Error::Write`].
+    pub fn check_target(path: &Path) -> Result<(), Error> {
+        let Ok(held) = fs::metadata(path) else { return Ok(()) };
+        if !held.is_file() {
+            return Err(Error::NoFile { path: path.to_owned() });
+        }
+        if held.permissions().readonly() {
+            let source = io::ErrorKind::PermissionDenied.into();
+            return Err(Error::Write { path: path.to_owned(), source });
+        }
+        Ok(())
+    }
+
     /// Reads a file that is to be saved to, and so must be wisdom, empty or not there yet.
     ///
     /// # Errors
@@ -261,14 +277,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Wisdom)) -> Result<(), Error> {
     }
     // What a link names is locked and replaced, not the link.
     let path = &target(path);
-    if let Ok(held) = fs::metadata(path) {
-        if !held.is_file() {
-            return Err(Error::NoFile { path: path.to_owned() });
-        }
-        if held.permissions().readonly() {
-            return Err(failed(io::ErrorKind::PermissionDenied.into()));
-        }
-    }
+    Wisdom::check_target(path)?;
     let lock = lock(path)?;
     if lock.is_some() {
         sweep(path);

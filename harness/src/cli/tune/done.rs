@@ -9,13 +9,13 @@
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
+use tilewise_tuner::notes::Notes;
 
 pub(super) struct Done {
-    path: PathBuf,
-    file: File,
+    notes: Notes,
     names: BTreeSet<String>,
 }
 
@@ -26,43 +26,16 @@ impl Done {
         let mut name = OsString::from(".");
         name.push(wisdom.file_name().unwrap_or_default());
         name.push(".all.tuning");
-        let path = wisdom.with_file_name(name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file =
-            File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            // Where the file system knows no locks, one run at a time is its user's care.
-            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
-                return Err(error);
-            }
-            _ => {}
-        }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        let mut done = Done { path, file, names: BTreeSet::new() };
-        let head = json!({"run": run});
-        // A line that was cut says nothing, and goes.
-        let mut lines = text.split_inclusive(|&byte| byte == b'\n');
-        let mut line = || serde_json::from_slice::<Value>(lines.next()?.strip_suffix(b"\n")?).ok();
-        let mut names = BTreeSet::new();
-        if line() == Some(head.clone()) {
-            while let Some(line) = line() {
-                names.extend(line["done"].as_str().map(str::to_owned));
-            }
-        }
-        done.file.set_len(0)?;
-        done.file.seek(SeekFrom::Start(0))?;
-        done.write(&head)?;
-        names.into_iter().try_for_each(|name| done.add(name))?;
-        Ok(Some(done))
+        let opened = Notes::open(wisdom.with_file_name(name), &json!({"run": run}))?;
+        Ok(opened.map(|(notes, noted)| {
+            let names = noted.iter().filter_map(|line| Some(line["done"].as_str()?.to_owned()));
+            Done { notes, names: names.collect() }
+        }))
     }
 
     /// Where it is kept.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.notes.path()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -74,7 +47,7 @@ impl Done {
     }
 
     pub(super) fn add(&mut self, name: String) -> io::Result<()> {
-        self.write(&json!({"done": name}))?;
+        self.notes.add(&json!({"done": name}))?;
         self.names.insert(name);
         Ok(())
     }
@@ -83,11 +56,7 @@ impl Done {
     pub(super) fn end(self) {
         // One that cannot be removed makes the next run of this kind skip what it names, as long as
         // there are records of it.
-        let _ = fs::remove_file(self.path);
-    }
-
-    fn write(&mut self, line: &Value) -> io::Result<()> {
-        self.file.write_all(format!("{line}\n").as_bytes())
+        let _ = fs::remove_file(self.path());
     }
 }
 
@@ -103,14 +72,17 @@ mod tests {
         let mut first = open(1).unwrap();
         assert!(first.is_empty() && open(1).is_none(), "one at a time");
         first.add("a".into()).unwrap();
-        first.file.write_all(b"{\"done\":\"cu").unwrap();
+        first.add("b".into()).unwrap();
+        let path = first.path().to_owned();
         drop(first);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 2]).unwrap();
         let mut again = open(1).unwrap();
-        assert!(again.has("a") && !again.has("cu"));
-        again.add("b".into()).unwrap();
+        assert!(again.has("a") && !again.has("b"), "the last line was cut");
+        again.add("c".into()).unwrap();
         drop(again);
         let both = open(1).unwrap();
-        assert!(both.has("a") && both.has("b"));
+        assert!(both.has("a") && both.has("c"));
         drop(both);
         assert!(open(2).unwrap().is_empty(), "another run");
         open(2).unwrap().end();
