@@ -1,6 +1,8 @@
 //! K-Means against its definition: every instruction set, recipe and team must give the labels,
 //! distances, centres and inertia of the plain loops, to the bit, for every type of points.
 
+#[path = "kmeans/bytes.rs"]
+mod bytes;
 #[path = "kmeans/chunks.rs"]
 mod chunks;
 #[path = "kmeans/estimator.rs"]

@@ -160,7 +160,10 @@ pub(crate) fn recipes(shape: Shape, isa: Isa) -> Vec<Recipe> {
             for &bounds in choices {
                 recipe.bounds = bounds;
                 recipe.threads = recipes.len() % 5 + 1;
-                recipes.push(recipe);
+                // Not all features fit into bytes.
+                if Plan::new(shape, isa, recipe).is_ok() {
+                    recipes.push(recipe);
+                }
             }
         }
     }

@@ -1,13 +1,16 @@
 //! One pass over points: stage a block, label it, settle what is not certain.
 
+use super::bytes;
 use super::centres::Ready;
 use super::exact;
 use super::held::Held;
 use super::prune::{Left, Patience, prune};
 use super::recipe::Form;
+use super::tile;
 use crate::points::{BLOCK, Element};
 use crate::vector::Vocabulary;
 use core::ops::Range;
+use pulp::Simd;
 
 /// What a member works with: nothing here is shared.
 #[derive(Debug)]
@@ -47,67 +50,131 @@ pub(super) fn label<V: Vocabulary, T: Element>(
     desk: &mut Desk<'_, T>,
 ) -> Option<usize> {
     let mut bad = None;
+    let floats = Ready { bytes: None, tile: ready.floats, ..*ready };
     for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
-        match form {
-            Form::Lanes => {
-                held.stage_columns(token.floats(), block, ready.offset, desk.staged);
-            }
-            Form::Tile => held.stage_rows(block, ready.offset, desk.staged),
+        let (points, mut found) = (out.len(), [0; BLOCK]);
+        let here = Here { token, nearest, held, block, points };
+        let (unsure, ready) = match form {
+            Form::Lanes => (here.in_lanes(ready, desk, &mut found), ready),
+            Form::Tile => (here.in_rows(nearest, ready, desk, &mut found), ready),
+            Form::Bytes => match here.in_bytes(ready, desk, &mut found) {
+                Some(unsure) => (unsure, ready),
+                None => (here.in_rows(tile::nearest, &floats, desk, &mut found), &floats),
+            },
+        };
+        let unsure = unsure & (u64::MAX >> (BLOCK - points));
+        if unsure != 0 {
+            let simd = token.floats();
+            let odd = settle(simd, (held, ready), (block * BLOCK, unsure), &mut found, desk);
+            bad = bad.or(odd);
         }
-        let mut found = [0; BLOCK];
+        match out.first_chunk_mut() {
+            Some(whole) => *whole = found,
+            None => out.copy_from_slice(&found[..points]),
+        }
+    }
+    bad
+}
+
+/// A block that is to be labelled.
+#[derive(Clone, Copy)]
+struct Here<'a, V, T> {
+    token: V,
+    nearest: Nearest<V>,
+    held: Held<'a, T>,
+    block: usize,
+    /// How many points there are.
+    points: usize,
+}
+
+/// Each gives a bit for every point whose label is not certain; what they say of points behind the
+/// last has no meaning.
+impl<V: Vocabulary, T: Element> Here<'_, V, T> {
+    /// Points in the lanes, by those centres that may be the nearest of any.
+    #[inline(always)]
+    fn in_lanes(&self, ready: &Ready<'_>, desk: &mut Desk<'_, T>, found: &mut [u32; BLOCK]) -> u64 {
+        let Here { token, nearest, held, block, points } = *self;
+        held.stage_columns(token.floats(), block, ready.offset, desk.staged);
         let mut left = None;
-        if !ready.columns.is_empty() && out.len() == BLOCK && desk.patience.ends() {
+        if !ready.columns.is_empty() && points == BLOCK && desk.patience.ends() {
             left = prune(token, desk.staged, ready, desk.room);
             desk.patience.learn(left.is_some());
         }
-        let unsure = match left {
+        match left {
             Some(Left { centres: &[centre], .. }) => {
-                found = [centre; BLOCK];
+                *found = [centre; BLOCK];
                 0
             }
             Some(Left { ready, centres }) => {
-                let staged = Staged { values: desk.staged, points: BLOCK, room: &mut [] };
-                let unsure = nearest(token, staged, &ready, &mut found);
+                let staged = Staged { values: desk.staged, points, room: &mut [] };
+                let unsure = nearest(token, staged, &ready, found);
                 // What overflows is labelled by the definition; until then any label will do.
                 let last = centres.len() - 1;
                 found.iter_mut().for_each(|label| *label = centres[last.min(*label as usize)]);
                 unsure
             }
             None => {
-                let staged = Staged { values: desk.staged, points: out.len(), room: desk.room };
-                nearest(token, staged, ready, &mut found)
+                let staged = Staged { values: desk.staged, points, room: desk.room };
+                nearest(token, staged, ready, found)
             }
-        };
-        let unsure = unsure & (u64::MAX >> (BLOCK - out.len()));
-        if unsure != 0 {
-            let odd = settle(held, ready, block * BLOCK, unsure, &mut found, desk.space);
-            bad = bad.or(odd);
-        }
-        match out.first_chunk_mut() {
-            Some(whole) => *whole = found,
-            None => out.copy_from_slice(&found[..out.len()]),
         }
     }
-    bad
+
+    /// Points in rows.
+    #[inline(always)]
+    fn in_rows(
+        &self,
+        nearest: Nearest<V>,
+        ready: &Ready<'_>,
+        desk: &mut Desk<'_, T>,
+        found: &mut [u32; BLOCK],
+    ) -> u64 {
+        self.held.stage_rows(self.block, ready.offset, desk.staged);
+        let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
+        nearest(self.token, staged, ready, found)
+    }
+
+    /// Points on the lattice; nothing where that is in vain, or has been for blocks before.
+    #[inline(always)]
+    fn in_bytes(
+        &self,
+        ready: &Ready<'_>,
+        desk: &mut Desk<'_, T>,
+        found: &mut [u32; BLOCK],
+    ) -> Option<u64> {
+        if !desk.patience.ends() {
+            return None;
+        }
+        let simd = self.token.floats();
+        self.held.stage_columns(simd, self.block, ready.offset, desk.staged);
+        self.held.fetch(simd, self.block + 1);
+        bytes::put(simd, ready, desk.staged, desk.room);
+        let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
+        let unsure = (self.nearest)(self.token, staged, ready, found);
+        let useful = !bytes::in_vain(desk.room, self.points);
+        desk.patience.learn(useful);
+        useful.then_some(unsure)
+    }
 }
 
 /// Labels by the definition the points of a block whose bit is set, and gives the first that is
 /// not finite: those are never certain, for their gap is not finite either.
 #[inline(always)]
-fn settle<T: Element>(
-    held: Held<'_, T>,
-    ready: &Ready<'_>,
-    first: usize,
-    mut unsure: u64,
+fn settle<S: Simd, T: Element>(
+    simd: S,
+    (held, ready): (Held<'_, T>, &Ready<'_>),
+    (first, mut unsure): (usize, u64),
     labels: &mut [u32; BLOCK],
-    space: &mut [T],
+    desk: &mut Desk<'_, T>,
 ) -> Option<usize> {
     let mut bad = None;
     while unsure != 0 {
         let lane = unsure.trailing_zeros() as usize;
         unsure &= unsure - 1;
-        let point = held.point(first + lane, space);
-        if point.iter().all(|&x| x.into().is_finite()) {
+        let point = held.point(first + lane, desk.space);
+        if let Some(label) = bytes::settle(simd, point, ready, (desk.staged, desk.room), lane) {
+            labels[lane] = label;
+        } else if point.iter().all(|&x| x.into().is_finite()) {
             labels[lane] = exact::nearest(point, ready, labels[lane]);
         } else {
             bad = bad.or(Some(first + lane));

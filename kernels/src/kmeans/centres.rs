@@ -46,8 +46,11 @@
 //! [`Trust::floor`] being infinite and by [`Trust::GUARD`].
 
 use super::Error;
+use super::bytes;
+use super::on_lattice::OnLattice;
 use super::prune;
 use super::recipe::{Form, Recipe, Tile};
+use super::source::Source;
 use crate::Matrix;
 use crate::buffer::Buffer;
 use crate::points::{Element, NotFinite};
@@ -85,7 +88,7 @@ impl Layout {
                 let width = tile.centres;
                 (width, d + 2, k.next_multiple_of(width).min(RUN))
             }
-            Form::Tile => (PANEL, d + 1, k.div_ceil(PANEL)),
+            Form::Tile | Form::Bytes => (PANEL, d + 1, k.div_ceil(PANEL)),
         };
         Layout { tile, bounds, width, lines, numbers }
     }
@@ -99,6 +102,9 @@ pub(super) struct Storage {
     fast: Buffer<f32>,
     columns: Buffer<f32>,
     exact: Buffer<f64>,
+    /// For [`Form::Bytes`], and the tile of floats where that is in vain.
+    lattice: Option<OnLattice>,
+    floats: Tile,
 }
 
 /// Centres made ready.
@@ -114,6 +120,10 @@ pub(super) struct Ready<'a> {
     pub(super) columns: &'a [f32],
     /// The recipe's tile.
     pub(super) tile: Tile,
+    /// The tile of products of floats.
+    pub(super) floats: Tile,
+    /// For [`Form::Bytes`]: centres on the lattice.
+    pub(super) bytes: Option<bytes::Centres<'a>>,
     /// Panels of [`EXACT`] centres as they are, feature by feature.
     pub(super) exact: &'a [f64],
     /// The low bits of a score, which are the number of its centre.
@@ -132,7 +142,15 @@ pub(super) struct Trust {
 
 impl Storage {
     /// For `k` centres of `d` features.
-    pub(super) fn new(k: usize, d: usize, recipe: Recipe) -> Result<Self, Error> {
+    pub(super) fn new(
+        (k, d): (usize, usize),
+        recipe: Recipe,
+        (levels, floats): (u8, Tile),
+    ) -> Result<Self, Error> {
+        let lattice = match recipe.form {
+            Form::Bytes => Some(OnLattice::new(k, d, recipe.tile, levels)?),
+            Form::Lanes | Form::Tile => None,
+        };
         let layout = Layout::new(recipe, k, d);
         let panels = k.div_ceil(layout.width);
         let columns = if recipe.bounds { prune::columns(k, d) } else { 0 };
@@ -142,7 +160,14 @@ impl Storage {
             fast: Buffer::zeroed((panels * layout.width).saturating_mul(layout.lines))?,
             columns: Buffer::zeroed(columns)?,
             exact: Buffer::zeroed(k.next_multiple_of(EXACT).saturating_mul(d))?,
+            lattice,
+            floats,
         })
+    }
+
+    /// Looks at the points that are going to be labelled, if that helps.
+    pub(super) fn observe<T: Element>(&mut self, source: &Source<'_, T>) -> Result<(), Error> {
+        self.lattice.as_mut().map_or(Ok(()), |lattice| lattice.observe(source))
     }
 
     /// Whether this is what [`Storage::new`] makes of the same.
@@ -161,14 +186,19 @@ impl Storage {
         if let Some(bad) = NotFinite::find(centres) {
             return Err(Error::Centres(bad));
         }
-        let Storage { layout, offset, fast, columns, exact } = self;
-        mean::<T, C>(centres, offset);
+        let Storage { layout, offset, fast, columns, exact, lattice, floats } = self;
+        match lattice {
+            Some(lattice) => lattice.corner::<T, C>(centres, offset),
+            None => mean::<T, C>(centres, offset),
+        }
         let largest = fill_fast(centres, offset, *layout, fast);
         prune::fill(fast, (k, d), layout.width, columns);
         fill_exact(centres, exact);
         let numbers = layout.numbers.next_power_of_two();
         let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, largest));
-        Ok(Ready { k, d, offset, fast, columns, tile: layout.tile, exact, mask, trust })
+        let bytes = lattice.as_mut().map(|lattice| lattice.prepare(centres, offset));
+        let (tile, floats) = (layout.tile, *floats);
+        Ok(Ready { k, d, offset, fast, columns, tile, floats, bytes, exact, mask, trust })
     }
 }
 

@@ -5,12 +5,12 @@ use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
 use super::held::Held;
 use super::look::{self, Look, Seen};
-use super::recipe::Form;
+use super::recipe::{Form, Tile};
 use super::update::{self, Labelled};
-use super::{Error, Recipe, exact, seed, table};
+use super::{Error, Recipe, exact, lattice, seed, table};
 use crate::Isa;
 use crate::points::{BLOCK, Element, Family};
-use crate::vector::{Visitor, Vocabulary, dispatch_floats};
+use crate::vector::{Visitor, Vocabulary, dispatch, dispatch_floats};
 use alloc::sync::Arc;
 use core::fmt::Debug;
 use core::ops::Range;
@@ -52,7 +52,13 @@ pub(super) trait Loops<T>: Send + Sync {
 }
 
 /// The loops over points of every type.
-pub(super) trait Engine: Loops<f32> + Loops<f64> + Loops<u8> + Debug + Send + Sync {}
+pub(super) trait Engine: Loops<f32> + Loops<f64> + Loops<u8> + Debug + Send + Sync {
+    /// The greatest byte that is multiplied.
+    fn levels(&self) -> u8;
+
+    /// The tile of products of floats, where those of bytes are in vain.
+    fn floats(&self) -> Tile;
+}
 
 impl dyn Engine {
     /// The loops over points of `T`.
@@ -93,7 +99,10 @@ pub(super) fn engine(isa: Isa, recipe: Recipe) -> Result<Arc<dyn Engine>, Error>
         }
     }
 
-    dispatch_floats(isa, Choose(isa, recipe))?
+    match recipe.form {
+        Form::Bytes => dispatch(isa, Choose(isa, recipe))?,
+        Form::Lanes | Form::Tile => dispatch_floats(isa, Choose(isa, recipe))?,
+    }
 }
 
 /// The loops compiled for a token.
@@ -104,7 +113,15 @@ struct On<V> {
     nearest: Nearest<V>,
 }
 
-impl<V: Vocabulary> Engine for On<V> {}
+impl<V: Vocabulary> Engine for On<V> {
+    fn levels(&self) -> u8 {
+        lattice::levels::<V>()
+    }
+
+    fn floats(&self) -> Tile {
+        table::tiles(Form::Tile, V::ISA)[0]
+    }
+}
 
 impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
     fn label(

@@ -152,7 +152,7 @@ impl KMeans {
         let draws = draws.unwrap_or(&mut seeded);
         let tolerance = tolerance(&task, self.tol)?;
         let sorted = Sorted::make(&task, self.max_iter);
-        let in_order = plan.in_order();
+        let in_order = plan.in_order()?;
         let sorted = sorted.as_ref().map(|sorted| (sorted, &in_order));
         let mut lloyd = Lloyd::new(task, sorted, largest)?;
         let mut best: Option<Fit<T::Centre>> = None;

@@ -225,7 +225,7 @@ fn merge<S: Simd>(simd: S, least: &mut Least<S>, other: Least<S>) {
 
 /// One bit for each lane of a mask.
 #[inline(always)]
-fn bits<S: Simd>(simd: S, mask: S::m32s) -> u64 {
+pub(super) fn bits<S: Simd>(simd: S, mask: S::m32s) -> u64 {
     if simd.first_true_m32s(mask) == S::F32_LANES {
         return 0;
     }

@@ -73,12 +73,14 @@ impl<'a, T: Element> Lloyd<'a, T> {
         // What is read is read in the parts it comes in.
         let blocks = task.source.blocks();
         let least = if task.source.held().is_some() { PIECE } else { blocks };
+        let mut scratch = task.plan.scratch(members)?;
+        scratch.observe(&task.source)?;
         Ok(Lloyd {
             whole,
             task,
             of: sorted.map(|(sorted, _)| &sorted.of[..]),
             times: sorted.and_then(|(sorted, _)| sorted.times.as_deref()),
-            scratch: task.plan.scratch(members)?,
+            scratch,
             shares: Shares::new((blocks, least), members),
             sums: Sums::new(scales, (k, d), members)?,
             centres: Vec::new(),

@@ -1,12 +1,14 @@
 //! A checked recipe, ready to label points.
 
 use super::assign::Desk;
+use super::bytes::Runs;
 use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
 use super::prune::Patience;
 use super::recipe::{WORTH_A_TEAM, members};
 use super::reference::squared_distance;
 use super::source::{Source, attempt};
+use super::table::tiles;
 use super::{Error, Form, Recipe, prune, tile};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
@@ -78,7 +80,7 @@ impl Plan {
         if recipe.threads == 0 {
             return Err(Error::NoThreads);
         }
-        recipe.check_bounds(shape)?;
+        recipe.check(shape)?;
         let engine = engine(isa, recipe)?;
         Ok(Plan { shape, isa, recipe, engine })
     }
@@ -104,12 +106,15 @@ impl Plan {
         if self.recipe.threads == 1 { &Solo } else { team }
     }
 
-    /// The same for points in such an order that near ones stand together.
-    pub(super) fn in_order(&self) -> Plan {
-        let Shape { k, d, .. } = self.shape;
-        let mut plan = self.clone();
-        plan.recipe.bounds = self.recipe.form == Form::Lanes && prune::suits_in_order(k, d);
-        plan
+    /// The same for points in such an order that near ones stand together: in lanes, where that
+    /// helps most.
+    pub(super) fn in_order(&self) -> Result<Plan, Error> {
+        let (Shape { k, d, .. }, mut recipe) = (self.shape, self.recipe);
+        if recipe.form == Form::Bytes {
+            (recipe.form, recipe.tile) = (Form::Lanes, tiles(Form::Lanes, self.isa)[0]);
+        }
+        recipe.bounds = recipe.form == Form::Lanes && prune::suits_in_order(k, d);
+        Plan::new(self.shape, self.isa, recipe)
     }
 
     /// How many members of a team work on an iteration of a fit.
@@ -134,12 +139,14 @@ impl Plan {
     pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
         let (Shape { k, d, .. }, Recipe { form, tile, bounds, .. }) = (self.shape, self.recipe);
         let members = threads.clamp(1, self.recipe.threads);
+        let floats = self.engine.floats();
         let room = match form {
             Form::Lanes if bounds => prune::room(k, d, tile.centres),
             Form::Lanes => 0,
             Form::Tile => tile::room(k, d, tile),
+            Form::Bytes => usize::max(Runs::new(k, tile).room(), tile::room(k, d, floats)),
         };
-        let centres = Storage::new(k, d, self.recipe)?;
+        let centres = Storage::new((k, d), self.recipe, (self.engine.levels(), floats))?;
         // In f64: a block of any element; in f32: a block with room for a feature more, and what
         // the form needs.
         let block = d.saturating_mul(BLOCK);
@@ -187,6 +194,7 @@ impl<T: Element, C: Real> Job<'_, T, C> {
         let n = self.source.n();
         let measured = distances.as_deref().map_or(n, <[f64]>::len);
         self.check(&[("labels", labels.len(), n), ("distances", measured, n)], scratch)?;
+        scratch.observe(&self.source)?;
         let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let labels = Disjoint::new(labels);
@@ -228,6 +236,7 @@ impl<T: Element, C: Real> Job<'_, T, C> {
     ) -> Result<(), Error> {
         let (n, k) = (self.source.n(), self.centres.rows());
         self.check(&[("distances", out.len(), n.saturating_mul(k))], scratch)?;
+        scratch.observe(&self.source)?;
         let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let out = Disjoint::new(out);
@@ -278,6 +287,11 @@ impl<T: Element, C: Real> Job<'_, T, C> {
 }
 
 impl Scratch {
+    /// Looks at the points that are going to be labelled, if that helps.
+    pub(super) fn observe<T: Element>(&mut self, source: &Source<'_, T>) -> Result<(), Error> {
+        self.centres.observe(source)
+    }
+
     /// Makes centres ready for points of `T`, and lays out the desks for a team.
     pub(super) fn prepare<T: Element, C: Real>(
         &mut self,

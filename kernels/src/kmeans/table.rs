@@ -2,7 +2,7 @@
 
 use super::assign::Nearest;
 use super::recipe::{Form, Tile};
-use super::{lanes, tile};
+use super::{bytes, lanes, tile};
 use crate::Isa;
 use crate::gemm;
 use crate::vector::{PANEL, Vocabulary};
@@ -24,12 +24,28 @@ const WIDE: &[Tile] = &[
     Tile { points: 4, centres: 4 },
 ];
 
+/// Panels of points and centres for products of bytes, in thirty-two registers of a whole panel.
+const WIDE_BYTES: &[Tile] = &[
+    Tile { points: 4, centres: 2 },
+    Tile { points: 4, centres: 4 },
+    Tile { points: 2, centres: 8 },
+];
+
+/// The same in sixteen registers of half a panel.
+const NARROW_BYTES: &[Tile] = &[
+    Tile { points: 1, centres: 4 },
+    Tile { points: 2, centres: 2 },
+    Tile { points: 1, centres: 2 },
+];
+
 /// The tiles of a form on an instruction set: the first is best for few features, the last for
 /// many.
 pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512 | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
+        (Form::Bytes, Isa::Avx512 | Isa::Avx512Vnni) => WIDE_BYTES,
+        (Form::Bytes, _) => NARROW_BYTES,
         (Form::Tile, Isa::Avx512 | Isa::Avx512Vnni) => {
             const { &products::<8>(gemm::tiles(Isa::Avx512Vnni)) }
         }
@@ -64,6 +80,12 @@ pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V
         (Form::Lanes, 4, 4) => Some(lanes::nearest::<V, 4, 4>),
         (Form::Lanes, 4, 6) => Some(lanes::nearest::<V, 4, 6>),
         (Form::Tile, ..) => Some(tile::nearest::<V>),
+        (Form::Bytes, 1, 2) => Some(bytes::nearest::<V, 1, 2>),
+        (Form::Bytes, 1, 4) => Some(bytes::nearest::<V, 1, 4>),
+        (Form::Bytes, 2, 2) => Some(bytes::nearest::<V, 2, 2>),
+        (Form::Bytes, 2, 8) => Some(bytes::nearest::<V, 2, 8>),
+        (Form::Bytes, 4, 2) => Some(bytes::nearest::<V, 4, 2>),
+        (Form::Bytes, 4, 4) => Some(bytes::nearest::<V, 4, 4>),
         _ => None,
     }
 }
