@@ -151,7 +151,7 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
         bytes::put(simd, ready, desk.staged, desk.room);
         let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
         let unsure = (self.nearest)(self.token, staged, ready, found);
-        let useful = !bytes::in_vain(desk.room, self.points);
+        let useful = !bytes::in_vain(ready, desk.room, self.points);
         desk.patience.learn(useful);
         useful.then_some(unsure)
     }

@@ -22,6 +22,7 @@ use super::lattice::{Lattice, Rounded};
 use super::recipe::Tile;
 use crate::points::{BLOCK, Element};
 use crate::vector::{Choice, FloatExtra, GROUP, Operands, PANEL, Step, Vocabulary, WordDot};
+use core::ops::Range;
 use pulp::Simd;
 
 /// Where more runs, or seconds of them, are within the bound, comparing centres one by one takes
@@ -103,7 +104,8 @@ pub(super) struct Room<'a> {
 
 impl<'a> Room<'a> {
     #[inline(always)]
-    pub(super) fn new(room: &'a mut [f32]) -> Self {
+    fn new(room: &'a mut [f32], ready: &Ready<'_>) -> Self {
+        let count = Runs::new(ready.k, ready.tile).count;
         let (head, runs) = room.as_chunks_mut::<BLOCK>().0.split_at_mut(4);
         let [errors, squares, limits, near] = head else { unreachable!("there is room for four") };
         Room {
@@ -111,31 +113,29 @@ impl<'a> Room<'a> {
             squares: bytemuck::cast_mut(squares),
             limits: bytemuck::cast_mut(limits),
             near: bytemuck::cast_mut(near),
-            runs: bytemuck::cast_slice_mut(runs.as_chunks_mut::<2>().0),
+            runs: &mut bytemuck::cast_slice_mut(runs.as_chunks_mut::<2>().0)[..count],
         }
     }
 
-    /// The centres that may be the nearest of a point: of a run the first, or all of them if its
-    /// second may be too.
+    /// The centres of a run that may be the nearest of a point: none, its first, or all of them if
+    /// its second may be too.
     #[inline(always)]
-    fn candidates(&self, (runs, k): (Runs, usize), lane: usize) -> impl Iterator<Item = usize> {
-        let (limit, mask) = (self.limits[lane], (1 << runs.bits) - 1);
-        let near = self.runs.iter().enumerate().filter(move |(_, [best, _])| best[lane] >= limit);
-        near.flat_map(move |(run, [best, second])| {
-            let (first, one) = (run * runs.each, (best[lane] & mask) as usize);
-            if second[lane] >= limit {
-                first..k.min(first + runs.each)
-            } else {
-                first + one..first + one + 1
-            }
-        })
+    fn candidates(&self, run: usize, (runs, k): (Runs, usize), lane: usize) -> Range<usize> {
+        let ([best, second], limit) = (&self.runs[run], self.limits[lane]);
+        let first = run * runs.each;
+        let one = first + (best[lane] as usize & ((1 << runs.bits) - 1));
+        if second[lane] >= limit {
+            first..k.min(first + runs.each)
+        } else {
+            one..one + usize::from(best[lane] >= limit)
+        }
     }
 }
 
 /// Whether the bound left so many centres of so many points of a block that floats are faster.
 #[inline(always)]
-pub(super) fn in_vain(room: &mut [f32], points: usize) -> bool {
-    let near = &Room::new(room).near[..points];
+pub(super) fn in_vain(ready: &Ready<'_>, room: &mut [f32], points: usize) -> bool {
+    let near = &Room::new(room, ready).near[..points];
     near.iter().filter(|near| **near > MOST).count() > points / 8
 }
 
@@ -154,7 +154,7 @@ pub(super) fn settle<S: Simd, T: Element>(
     lane: usize,
 ) -> Option<u32> {
     let centres = ready.bytes.as_ref()?;
-    let (room, d) = (Room::new(room), point.len());
+    let (room, d) = (Room::new(room, ready), point.len());
     if room.limits[lane] == 0 {
         return None;
     }
@@ -166,11 +166,13 @@ pub(super) fn settle<S: Simd, T: Element>(
     }
     let runs = Runs::new(ready.k, ready.tile);
     let (mut best, mut second, mut nearest) = (f32::INFINITY, f32::INFINITY, 0);
-    for centre in room.candidates((runs, ready.k), lane) {
-        let distance = squares(simd, moved, Some(&centres.rows[centre * d..][..d]));
-        second = second.min(best.max(distance));
-        nearest = if distance < best { centre } else { nearest };
-        best = best.min(distance);
+    for run in 0..room.runs.len() {
+        for centre in room.candidates(run, (runs, ready.k), lane) {
+            let distance = squares(simd, moved, Some(&centres.rows[centre * d..][..d]));
+            second = second.min(best.max(distance));
+            nearest = if distance < best { centre } else { nearest };
+            best = best.min(distance);
+        }
     }
     const U: f32 = 1.0 / (1 << 24) as f32;
     let lanes = S::F32_LANES;
@@ -190,8 +192,12 @@ fn squares<S: Simd>(simd: S, numbers: &[f32], from: Option<&[f32]>) -> f32 {
     let (whole, tail) = S::as_simd_f32s(numbers);
     match from {
         None => {
-            whole.iter().for_each(|x| sum = multiply_add(simd, *x, *x, sum));
-            tail.iter().for_each(|x| rest += x * x);
+            for x in whole {
+                sum = multiply_add(simd, *x, *x, sum);
+            }
+            for x in tail {
+                rest += x * x;
+            }
         }
         Some(from) => {
             let (from, behind) = S::as_simd_f32s(from);
@@ -211,7 +217,7 @@ fn squares<S: Simd>(simd: S, numbers: &[f32], from: Option<&[f32]>) -> f32 {
 #[inline(always)]
 pub(super) fn put<S: Simd>(simd: S, ready: &Ready<'_>, staged: &mut [f32], room: &mut [f32]) {
     if let Some(Centres { lattice, .. }) = ready.bytes {
-        let Room { errors, squares, .. } = Room::new(room);
+        let Room { errors, squares, .. } = Room::new(room, ready);
         lattice.put(simd, &mut staged[..ready.d * BLOCK], Rounded { errors, squares });
     }
 }
@@ -225,7 +231,7 @@ pub(super) fn nearest<V: Vocabulary, const P: usize, const Q: usize>(
 ) -> u64 {
     let steps: &[i8] = bytemuck::cast_slice(staged.values);
     let steps: &[Step] = steps.as_chunks().0.as_chunks().0;
-    let room = Room::new(staged.room);
+    let room = Room::new(staged.room, ready);
     // Seven bits of each are left where pairs are added in sixteen.
     let operands = Operands::new(BLOCK, true);
     token.choose(operands, Labels::<'_, P, Q> { steps, ready, room, labels })
@@ -372,7 +378,9 @@ fn meet<S: Simd>(
         distances[lane] = square.cast_signed() as f32;
     }
     for roots in [&mut distances, &mut *errors] {
-        S::as_mut_simd_f32s(roots).0.iter_mut().for_each(|root| *root = simd.sqrt_f32s(*root));
+        for root in S::as_mut_simd_f32s(roots).0 {
+            *root = simd.sqrt_f32s(*root);
+        }
     }
     let (add, factor) = ready.bytes.map_or((f32::NAN, 0.0), |centres| centres.lattice.apart());
     for lane in 0..BLOCK {

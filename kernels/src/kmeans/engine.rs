@@ -149,7 +149,7 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
     ) -> bool {
         self.token.run(
             #[inline(always)]
-            || update::shift(held, labelled, space, sums),
+            || update::shift(self.token.floats(), held, labelled, space, sums),
         )
     }
 

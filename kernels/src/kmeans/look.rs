@@ -116,29 +116,42 @@ fn whole<S: Simd, T: Element, const D: usize>(simd: S, look: Look<'_, T>) -> See
     for (column, given) in columns.iter_mut().zip(given.chunks_exact(BLOCK)) {
         column.iter_mut().zip(&given[..points]).for_each(|(to, &x)| *to = x.into());
     }
-    // What a centre leaves of the points of a register. Behind the last point nothing is left.
-    let left = |centre: &[f64; D], register: usize, closest: S::f64s| {
-        let mut sum = simd.splat_f64s(0.0);
-        for (column, &c) in columns.iter().zip(centre) {
-            let x = S::as_simd_f64s(column).0[register];
-            let difference = simd.sub_f64s(x, simd.splat_f64s(c));
-            sum = simd.add_f64s(sum, simd.mul_f64s(difference, difference));
-        }
-        simd.min_f64s(sum, closest)
-    };
     let closest = S::as_mut_simd_f64s(closest).0;
     if let Some((centre, _)) = newest {
         let centre = centre.first_chunk().expect("a feature each");
         for (register, closest) in closest.iter_mut().enumerate() {
-            *closest = left(centre, register, *closest);
+            *closest = left(simd, &columns, centre, register, *closest);
         }
     }
     let mut seen = Seen { potentials: [0.0; CANDIDATES], nearer: [0; CANDIDATES] };
     for (potential, centre) in seen.potentials.iter_mut().zip(&candidates.features) {
         let centre = centre.first_chunk().expect("a feature each");
-        *potential = total(simd, |register| left(centre, register, closest[register]), weights);
+        *potential = total(
+            simd,
+            #[inline(always)]
+            |register| left(simd, &columns, centre, register, closest[register]),
+            weights,
+        );
     }
     seen
+}
+
+/// What a centre leaves of the points of a register. Behind the last point nothing is left.
+#[inline(always)]
+fn left<S: Simd, const D: usize>(
+    simd: S,
+    columns: &[[f64; BLOCK]; D],
+    centre: &[f64; D],
+    register: usize,
+    closest: S::f64s,
+) -> S::f64s {
+    let mut sum = simd.splat_f64s(0.0);
+    for (column, &c) in columns.iter().zip(centre) {
+        let x = S::as_simd_f64s(column).0[register];
+        let difference = simd.sub_f64s(x, simd.splat_f64s(c));
+        sum = simd.add_f64s(sum, simd.mul_f64s(difference, difference));
+    }
+    simd.min_f64s(sum, closest)
 }
 
 /// Distances by the definition where they may matter.
@@ -163,7 +176,7 @@ fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
     let points = held.in_block(block).len();
     let rows = rows(held, block, offset, staged);
     screen(simd, (rows.0, rows.1, points), &candidates.fast, limits, &mut near[..count]);
-    seen.potentials.fill(total(simd, registers::<S>(closest), weights));
+    seen.potentials.fill(whole_block(simd, closest, weights));
     for lane in ones(near[..count].iter().fold(0, |all, near| all | near)) {
         let point = held.point(first + lane, space);
         for (panel, exact) in candidates.exact.chunks_exact(d).enumerate() {
@@ -181,7 +194,7 @@ fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
     }
     for index in 0..count {
         if seen.nearer[index] != 0 {
-            seen.potentials[index] = total(simd, registers::<S>(&least[index]), weights);
+            seen.potentials[index] = whole_block(simd, &least[index], weights);
         }
     }
     seen
@@ -218,24 +231,30 @@ fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     )
 }
 
-/// A block in registers.
+/// The sum of a block's distances, each times its weight if there are any.
 #[inline(always)]
-fn registers<S: Simd>(distances: &[f64; BLOCK]) -> impl Fn(usize) -> S::f64s {
-    |register| S::as_simd_f64s(distances).0[register]
+fn whole_block<S: Simd>(simd: S, distances: &[f64; BLOCK], weights: Option<&[f64]>) -> f64 {
+    total(
+        simd,
+        #[inline(always)]
+        |register| S::as_simd_f64s(distances).0[register],
+        weights,
+    )
 }
 
 /// The sum of a block's distances, given in registers, each times its weight if there are any.
 #[inline(always)]
 fn total<S: Simd>(simd: S, distances: impl Fn(usize) -> S::f64s, weights: Option<&[f64]>) -> f64 {
     let mut sums = [simd.splat_f64s(0.0); LANES];
-    let weights = weights.map(|weights| S::as_simd_f64s(weights).0);
     let each = LANES / S::F64_LANES;
     for group in 0..BLOCK / LANES {
         for (lanes, sum) in sums[..each].iter_mut().enumerate() {
             let register = group * each + lanes;
-            let distances = distances(register);
-            let weigh = |weights: &[S::f64s]| simd.mul_f64s(distances, weights[register]);
-            *sum = simd.add_f64s(*sum, weights.map_or(distances, weigh));
+            let mut distances = distances(register);
+            if let Some(weights) = weights {
+                distances = simd.mul_f64s(distances, S::as_simd_f64s(weights).0[register]);
+            }
+            *sum = simd.add_f64s(*sum, distances);
         }
     }
     let sums: &[f64] = bytemuck::cast_slice(&sums[..each]);

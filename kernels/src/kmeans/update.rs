@@ -8,14 +8,13 @@
 use super::Error;
 use super::fixed::Scale;
 use super::held::Held;
+use super::lanes::bits;
 use crate::Team;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
 use core::ops::Range;
-
-/// Labels that are compared at a time.
-const GROUP: usize = 8;
+use pulp::Simd;
 
 /// The label of a point that has none yet.
 pub(super) const NONE: u32 = u32::MAX;
@@ -139,7 +138,8 @@ pub(super) struct Labelled<'a> {
 /// Takes points whose label is another from the sums of the one they had, and adds them to those of
 /// the one they have. Whether there was any.
 #[inline(always)]
-pub(super) fn shift<T: Element>(
+pub(super) fn shift<S: Simd, T: Element>(
+    simd: S,
     held: Held<'_, T>,
     labelled: &Labelled<'_>,
     space: &mut [T],
@@ -147,18 +147,18 @@ pub(super) fn shift<T: Element>(
 ) -> bool {
     // A constant to the compiler wherever there are few features.
     match held.d() {
-        1 => shift_of(held, 1, labelled, space, sums),
-        2 => shift_of(held, 2, labelled, space, sums),
-        3 => shift_of(held, 3, labelled, space, sums),
-        4 => shift_of(held, 4, labelled, space, sums),
-        d => shift_of(held, d, labelled, space, sums),
+        1 => shift_of(simd, (held, 1), labelled, space, sums),
+        2 => shift_of(simd, (held, 2), labelled, space, sums),
+        3 => shift_of(simd, (held, 3), labelled, space, sums),
+        4 => shift_of(simd, (held, 4), labelled, space, sums),
+        d => shift_of(simd, (held, d), labelled, space, sums),
     }
 }
 
 #[inline(always)]
-fn shift_of<T: Element>(
-    held: Held<'_, T>,
-    d: usize,
+fn shift_of<S: Simd, T: Element>(
+    simd: S,
+    (held, d): (Held<'_, T>, usize),
     labelled: &Labelled<'_>,
     space: &mut [T],
     sums: &mut [i64],
@@ -166,35 +166,31 @@ fn shift_of<T: Element>(
     let Labelled { blocks, labels, previous, weights, times, scales } = labelled;
     let first = blocks.start * BLOCK;
     let mut any = false;
-    let groups = labels.chunks(GROUP).zip(previous.chunks(GROUP));
-    for (start, (labels, previous)) in (0..).step_by(GROUP).zip(groups) {
-        // Few move soon. Of a whole group that is a comparison of registers, not a call.
-        let same = match (labels.first_chunk::<GROUP>(), previous.first_chunk()) {
-            (Some(labels), Some(previous)) => labels == previous,
-            _ => labels == previous,
-        };
-        if same {
-            continue;
-        }
-        any = true;
-        for (index, (&label, &before)) in (start..).zip(labels.iter().zip(previous)) {
-            if label == before {
-                continue;
-            }
-            let weight = weights.map_or(1.0, |weights| weights[index]);
+    let each = labels.chunks(BLOCK).zip(previous.chunks(BLOCK));
+    for (start, (labels, previous)) in (0..).step_by(BLOCK).zip(each) {
+        let mut moved = changed(simd, labels, previous);
+        any |= moved != 0;
+        while moved != 0 {
+            let lane = moved.trailing_zeros() as usize;
+            moved &= moved - 1;
+            let (index, label, before) = (start + lane, labels[lane], previous[lane]);
+            let weight = match weights {
+                Some(weights) => weights[index],
+                None => 1.0,
+            };
             let point = (&held.point(first + index, space)[..d], weight, scales);
-            // There is no product of 64 bits in registers.
-            match times.map(|times| i64::from(times[index])) {
+            match times {
                 None => {
-                    put(point, sums, label, |sum, part| sum + part);
+                    put::<_, false>(point, sums, label, 1);
                     if before != NONE {
-                        put(point, sums, before, |sum, part| sum - part);
+                        put::<_, false>(point, sums, before, -1);
                     }
                 }
                 Some(times) => {
-                    put(point, sums, label, |sum, part| sum + times * part);
+                    let times = i64::from(times[index]);
+                    put::<_, true>(point, sums, label, times);
                     if before != NONE {
-                        put(point, sums, before, |sum, part| sum - times * part);
+                        put::<_, true>(point, sums, before, -times);
                     }
                 }
             }
@@ -203,22 +199,51 @@ fn shift_of<T: Element>(
     any
 }
 
-/// Puts a point, its weight and the weight itself into the sums of a label.
+/// A bit for each of up to a block of labels that is another.
 #[inline(always)]
-fn put<T: Element>(
+fn changed<S: Simd>(simd: S, labels: &[u32], previous: &[u32]) -> u64 {
+    let (mut changed, mut at) = (0, 0);
+    let (whole, rest) = S::as_simd_u32s(labels);
+    let (before, rest_before) = S::as_simd_u32s(previous);
+    for (label, before) in whole.iter().zip(before) {
+        let other = simd.not_m32s(simd.equal_u32s(*label, *before));
+        changed |= bits(simd, other) << at;
+        at += S::U32_LANES;
+    }
+    for (label, before) in rest.iter().zip(rest_before) {
+        changed |= u64::from(label != before) << at;
+        at += 1;
+    }
+    changed
+}
+
+/// Puts a point, its weight and the weight itself into the sums of a label, so many times, or takes
+/// it away where that is negative. Once unless it is `MANY` times.
+#[inline(always)]
+fn put<T: Element, const MANY: bool>(
     (point, weight, scales): (&[T], f64, &Scales),
     sums: &mut [i64],
     label: u32,
-    into: impl Fn(i64, i64) -> i64,
+    times: i64,
 ) {
     let width = point.len() + 1;
     let sums = &mut sums[label as usize * 2 * width..][..2 * width];
     let (high, low) = sums.split_at_mut(width);
     for ((high, low), &x) in high.iter_mut().zip(low.iter_mut()).zip(point) {
         let parts = scales.feature.split(x.into() * weight);
-        (*high, *low) = (into(*high, parts[0]), into(*low, parts[1]));
+        (*high, *low) = (add::<MANY>(*high, parts[0], times), add::<MANY>(*low, parts[1], times));
     }
     let parts = scales.weight.split(weight);
     let (high, low) = (&mut high[point.len()], &mut low[point.len()]);
-    (*high, *low) = (into(*high, parts[0]), into(*low, parts[1]));
+    (*high, *low) = (add::<MANY>(*high, parts[0], times), add::<MANY>(*low, parts[1], times));
+}
+
+/// A product of 64 bits is slow, and a sign is enough for most.
+#[inline(always)]
+fn add<const MANY: bool>(sum: i64, part: i64, times: i64) -> i64 {
+    match (MANY, times < 0) {
+        (true, _) => sum + times * part,
+        (false, false) => sum + part,
+        (false, true) => sum - part,
+    }
 }
