@@ -20,7 +20,7 @@ pub(crate) use super::operand::{Columns, Panels, Rows};
 pub(crate) use super::tile::{Outer, Target};
 
 use super::table::{MAX_PANELS, MAX_ROWS, RUN, Tile, tile_fn};
-use super::tile::{Ends, HIGH, LONG, fetches};
+use super::tile::{Ends, HIGH, LONG, Next, fetches};
 use crate::isa::Token;
 use crate::product::Product;
 use crate::vector::PANEL;
@@ -169,6 +169,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         let (all, size) = (self.rhs.steps(), self.cuts.tile);
         // A product without depth still has sums, all zero.
         let cuts = all.div_ceil(self.cuts.steps).max(1);
+        let end = panels.end;
         for index in 0..cuts {
             let steps = share(all, cuts, index);
             let mut slot = 0;
@@ -188,8 +189,11 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                 }
                 let rhs = &rhs[..panels.len()];
                 let last = steps.end == all;
+                let right = panels.end..end.min(panels.end + size.panels);
+                let tiles = block.rows.len().div_ceil(size.rows);
+                let next = if tiles > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
                 let (mut first_row, mut first_slot) = (block.rows.start, slot);
-                for rows in cut(block.rows.clone(), size.rows) {
+                for (index, rows) in cut(block.rows.clone(), size.rows).enumerate() {
                     let (row, end) = (rows.start, rows.end);
                     let sums = &mut room[slot..][..rows.len() * rhs.len()];
                     slot += sums.len();
@@ -198,7 +202,8 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                     let long = last && steps.len() >= LONG && tile.rows >= HIGH;
                     let target = if long && fetches::<P>() { epilogue.target(&tile) } else { None };
                     let less = if last { epilogue.less(&tile) } else { None };
-                    let ends = Ends { resume: steps.start > 0, less, target };
+                    let next = Next::part(next, (index, tiles), steps.len());
+                    let ends = Ends { resume: steps.start > 0, less, target, next };
                     self.tile(block, (rhs, steps.clone()), ends, &mut tile);
                     if last && (end == block.rows.end || end - first_row > (RUN - 1) * size.rows) {
                         let (row, rows, sums) =

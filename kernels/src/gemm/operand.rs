@@ -52,6 +52,11 @@ pub(crate) trait Columns<P: Product>: Sync {
     /// Some steps of a panel, where they lie.
     fn panel(&self, index: usize, steps: Range<usize>) -> &[P::Step];
 
+    /// Some steps of some panels, where they lie in one piece; else none.
+    fn together(&self, _panels: Range<usize>, _steps: Range<usize>) -> &[P::Step] {
+        &[]
+    }
+
     /// Makes some steps of a panel.
     fn make(&self, index: usize, steps: Range<usize>, room: &mut [P::Step]);
 }
@@ -79,6 +84,12 @@ impl<P: Product> Columns<P> for Panels<'_, P::Step> {
     #[inline(always)]
     fn panel(&self, index: usize, steps: Range<usize>) -> &[P::Step] {
         &self.data[index * self.steps..][..self.steps][steps]
+    }
+
+    #[inline(always)]
+    fn together(&self, panels: Range<usize>, steps: Range<usize>) -> &[P::Step] {
+        let whole = steps == (0..self.steps);
+        if whole { &self.data[panels.start * self.steps..panels.end * self.steps] } else { &[] }
     }
 
     #[inline(always)]
