@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::Duration;
 use tilewise_tuner::measure::stats::{CONFIDENCE, Estimate, MIN_ROUNDS};
-use tilewise_tuner::measure::{Arm, Clock, Counters, Error, Session, Stopwatch, Verdict};
+use tilewise_tuner::measure::{Arm, Clock, Counters, Error, Lost, Session, Stopwatch, Verdict};
 
 /// A machine on which time passes only when an arm says so, with weather: a load that comes and
 /// goes and shifts everybody's speed by a fifth, skewed noise on each call, and rare calls that
@@ -15,6 +15,8 @@ struct Machine {
     now: Cell<f64>,
     stolen: Cell<u64>,
     preempted: Cell<u64>,
+    /// Nanoseconds, if the system tells.
+    waited: Cell<Option<u64>>,
     random: RefCell<Pcg64>,
 }
 
@@ -24,6 +26,7 @@ impl Machine {
             now: Cell::new(0.0),
             stolen: Cell::new(0),
             preempted: Cell::new(0),
+            waited: Cell::new(None),
             random: RefCell::new(Pcg64::seed_from_u64(seed)),
         }
     }
@@ -53,7 +56,8 @@ impl Clock for Machine {
     }
 
     fn counters(&self) -> Counters {
-        Counters { steal_ticks: Some(self.stolen.get()), preemptions: Some(self.preempted.get()) }
+        let lost = Lost { preemptions: Some(self.preempted.get()), waited_ns: self.waited.get() };
+        Counters { steal_ticks: Some(self.stolen.get()), lost }
     }
 }
 
@@ -232,6 +236,19 @@ fn disturbed_rounds_are_marked_and_kept() {
     let preempt = |machine: &Machine| machine.preempted.set(machine.preempted.get() + 1000);
     assert_eq!(disturbed(|round| round % 5 == 0, preempt).marked(), 4);
     assert_eq!(disturbed(|round| round % 5 == 0, |_| ()).marked(), 0, "no sign, no mark");
+}
+
+#[test]
+fn waiting_says_more_than_losing_a_core_often() {
+    let waited = |machine: &Machine, ns: u64| {
+        machine.waited.set(Some(machine.waited.get().unwrap_or(0) + ns));
+        machine.preempted.set(machine.preempted.get() + 1000);
+    };
+    // The clock tells from the first disturbance on.
+    let long = disturbed(|_| true, |machine| waited(machine, 1_000_000_000));
+    assert_eq!(long.marked(), long.rounds.len());
+    let short = disturbed(|_| true, |machine| waited(machine, 10));
+    assert_eq!(short.marked(), 1, "all but the first, of which nothing is known but the switches");
 }
 
 #[test]

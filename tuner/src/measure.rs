@@ -28,7 +28,7 @@ mod runner;
 mod session;
 pub mod stats;
 
-pub use clock::{Clock, Counters, SystemClock, preemptions_of};
+pub use clock::{Clock, Counters, Lost, SystemClock};
 pub use order::balanced;
 pub use runner::{Lap, Runner};
 pub use session::{Ratio, Round, Rule, Samples, Session, Verdict};

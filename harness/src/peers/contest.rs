@@ -150,8 +150,8 @@ fn arm<'c>(checked: &'c mut Checked<'_>, clock: &'c LedgerClock) -> Arm<'c> {
         if interrupt::caught() {
             return Err("interrupted".into());
         }
-        let Batch { seconds, preemptions } = checked.entrant.batch(calls)?;
-        clock.add(preemptions);
+        let Batch { seconds, lost } = checked.entrant.batch(calls)?;
+        clock.add(lost);
         Ok(seconds)
     });
     if is_ours { arm.with_control() } else { arm }

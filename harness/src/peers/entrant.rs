@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Instant;
 use tempfile::TempDir;
-use tilewise_tuner::measure::preemptions_of;
+use tilewise_tuner::measure::Lost;
 
 /// Somebody who takes part. All time themselves, so that none pays for being reached.
 pub trait Entrant {
@@ -68,28 +68,21 @@ pub enum Numbers {
 pub struct Batch {
     /// Seconds of all of them together.
     pub seconds: f64,
-    /// Times a thread of the process that made them lost its core meanwhile; `None` if the system
-    /// does not tell.
-    pub preemptions: Option<u64>,
+    /// What the process that made them lost meanwhile.
+    pub lost: Lost,
 }
 
 impl Batch {
-    fn new(seconds: f64, before: Option<u64>, after: Option<u64>) -> Batch {
-        // Totals can shrink: a thread that ended takes its count along.
-        let preemptions = before.zip(after).map(|(before, after)| after.saturating_sub(before));
-        Batch { seconds, preemptions }
-    }
-
     /// Makes so many calls in this process.
     pub fn run(calls: usize, mut call: impl FnMut()) -> Batch {
-        let own = || preemptions_of(std::process::id());
+        let own = || Lost::by(std::process::id());
         let before = own();
         let start = Instant::now();
         for _ in 0..calls {
             call();
         }
         let seconds = start.elapsed().as_secs_f64();
-        Batch::new(seconds, before, own())
+        Batch { seconds, lost: own().since(&before) }
     }
 }
 
@@ -162,8 +155,8 @@ impl Entrant for Remote {
 
     fn batch(&mut self, calls: usize) -> Result<Batch, String> {
         // It stands still before and after.
-        let before = preemptions_of(self.worker.id());
+        let before = Lost::by(self.worker.id());
         let seconds = self.worker.batch(calls).map_err(|error| error.to_string())?;
-        Ok(Batch::new(seconds, before, preemptions_of(self.worker.id())))
+        Ok(Batch { seconds, lost: Lost::by(self.worker.id()).since(&before) })
     }
 }

@@ -1,28 +1,30 @@
 //! Disturbances when the work is done in several places.
 //!
 //! Handing over to a worker, or to a thread pool, takes the core from the one who hands over,
-//! which disturbs nobody. So switches count only while somebody's clock runs: each entrant counts
-//! those of its own process during its calls, and the round has their sum.
+//! which disturbs nobody. So what is lost counts only while somebody's clock runs: each entrant counts
+//! what its own process loses during its calls, and the round has their sum.
 
 use std::cell::Cell;
-use tilewise_tuner::measure::{Clock, Counters, SystemClock};
+use tilewise_tuner::measure::{Clock, Counters, Lost, SystemClock};
 
-/// The system's clock, but with those involuntary context switches only that entrants counted.
+/// The system's clock, but with those losses only that entrants counted.
 #[derive(Debug)]
 pub(super) struct LedgerClock {
     system: SystemClock,
-    switches: Cell<Option<u64>>,
+    lost: Cell<Lost>,
 }
 
 impl LedgerClock {
     pub(super) fn new() -> LedgerClock {
-        LedgerClock { system: SystemClock::new(), switches: Cell::new(Some(0)) }
+        LedgerClock {
+            system: SystemClock::new(),
+            lost: Cell::new(Lost { preemptions: Some(0), waited_ns: Some(0) }),
+        }
     }
 
     /// Adds those of a batch; from one that cannot tell on, nothing is known.
-    pub(super) fn add(&self, switches: Option<u64>) {
-        let total = self.switches.get().zip(switches).map(|(total, more)| total + more);
-        self.switches.set(total);
+    pub(super) fn add(&self, lost: Lost) {
+        self.lost.set(self.lost.get().and(&lost));
     }
 }
 
@@ -32,7 +34,7 @@ impl Clock for LedgerClock {
     }
 
     fn counters(&self) -> Counters {
-        Counters { preemptions: self.switches.get(), ..self.system.counters() }
+        Counters { lost: self.lost.get(), ..self.system.counters() }
     }
 }
 
@@ -43,11 +45,12 @@ mod tests {
     #[test]
     fn only_what_was_counted_counts() {
         let clock = LedgerClock::new();
-        assert_eq!(clock.counters().preemptions, Some(0));
-        clock.add(Some(2));
-        clock.add(Some(3));
-        assert_eq!(clock.counters().preemptions, Some(5));
-        clock.add(None);
-        assert_eq!(clock.counters().preemptions, None);
+        let lost = |n: u64| Lost { preemptions: Some(n), waited_ns: Some(100 * n) };
+        assert_eq!(clock.counters().lost, lost(0));
+        clock.add(lost(2));
+        clock.add(lost(3));
+        assert_eq!(clock.counters().lost, lost(5));
+        clock.add(Lost { waited_ns: None, ..lost(1) });
+        assert_eq!(clock.counters().lost, Lost { waited_ns: None, ..lost(6) });
     }
 }

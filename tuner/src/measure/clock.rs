@@ -39,8 +39,63 @@ impl<C: Clock + ?Sized> Clock for &C {
 pub struct Counters {
     /// Time the hypervisor gave to others, all cores together, in ticks of 10 ms.
     pub steal_ticks: Option<u64>,
-    /// Times the scheduler took a core from a thread of this process that wanted to go on.
+    /// What this process lost to others.
+    pub lost: Lost,
+}
+
+/// Running totals of what the threads of a process lost to others that ran on their cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Times the scheduler took a core from a thread that wanted to go on.
     pub preemptions: Option<u64>,
+    /// Nanoseconds that threads could have run and had no core, all threads together.
+    pub waited_ns: Option<u64>,
+}
+
+impl Lost {
+    /// By the threads of a process that live now; nothing where the system does not tell.
+    pub fn by(process: u32) -> Lost {
+        Lost::of(&process.to_string())
+    }
+
+    fn of(process: &str) -> Lost {
+        let of_tasks = |file: &str, parse: fn(&str) -> Option<u64>| {
+            let mut total = 0;
+            for task in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
+                // A thread may end between the listing and the reading; it then counts for nothing.
+                match fs::read_to_string(task.path().join(file)) {
+                    Ok(text) => total += parse(&text)?,
+                    Err(_) if task.path().exists() => return None,
+                    Err(_) => {}
+                }
+            }
+            Some(total)
+        };
+        Lost {
+            preemptions: of_tasks("status", parse_preemptions),
+            waited_ns: of_tasks("schedstat", parse_waited),
+        }
+    }
+
+    /// What came on since. Totals can shrink: a thread that ended takes its count along.
+    pub fn since(&self, before: &Lost) -> Lost {
+        let since = |after: Option<u64>, before: Option<u64>| {
+            after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        };
+        Lost {
+            preemptions: since(self.preemptions, before.preemptions),
+            waited_ns: since(self.waited_ns, before.waited_ns),
+        }
+    }
+
+    /// Both together; what either does not know, both do not.
+    pub fn and(&self, more: &Lost) -> Lost {
+        let and = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
+        Lost {
+            preemptions: and(self.preemptions, more.preemptions),
+            waited_ns: and(self.waited_ns, more.waited_ns),
+        }
+    }
 }
 
 /// Seconds in a tick of `/proc/stat`: `USER_HZ`, which is 100 in every Linux binary interface.
@@ -66,7 +121,7 @@ impl Clock for SystemClock {
     }
 
     fn counters(&self) -> Counters {
-        Counters { steal_ticks: steal_ticks(), preemptions: preemptions("self") }
+        Counters { steal_ticks: steal_ticks(), lost: Lost::of("self") }
     }
 }
 
@@ -80,21 +135,9 @@ fn parse_steal(stat: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix("cpu "))?.split_whitespace().nth(7)?.parse().ok()
 }
 
-/// Involuntary context switches of the threads of another process that live now; `None` if the
-/// system does not tell.
-pub fn preemptions_of(process: u32) -> Option<u64> {
-    preemptions(&process.to_string())
-}
-
-/// Involuntary context switches of the threads of a process that live now.
-fn preemptions(process: &str) -> Option<u64> {
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
-        // A thread may end between the listing and the reading; it then counts for nothing.
-        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        total += parse_preemptions(&status).unwrap_or(0);
-    }
-    Some(total)
+/// The second number of a thread's `schedstat`.
+fn parse_waited(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn parse_preemptions(status: &str) -> Option<u64> {
@@ -123,5 +166,22 @@ mod tests {
         let status = "Threads:\t1\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n";
         assert_eq!(parse_preemptions(status), Some(7));
         assert_eq!(parse_preemptions("Threads:\t1\n"), None);
+    }
+
+    #[test]
+    fn waiting_is_the_second_number() {
+        assert_eq!(parse_waited("98887 3452302 2\n"), Some(3_452_302));
+        assert_eq!(parse_waited(""), None);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_unknown() {
+        let known = |n| Lost { preemptions: Some(n), waited_ns: Some(10 * n) };
+        assert_eq!(known(7).since(&known(4)), known(3));
+        assert_eq!(known(4).since(&known(7)), known(0));
+        assert_eq!(known(4).and(&known(7)), known(11));
+        let half = Lost { preemptions: Some(1), waited_ns: None };
+        assert_eq!(known(4).and(&half), Lost { preemptions: Some(5), waited_ns: None });
+        assert_eq!(half.since(&known(1)).waited_ns, None);
     }
 }

@@ -237,15 +237,14 @@ impl<'c, 'a> Runner<'c, 'a> {
 
 impl Round {
     fn new(order: Vec<usize>, seconds: f64, before: Counters, after: Counters) -> Self {
-        // Totals can shrink: a thread that ended takes its count along.
-        let since = |after: Option<u64>, before: Option<u64>| {
-            after.zip(before).map(|(after, before)| after.saturating_sub(before))
-        };
+        let stolen = after.steal_ticks.zip(before.steal_ticks);
+        let lost = after.lost.since(&before.lost);
         Round {
             order,
             seconds,
-            steal_ticks: since(after.steal_ticks, before.steal_ticks),
-            preemptions: since(after.preemptions, before.preemptions),
+            steal_ticks: stolen.map(|(after, before)| after.saturating_sub(before)),
+            preemptions: lost.preemptions,
+            waited_s: lost.waited_ns.map(|ns| ns as f64 * 1e-9),
             core_share: None,
         }
     }
