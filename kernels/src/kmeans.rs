@@ -53,6 +53,7 @@
 
 mod assign;
 mod bytes;
+mod cells;
 mod centres;
 mod chunks;
 mod curve;
@@ -60,6 +61,7 @@ mod draws;
 mod engine;
 mod error;
 mod exact;
+mod few;
 mod fit;
 mod fixed;
 mod found;
@@ -81,6 +83,7 @@ mod seed;
 mod shares;
 mod sorted;
 mod source;
+mod space;
 mod spread;
 mod table;
 mod task;

@@ -228,6 +228,14 @@ pub trait FloatExtra: pulp::Simd {
         turned
     }
 
+    /// One bit for each lane of a mask, the first lane's the lowest.
+    #[inline(always)]
+    fn bits(self, mask: Self::m32s) -> u32 {
+        let ones = self.select_u32s(mask, self.splat_u32s(1), self.splat_u32s(0));
+        let lanes: &[u32] = bytemuck::cast_slice(core::slice::from_ref(&ones));
+        lanes.iter().rev().fold(0, |bits, lane| bits << 1 | lane)
+    }
+
     /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
     /// address will do.
     fn prefetch<T>(self, address: *const T);

@@ -84,20 +84,83 @@ fn what_the_lattice_cannot_tell_apart_is_told_apart() {
 }
 
 #[test]
-fn points_and_centres_outside_the_sample_are_labelled() {
+fn points_outside_the_sample_are_labelled() {
     let mut rng = Pcg64Mcg::seed_from_u64(3);
     let (n, d, k) = (64 * 130, 20, 50);
     let mut points: Vec<f32> = (0..n * d).map(|_| rng.random_range(0.0..1.0)).collect();
     let mut centres: Vec<f64> = (0..k * d).map(|_| rng.random_range(0.0..1.0)).collect();
-    // Every second block or so is not looked at.
-    for i in (0..n).step_by(61) {
-        let scale = 10f32.powi(rng.random_range(-3..30));
+    // Of 130 blocks the second is not looked at: its points are outside the lattice, some near.
+    for i in 64..128 {
+        let scale = [1.1, 2.0, 5.0, 100.0, 1e9, 1e30][i % 6];
         points[i * d..][..d].iter_mut().for_each(|x| *x = (*x - 0.5) * scale);
     }
     check(&points, &centres, d, "outliers among the points");
-    centres[7 * d..8 * d].fill(1e6);
+    centres[7 * d..8 * d].fill(3.0);
+    check(&points, &centres, d, "a centre outside");
     centres[8 * d..9 * d].fill(-1e25);
-    check(&points, &centres, d, "outliers among the centres");
+    check(&points, &centres, d, "a centre far outside");
+}
+
+/// Centres that are nearer on the lattice than in truth, and farther: every error counts in full.
+#[test]
+fn rounding_misleads_nobody_at_any_scale() {
+    for levels in [127.0, 255.0] {
+        for d in [1, 8, 9, 64] {
+            for scale in (-30..18).map(|power| 10f64.powi(power)) {
+                for [point, near, far] in [[0.49, -0.45, -0.45], [-0.49, 0.45, 0.45]] {
+                    let row = |at: f64| vec![at * scale; d];
+                    let (a, b) = (row(100.0 + near), row(121.0 + far));
+                    let centres = [a, b, row(0.0), row(levels)].concat();
+                    // Half way but for the rounding, and a little to either side of that.
+                    let points: Vec<f64> =
+                        [110.0, 110.4, 110.5, 110.6, 111.0].map(|x| row(x + point)).concat();
+                    check(&points, &centres, d, &format!("{scale:e} times"));
+                    let single: Vec<f32> = points.iter().map(|&x| x as f32).collect();
+                    check(&single, &centres, d, &format!("{scale:e} times"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn scratch_of_another_instruction_set_is_refused_or_right() {
+    let (n, d, k) = (64, 4, 200);
+    let points = vec![7u8; n * d];
+    let centres: Vec<f64> = (0..k * d).map(|i| f64::from(i as u32 % 251)).collect();
+    let (rows, centres) =
+        (Matrix::new(&points, n, d).unwrap(), Matrix::new(&centres, k, d).unwrap());
+    let (right, _) = reference::assign(rows, centres);
+    let plans = plans(Shape { n, d, k });
+    for (made, used) in plans.iter().flat_map(|made| plans.iter().map(move |used| (made, used))) {
+        let (mut labels, mut scratch) = (vec![0; n], made.scratch(1).unwrap());
+        match used.assign(rows, centres, &mut labels, None, &mut scratch, &Solo) {
+            Ok(()) => assert_eq!(labels, right, "{} for {}", made.isa(), used.isa()),
+            Err(error) => assert!(matches!(error, Error::Scratch), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn scratch_serves_other_points_and_centres() {
+    let mut rng = Pcg64Mcg::seed_from_u64(7);
+    let (n, d, k) = (200, 6, 60);
+    for plan in plans(Shape { n, d, k }) {
+        let mut scratch = plan.scratch(1).unwrap();
+        // In vain, then not, then in vain: what one call leaves means nothing to the next.
+        for scale in [0.0, 1.0, 1e-9, 1e6, 0.0, 3.0] {
+            let mut values = |n: usize| -> Vec<f32> {
+                (0..n * d).map(|_| 5.0 + scale * rng.random_range(0.0..1.0f32)).collect()
+            };
+            let (points, centres) = (values(n), values(k));
+            let (rows, centres) =
+                (Matrix::new(&points, n, d).unwrap(), Matrix::new(&centres, k, d).unwrap());
+            let mut labels = vec![0; n];
+            plan.assign(rows, centres, &mut labels, None, &mut scratch, &Solo).unwrap();
+            let right = reference::assign(rows, centres).0;
+            assert_eq!(labels, right, "{} {} {scale}", plan.isa(), plan.recipe());
+        }
+    }
 }
 
 #[test]
@@ -173,6 +236,8 @@ fn too_many_features_for_bytes_are_refused() {
     (recipe.form, recipe.tile) = (Form::Bytes, tiles(Form::Bytes, Isa::Scalar)[0]);
     recipe.bounds = false;
     let error = Plan::new(shape, Isa::Scalar, recipe).unwrap_err();
+    let many = Shape { n: 100, d: 1, k: (1 << 21) + 1 };
+    assert!(matches!(Plan::new(many, Isa::Scalar, recipe), Err(Error::TooLarge { most: 0, .. })));
     let expected = "d, for products of bytes, = 5000 is too large; at most 4096 is supported";
     assert_eq!(error.to_string(), expected);
 }

@@ -191,7 +191,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                 let last = steps.end == all;
                 let right = panels.end..end.min(panels.end + size.panels);
                 let tiles = block.rows.len().div_ceil(size.rows);
-                let next = if tiles > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
+                let lines = if tiles > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
                 let (mut first_row, mut first_slot) = (block.rows.start, slot);
                 for (index, rows) in cut(block.rows.clone(), size.rows).enumerate() {
                     let (row, end) = (rows.start, rows.end);
@@ -202,7 +202,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                     let long = last && steps.len() >= LONG && tile.rows >= HIGH;
                     let target = if long && fetches::<P>() { epilogue.target(&tile) } else { None };
                     let less = if last { epilogue.less(&tile) } else { None };
-                    let next = Next::part(next, (index, tiles), steps.len());
+                    let next = Next::part::<P>((lines, rhs[0]), (index, tiles), steps.len());
                     let ends = Ends { resume: steps.start > 0, less, target, next };
                     self.tile(block, (rhs, steps.clone()), ends, &mut tile);
                     if last && (end == block.rows.end || end - first_row > (RUN - 1) * size.rows) {

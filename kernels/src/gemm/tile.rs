@@ -48,9 +48,17 @@ pub(crate) struct Next {
 }
 
 impl Next {
-    /// Part `index` of `parts` of some lines, for a tile of so many steps.
+    /// Part `index` of `parts` of some lines, for a tile of so many steps; where there are none, what
+    /// is asked for is `here` already. With fewer parts than a step has panels, some are left out.
     #[inline(always)]
-    pub(crate) fn part<S>(lines: &[S], (index, parts): (usize, usize), steps: usize) -> Self {
+    pub(crate) fn part<P: Product>(
+        (lines, here): (&[P::Step], &[P::Step]),
+        (index, parts): (usize, usize),
+        steps: usize,
+    ) -> Self {
+        if lines.is_empty() || const { !fetches::<P>() } {
+            return Next { first: here.as_ptr().cast(), rate: 0 };
+        }
         let each = lines.len() / parts;
         let first = lines.as_ptr().wrapping_add(index * each).cast();
         Next { first, rate: (each << 16) / steps.max(1) }

@@ -3,6 +3,7 @@
 use super::bytes;
 use super::centres::Ready;
 use super::exact;
+use super::few;
 use super::held::Held;
 use super::prune::{Left, Patience, prune};
 use super::recipe::Form;
@@ -56,6 +57,7 @@ pub(super) fn label<V: Vocabulary, T: Element>(
         let here = Here { token, nearest, held, block, points };
         let (unsure, ready) = match form {
             Form::Lanes => (here.in_lanes(ready, desk, &mut found), ready),
+            Form::Cells => (here.in_cells(ready, desk, &mut found), ready),
             Form::Tile => (here.in_rows(nearest, ready, desk, &mut found), ready),
             Form::Bytes => match here.in_bytes(ready, desk, &mut found) {
                 Some(unsure) => (unsure, ready),
@@ -120,6 +122,15 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
         }
     }
 
+    /// Points in the lanes, by what a table over space says.
+    #[inline(always)]
+    fn in_cells(&self, ready: &Ready<'_>, desk: &mut Desk<'_, T>, found: &mut [u32; BLOCK]) -> u64 {
+        let simd = self.token.floats();
+        self.held.stage_columns(simd, self.block, ready.offset, desk.staged);
+        let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
+        (self.nearest)(self.token, staged, ready, found)
+    }
+
     /// Points in rows.
     #[inline(always)]
     fn in_rows(
@@ -172,7 +183,7 @@ fn settle<S: Simd, T: Element>(
         let lane = unsure.trailing_zeros() as usize;
         unsure &= unsure - 1;
         let point = held.point(first + lane, desk.space);
-        if let Some(label) = bytes::settle(simd, point, ready, (desk.staged, desk.room), lane) {
+        if let Some(label) = few::nearest(simd, point, ready, (desk.staged, desk.room), lane) {
             labels[lane] = label;
         } else if point.iter().all(|&x| x.into().is_finite()) {
             labels[lane] = exact::nearest(point, ready, labels[lane]);

@@ -1,6 +1,6 @@
 //! The nearest centre by products of bytes: what is certain on a lattice of bytes (see `lattice`)
-//! is certain, and the few centres that are too near each other there are compared by the
-//! definition. A dot product of bytes takes a quarter of the time of one of floats.
+//! is certain, and the few centres that are too near each other there are compared one by one (`few`).
+//! A dot product of bytes takes a quarter of the time of one of floats.
 //!
 //! ```text
 //! a panel of points     a tile of P panels      for every centre c, in whole numbers
@@ -15,22 +15,16 @@
 //! both of a run are, for then there may be a third.
 
 use super::assign::Staged;
-use super::centres::{Ready, Trust};
-use super::exact;
-use super::lanes::{bits as ones, multiply_add};
+use super::centres::Ready;
 use super::lattice::{Lattice, Rounded};
 use super::recipe::Tile;
-use crate::points::{BLOCK, Element};
+use crate::points::BLOCK;
 use crate::vector::{Choice, FloatExtra, GROUP, Operands, PANEL, Step, Vocabulary, WordDot};
 use core::ops::Range;
 use pulp::Simd;
 
-/// Where more runs, or seconds of them, are within the bound, comparing centres one by one takes
-/// longer than products of floats.
-const MOST: u32 = 12;
-
-/// Most `v` can be, times two, of one feature: `c.x - |c|^2 / 2` is within `2^15` of zero. This
-/// much is added for each, so that numbers without a sign will do.
+/// `v` of one feature, `c x - c^2 / 2`, is within `2^15` of zero. This much is added for each, so that
+/// numbers without a sign will do.
 const LIFT: usize = 1 << 15;
 
 /// So much less than the greatest `v` leaves no centre out; and a float added to it has its nearest whole
@@ -45,7 +39,7 @@ pub(super) fn bits(k: usize) -> u32 {
 
 /// Most features for which scores and numbers fit 32 bits.
 pub(super) fn most_features(k: usize) -> usize {
-    (u32::MAX as usize / 2 / LIFT + 1) >> bits(k).min(16)
+    (u32::MAX as usize / 2 / LIFT + 1) >> bits(k)
 }
 
 /// How centres are cut into runs of a tile's.
@@ -96,7 +90,7 @@ pub(super) struct Room<'a> {
     squares: &'a mut [u32; BLOCK],
     /// Scores from which a centre may be the nearest.
     limits: &'a mut [u32; BLOCK],
-    /// How many of the kept scores are among those.
+    /// How many centres that leaves.
     near: &'a mut [u32; BLOCK],
     /// The greatest and the next of every run.
     runs: &'a mut [[[u32; BLOCK]; 2]],
@@ -104,7 +98,7 @@ pub(super) struct Room<'a> {
 
 impl<'a> Room<'a> {
     #[inline(always)]
-    fn new(room: &'a mut [f32], ready: &Ready<'_>) -> Self {
+    pub(super) fn new(room: &'a mut [f32], ready: &Ready<'_>) -> Self {
         let count = Runs::new(ready.k, ready.tile).count;
         let (head, runs) = room.as_chunks_mut::<BLOCK>().0.split_at_mut(4);
         let [errors, squares, limits, near] = head else { unreachable!("there is room for four") };
@@ -117,10 +111,21 @@ impl<'a> Room<'a> {
         }
     }
 
+    /// Whether nothing is known of a point.
+    #[inline(always)]
+    pub(super) fn unknown(&self, lane: usize) -> bool {
+        self.limits[lane] == 0
+    }
+
     /// The centres of a run that may be the nearest of a point: none, its first, or all of them if
     /// its second may be too.
     #[inline(always)]
-    fn candidates(&self, run: usize, (runs, k): (Runs, usize), lane: usize) -> Range<usize> {
+    pub(super) fn candidates(
+        &self,
+        run: usize,
+        (runs, k): (Runs, usize),
+        lane: usize,
+    ) -> Range<usize> {
         let ([best, second], limit) = (&self.runs[run], self.limits[lane]);
         let first = run * runs.each;
         let one = first + (best[lane] as usize & ((1 << runs.bits) - 1));
@@ -132,85 +137,13 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Whether the bound left so many centres of so many points of a block that floats are faster.
+/// Whether the bound left so many centres, a quarter, of so many points of a block, an eighth, that
+/// products of floats are faster: comparing centres one by one takes some ten times as long for each.
 #[inline(always)]
 pub(super) fn in_vain(ready: &Ready<'_>, room: &mut [f32], points: usize) -> bool {
     let near = &Room::new(room, ready).near[..points];
-    near.iter().filter(|near| **near > MOST).count() > points / 8
-}
-
-/// The nearest of the few centres that may be, if it is certain that there are no others.
-///
-/// Their distances are taken in `f32` first, as squares of differences of what `Ready` has moved by
-/// the offset. With `u = 2^-24`, `D` such a distance and `X = |x'|`, moving puts its root off by at
-/// most `u (2 X + sqrt(D))`, and summing in `l` lanes the rest by `(d / l + l + 7) u`: together
-/// less than `(d / l + l + 16) u D + 8 u X^2`, which leaves room for the rounding of the test.
-#[inline(always)]
-pub(super) fn settle<S: Simd, T: Element>(
-    simd: S,
-    point: &[T],
-    ready: &Ready<'_>,
-    (staged, room): (&mut [f32], &mut [f32]),
-    lane: usize,
-) -> Option<u32> {
-    let centres = ready.bytes.as_ref()?;
-    let (room, d) = (Room::new(room, ready), point.len());
-    if room.limits[lane] == 0 {
-        return None;
-    }
-    // Behind the panels of the block.
-    let at = staged.len() - d;
-    let moved = &mut staged[at..];
-    for ((to, x), o) in moved.iter_mut().zip(point).zip(ready.offset) {
-        *to = x.less(T::offset(*o));
-    }
-    let runs = Runs::new(ready.k, ready.tile);
-    let (mut best, mut second, mut nearest) = (f32::INFINITY, f32::INFINITY, 0);
-    for run in 0..room.runs.len() {
-        for centre in room.candidates(run, (runs, ready.k), lane) {
-            let distance = squares(simd, moved, Some(&centres.rows[centre * d..][..d]));
-            second = second.min(best.max(distance));
-            nearest = if distance < best { centre } else { nearest };
-            best = best.min(distance);
-        }
-    }
-    const U: f32 = 1.0 / (1 << 24) as f32;
-    let lanes = S::F32_LANES;
-    let each = (d / lanes + lanes + 16) as f32;
-    let needed = U * (each * (best + second) + 16.0 * squares(simd, moved, None)) + Trust::TINY;
-    if second - best > needed {
-        return Some(nearest as u32);
-    }
-    Some(exact::nearest(point, ready, nearest as u32))
-}
-
-/// The sum of the squares of some numbers, less those of `from` if there are any.
-#[inline(always)]
-fn squares<S: Simd>(simd: S, numbers: &[f32], from: Option<&[f32]>) -> f32 {
-    let zero = simd.splat_f32s(0.0);
-    let (mut sum, mut rest) = (zero, 0.0);
-    let (whole, tail) = S::as_simd_f32s(numbers);
-    match from {
-        None => {
-            for x in whole {
-                sum = multiply_add(simd, *x, *x, sum);
-            }
-            for x in tail {
-                rest += x * x;
-            }
-        }
-        Some(from) => {
-            let (from, behind) = S::as_simd_f32s(from);
-            for (x, c) in whole.iter().zip(from) {
-                let difference = simd.sub_f32s(*x, *c);
-                sum = multiply_add(simd, difference, difference, sum);
-            }
-            for (x, c) in tail.iter().zip(behind) {
-                rest += (x - c) * (x - c);
-            }
-        }
-    }
-    simd.reduce_sum_f32s(sum) + rest
+    let many = near.iter().filter(|near| **near as usize > ready.k / 4).count();
+    many > points / 8
 }
 
 /// Puts a block on the lattice that is staged feature by feature.
@@ -351,7 +284,7 @@ fn keep<S: FloatExtra>(
 /// Brings the runs together: labels, limits, and a bit for each point that has more than one
 /// centre above its own.
 #[inline(always)]
-fn meet<S: Simd>(
+fn meet<S: FloatExtra>(
     simd: S,
     ready: &Ready<'_>,
     (runs, room): (Runs, Room<'_>),
@@ -390,18 +323,23 @@ fn meet<S: Simd>(
         let whole = (less + MUCH).to_bits().wrapping_sub(MUCH.to_bits());
         limits[lane] = if less < MUCH { whole } else { u32::MAX };
     }
-    let (one, mut any) = (simd.splat_u32s(1), 0);
+    let (one, others, mut any) = (simd.splat_u32s(1), simd.splat_u32s(runs.each as u32), 0);
     let each = S::as_mut_simd_u32s(near).0.iter_mut().zip(S::as_mut_simd_u32s(limits).0);
     for (at, (near, limit)) in each.enumerate() {
         let most = S::as_simd_u32s(&most).0[at];
         let less = simd.sub_u32s(most, simd.min_u32s(*limit, most));
         *limit = simd.wrapping_dyn_shl_u32s(less, shift);
         *near = simd.splat_u32s(0);
-        for kept in kept.iter().flatten() {
-            let here = simd.less_than_or_equal_u32s(*limit, S::as_simd_u32s(kept).0[at]);
-            *near = simd.add_u32s(*near, simd.select_u32s(here, one, simd.splat_u32s(0)));
+        for [best, second] in &*kept {
+            let (best, second) = (S::as_simd_u32s(best).0[at], S::as_simd_u32s(second).0[at]);
+            // Behind the second there may be all others.
+            for (score, many) in [(best, one), (second, others)] {
+                let here = simd.less_than_or_equal_u32s(*limit, score);
+                *near = simd.add_u32s(*near, simd.select_u32s(here, many, simd.splat_u32s(0)));
+            }
         }
-        any |= ones(simd, simd.greater_than_u32s(*near, one)) << (at * S::F32_LANES);
+        let more = simd.greater_than_u32s(*near, one);
+        any |= u64::from(simd.bits(more)) << (at * S::F32_LANES);
     }
     any
 }

@@ -84,7 +84,7 @@ pub(super) struct Layout {
 impl Layout {
     fn new(Recipe { form, tile, bounds, .. }: Recipe, k: usize, d: usize) -> Self {
         let (width, lines, numbers) = match form {
-            Form::Lanes => {
+            Form::Lanes | Form::Cells => {
                 let width = tile.centres;
                 (width, d + 2, k.next_multiple_of(width).min(RUN))
             }
@@ -105,6 +105,8 @@ pub(super) struct Storage {
     /// For [`Form::Bytes`], and the tile of floats where that is in vain.
     lattice: Option<OnLattice>,
     floats: Tile,
+    /// How often centres were made ready.
+    times: u64,
 }
 
 /// Centres made ready.
@@ -128,6 +130,8 @@ pub(super) struct Ready<'a> {
     pub(super) exact: &'a [f64],
     /// The low bits of a score, which are the number of its centre.
     pub(super) mask: u32,
+    /// Another number for each time centres were made ready in the same storage, never 0.
+    pub(super) time: u64,
     pub(super) trust: Trust,
 }
 
@@ -149,11 +153,12 @@ impl Storage {
     ) -> Result<Self, Error> {
         let lattice = match recipe.form {
             Form::Bytes => Some(OnLattice::new(k, d, recipe.tile, levels)?),
-            Form::Lanes | Form::Tile => None,
+            Form::Lanes | Form::Cells | Form::Tile => None,
         };
         let layout = Layout::new(recipe, k, d);
         let panels = k.div_ceil(layout.width);
-        let columns = if recipe.bounds { prune::columns(k, d) } else { 0 };
+        let columns =
+            if recipe.bounds || recipe.form == Form::Cells { prune::columns(k, d) } else { 0 };
         Ok(Storage {
             layout,
             offset: Buffer::zeroed(d)?,
@@ -162,6 +167,7 @@ impl Storage {
             exact: Buffer::zeroed(k.next_multiple_of(EXACT).saturating_mul(d))?,
             lattice,
             floats,
+            times: 0,
         })
     }
 
@@ -171,8 +177,15 @@ impl Storage {
     }
 
     /// Whether this is what [`Storage::new`] makes of the same.
-    pub(super) fn fits(&self, k: usize, d: usize, recipe: Recipe) -> bool {
+    pub(super) fn fits(
+        &self,
+        (k, d): (usize, usize),
+        recipe: Recipe,
+        (levels, floats): (u8, Tile),
+    ) -> bool {
         self.layout == Layout::new(recipe, k, d)
+            && self.lattice.as_ref().is_none_or(|lattice| lattice.has(levels))
+            && self.floats == floats
             && self.offset.len() == d
             && self.exact.len() == k.next_multiple_of(EXACT) * d
     }
@@ -186,7 +199,8 @@ impl Storage {
         if let Some(bad) = NotFinite::find(centres) {
             return Err(Error::Centres(bad));
         }
-        let Storage { layout, offset, fast, columns, exact, lattice, floats } = self;
+        let Storage { layout, offset, fast, columns, exact, lattice, floats, times } = self;
+        *times += 1;
         match lattice {
             Some(lattice) => lattice.corner::<T, C>(centres, offset),
             None => mean::<T, C>(centres, offset),
@@ -197,8 +211,8 @@ impl Storage {
         let numbers = layout.numbers.next_power_of_two();
         let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, largest));
         let bytes = lattice.as_mut().map(|lattice| lattice.prepare(centres, offset));
-        let (tile, floats) = (layout.tile, *floats);
-        Ok(Ready { k, d, offset, fast, columns, tile, floats, bytes, exact, mask, trust })
+        let (tile, floats, time) = (layout.tile, *floats, *times);
+        Ok(Ready { k, d, offset, fast, columns, tile, floats, bytes, exact, mask, time, trust })
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) fn engine(isa: Isa, recipe: Recipe) -> Result<Arc<dyn Engine>, Error>
 
     match recipe.form {
         Form::Bytes => dispatch(isa, Choose(isa, recipe))?,
-        Form::Lanes | Form::Tile => dispatch_floats(isa, Choose(isa, recipe))?,
+        _ => dispatch_floats(isa, Choose(isa, recipe))?,
     }
 }
 

@@ -38,15 +38,24 @@
 use super::assign::Staged;
 use super::centres::{RUN, Ready, Trust};
 use crate::points::BLOCK;
-use crate::vector::Vocabulary;
+use crate::vector::{FloatExtra, Vocabulary};
 use pulp::Simd;
 
 /// The least two scores and the centre of the least, for every point of a register.
 #[derive(Clone, Copy)]
-struct Least<S: Simd> {
-    best: S::f32s,
-    second: S::f32s,
-    label: S::u32s,
+pub(super) struct Least<S: Simd> {
+    pub(super) best: S::f32s,
+    pub(super) second: S::f32s,
+    pub(super) label: S::u32s,
+}
+
+impl<S: Simd> Least<S> {
+    /// Before any centre was scored.
+    #[inline(always)]
+    pub(super) fn nobody(simd: S) -> Self {
+        let far = simd.splat_f32s(f32::MAX);
+        Least { best: far, second: far, label: simd.splat_u32s(0) }
+    }
 }
 
 /// `a * b + c`; where there is no such instruction, in two steps instead of a library call.
@@ -81,7 +90,7 @@ pub(super) fn nearest<V: Vocabulary, const P: usize, const Q: usize>(
 
 /// All tiles of a block. `d` is a constant to the compiler wherever there are few features.
 #[inline(always)]
-fn sweep<S: Simd, const P: usize, const Q: usize>(
+fn sweep<S: FloatExtra, const P: usize, const Q: usize>(
     simd: S,
     d: usize,
     staged: &[f32],
@@ -99,7 +108,7 @@ fn sweep<S: Simd, const P: usize, const Q: usize>(
             let out = &mut labels[first..first + S::F32_LANES];
             S::as_mut_simd_u32s(out).0[0] = least[p].label;
             let doubt = doubt(simd, least[p], squares[p], ready.trust);
-            unsure |= bits(simd, doubt) << first;
+            unsure |= u64::from(simd.bits(doubt)) << first;
         }
     }
     unsure
@@ -113,9 +122,8 @@ fn centres<S: Simd, const P: usize, const Q: usize>(
     staged: &[f32],
     ready: &Ready<'_>,
 ) -> [Least<S>; P] {
-    let far = simd.splat_f32s(f32::MAX);
     let mask = simd.splat_u32s(ready.mask);
-    let nobody = Least { best: far, second: far, label: simd.splat_u32s(0) };
+    let nobody = Least::nobody(simd);
     let mut least = [nobody; P];
     let panels = RUN / Q;
     for (run, values) in ready.fast.chunks(panels * Q * (d + 2)).enumerate() {
@@ -167,7 +175,7 @@ fn scores<S: Simd, const P: usize, const Q: usize>(
 
 /// `|x'|^2` of `P` registers of points.
 #[inline(always)]
-fn squares<S: Simd, const P: usize>(simd: S, d: usize, staged: &[f32]) -> [S::f32s; P] {
+pub(super) fn squares<S: Simd, const P: usize>(simd: S, d: usize, staged: &[f32]) -> [S::f32s; P] {
     let mut squares = [simd.splat_f32s(0.0); P];
     for feature in 0..d {
         let x: [S::f32s; P] = load(&staged[feature * BLOCK..]);
@@ -180,7 +188,7 @@ fn squares<S: Simd, const P: usize>(simd: S, d: usize, staged: &[f32]) -> [S::f3
 
 /// Where the order of the least two scores is not certain.
 #[inline(always)]
-fn doubt<S: Simd>(simd: S, least: Least<S>, square: S::f32s, trust: Trust) -> S::m32s {
+pub(super) fn doubt<S: Simd>(simd: S, least: Least<S>, square: S::f32s, trust: Trust) -> S::m32s {
     let guarded = simd.mul_f32s(square, simd.splat_f32s(Trust::GUARD));
     let (slope, floor) = (simd.splat_f32s(trust.square), simd.splat_f32s(trust.floor));
     let sizes = simd.add_f32s(simd.abs_f32s(least.best), simd.abs_f32s(least.second));
@@ -192,7 +200,7 @@ fn doubt<S: Simd>(simd: S, least: Least<S>, square: S::f32s, trust: Trust) -> S:
 
 /// `P` registers that stand behind each other.
 #[inline(always)]
-fn load<R: Copy + bytemuck::Pod, const P: usize>(values: &[f32]) -> [R; P] {
+pub(super) fn load<R: Copy + bytemuck::Pod, const P: usize>(values: &[f32]) -> [R; P] {
     let lanes = size_of::<R>() / size_of::<f32>();
     core::array::from_fn(|p| {
         bytemuck::pod_read_unaligned(bytemuck::cast_slice(&values[p * lanes..(p + 1) * lanes]))
@@ -201,14 +209,14 @@ fn load<R: Copy + bytemuck::Pod, const P: usize>(values: &[f32]) -> [R; P] {
 
 /// A score whose low bits are the number of its centre.
 #[inline(always)]
-fn tagged<S: Simd>(simd: S, score: S::f32s, mask: S::u32s, number: S::u32s) -> S::f32s {
+pub(super) fn tagged<S: Simd>(simd: S, score: S::f32s, mask: S::u32s, number: S::u32s) -> S::f32s {
     let kept = simd.and_u32s(simd.transmute_u32s_f32s(score), simd.not_u32s(mask));
     simd.transmute_f32s_u32s(simd.or_u32s(kept, number))
 }
 
 /// Keeps the two least of three.
 #[inline(always)]
-fn insert<S: Simd>(simd: S, least: &mut Least<S>, score: S::f32s) {
+pub(super) fn insert<S: Simd>(simd: S, least: &mut Least<S>, score: S::f32s) {
     let loser = simd.max_f32s(least.best, score);
     least.best = simd.min_f32s(least.best, score);
     least.second = simd.min_f32s(least.second, loser);
@@ -216,20 +224,9 @@ fn insert<S: Simd>(simd: S, least: &mut Least<S>, score: S::f32s) {
 
 /// Keeps the two least of four, and the label of the least.
 #[inline(always)]
-fn merge<S: Simd>(simd: S, least: &mut Least<S>, other: Least<S>) {
+pub(super) fn merge<S: Simd>(simd: S, least: &mut Least<S>, other: Least<S>) {
     let closer = simd.less_than_f32s(other.best, least.best);
     least.label = simd.select_u32s(closer, other.label, least.label);
     insert(simd, least, other.best);
     least.second = simd.min_f32s(least.second, other.second);
-}
-
-/// One bit for each lane of a mask.
-#[inline(always)]
-pub(super) fn bits<S: Simd>(simd: S, mask: S::m32s) -> u64 {
-    if simd.first_true_m32s(mask) == S::F32_LANES {
-        return 0;
-    }
-    let ones = simd.select_u32s(mask, simd.splat_u32s(1), simd.splat_u32s(0));
-    let lanes: &[u32] = bytemuck::cast_slice(core::slice::from_ref(&ones));
-    lanes.iter().rev().fold(0, |bits, lane| bits << 1 | u64::from(*lane))
 }

@@ -12,9 +12,10 @@
 //! Let `x` and `c` be a point and a centre, `x*` and `c*` what they are rounded to, `e = |x - x*|`
 //! and `E` the greatest `|c - c*|` of all centres. Then `|x - c|` is within `e + E` of `|x* - c*|`,
 //! which is known exactly, and a centre is farther than another if on the lattice it is farther by
-//! more than `2 (e + E)`. Both are measured, in `f32`; what the measuring rounds away, and the
-//! definition, which rounds in `f64`, is less than a part in `2^10` of them and
-//! one in `2^21` of the lattice's diagonal.
+//! more than `2 (e + E)`. Both are measured, in steps and in `f32`: with `u = 2^-24`, moving a feature
+//! to the corner and dividing it by the step rounds it three times, by at most `4u` of itself, which
+//! is at most the greatest byte and its error. That, the squares and the definition, which rounds in
+//! `f64`, together are less than a part in `2^10` of the errors and one in `2^21` of the diagonal.
 
 use super::lanes::multiply_add;
 use crate::points::BLOCK;
@@ -23,6 +24,10 @@ use pulp::{Scalar, Simd};
 
 /// `2^23`: a float added to it has its nearest whole number in its low bits.
 const ROUND: f32 = (1 << 23) as f32;
+
+/// Steps from and below which the squares of what counts are in the range of `f32`.
+const LEAST: f32 = 1e-30;
+const MOST: f32 = 1e30;
 
 /// What is added to measured errors for being measured: a part in `2^10`.
 const MORE: f32 = 1.0 + 1.0 / 1024.0;
@@ -45,7 +50,7 @@ pub(super) struct Lattice {
 /// What is known of the points of a block that were put on the lattice.
 #[derive(Debug)]
 pub(super) struct Rounded<'a> {
-    /// The square of the point's error.
+    /// The square of the point's error, in steps.
     pub(super) errors: &'a mut [f32; BLOCK],
     /// The square of the point, in steps from the corner of the lattice.
     pub(super) squares: &'a mut [u32; BLOCK],
@@ -55,8 +60,9 @@ impl Lattice {
     /// For points and centres that span up to `span` in a feature, of `d` features.
     pub(super) fn new(levels: u8, span: f64, d: usize) -> Self {
         let step = (span / f64::from(levels)) as f32;
-        // Where all are alike, or too near each other or too far apart for `f32`, any step will do.
-        let step = if step.is_normal() { step } else { 1.0 };
+        // Where all are alike, or so near each other or so far apart that errors would leave the
+        // range of `f32`, any step will do: then nothing is certain.
+        let step = if (LEAST..MOST).contains(&step) { step } else { 1.0 };
         let base = f64::from(levels) * root(d as f64) / f64::from(1 << 21);
         Lattice { levels, step, inverse: step.recip(), reach: base as f32 }
     }
@@ -64,7 +70,7 @@ impl Lattice {
     /// How far apart in steps two centres must be from a point to be told apart, where the root of
     /// [`Rounded::errors`] is `error`, by `add + factor * error`.
     pub(super) fn apart(&self) -> (f32, f32) {
-        (2.0 * self.reach, 2.0 * MORE * self.inverse)
+        (2.0 * self.reach, 2.0 * MORE)
     }
 
     /// What bytes of points are less than they mean.
@@ -81,8 +87,8 @@ impl Lattice {
         (byte, error * error)
     }
 
-    /// The same, knowing the greatest square of an error of a centre, in steps.
-    pub(super) fn reaching(self, square: f64) -> Self {
+    /// This lattice, for centres whose greatest square of an error is that, in steps.
+    pub(super) fn for_centres(self, square: f64) -> Self {
         Lattice { reach: self.reach + root(square) as f32 * MORE, ..self }
     }
 
@@ -103,6 +109,8 @@ impl Lattice {
                     let (steps, byte, error) = self.bytes(simd, moved);
                     *errors = multiply_add(simd, error, error, *errors);
                     *squares = simd.add_u32s(*squares, simd.mul_u32s(steps, steps));
+                    // The first of the four comes first in memory.
+                    let place = if cfg!(target_endian = "big") { 3 - place } else { place };
                     let placed = simd.wrapping_dyn_shl_u32s(byte, simd.splat_u32s(8 * place));
                     bytes = simd.or_u32s(bytes, placed);
                 }
@@ -117,12 +125,11 @@ impl Lattice {
         let most = simd.splat_f32s(self.levels.into());
         // The low byte of the sum is less the zero.
         let round = ROUND + f32::from(self.zero().wrapping_neg());
-        let at = simd.mul_f32s(moved, simd.splat_f32s(self.inverse));
+        let steps = simd.mul_f32s(moved, simd.splat_f32s(self.inverse));
         // What is not a number becomes a byte too, and an error that is none.
-        let at = simd.min_f32s(simd.max_f32s(at, simd.splat_f32s(0.0)), most);
+        let at = simd.min_f32s(simd.max_f32s(steps, simd.splat_f32s(0.0)), most);
         let at = simd.add_f32s(at, simd.splat_f32s(round));
-        let near = simd.sub_f32s(at, simd.splat_f32s(round));
-        let error = simd.sub_f32s(moved, simd.mul_f32s(near, simd.splat_f32s(self.step)));
+        let error = simd.sub_f32s(steps, simd.sub_f32s(at, simd.splat_f32s(round)));
         let bits = simd.transmute_u32s_f32s(at);
         let byte = simd.and_u32s(bits, simd.splat_u32s(0xff));
         (simd.sub_u32s(bits, simd.splat_u32s(round.to_bits())), byte, error)

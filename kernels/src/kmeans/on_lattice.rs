@@ -16,7 +16,9 @@ use crate::vector::{GROUP, Real};
 pub(super) struct OnLattice {
     levels: u8,
     runs: Runs,
+    /// Of the points, and of the points and the centres.
     spread: Spread,
+    both: Spread,
     bytes: Buffer<u8>,
     biases: Buffer<u32>,
     rows: Buffer<f32>,
@@ -29,10 +31,16 @@ impl OnLattice {
             levels,
             runs: Runs::new(k, tile),
             spread: Spread::new(d)?,
+            both: Spread::new(d)?,
             bytes: Buffer::zeroed(padded.saturating_mul(d.next_multiple_of(GROUP)))?,
             biases: Buffer::zeroed(padded)?,
             rows: Buffer::zeroed(k.saturating_mul(d))?,
         })
+    }
+
+    /// Whether bytes are up to so much.
+    pub(super) fn has(&self, levels: u8) -> bool {
+        self.levels == levels
     }
 
     /// Looks at the points the lattice is going to be for.
@@ -46,8 +54,9 @@ impl OnLattice {
         centres: Matrix<'_, C>,
         offset: &mut [f64],
     ) {
-        self.spread.include(centres);
-        for (offset, low) in offset.iter_mut().zip(&*self.spread.low) {
+        self.both.copy(&self.spread);
+        self.both.include(centres);
+        for (offset, low) in offset.iter_mut().zip(&*self.both.low) {
             let low = T::offset_f64(T::offset(*low));
             *offset = if low.is_finite() { low } else { 0.0 };
         }
@@ -59,9 +68,9 @@ impl OnLattice {
         centres: Matrix<'_, C>,
         offset: &[f64],
     ) -> Centres<'_> {
-        let OnLattice { levels, runs, spread, bytes, biases, rows } = self;
+        let OnLattice { levels, runs, both, bytes, biases, rows, .. } = self;
         let d = offset.len();
-        let lattice = Lattice::new(*levels, spread.span(offset), d);
+        let lattice = Lattice::new(*levels, both.span(offset), d);
         let mut farthest = 0.0;
         let each = bytes.chunks_exact_mut(d.next_multiple_of(GROUP)).zip(rows.chunks_exact_mut(d));
         for (centre, (bytes, row)) in each.enumerate() {
@@ -81,6 +90,6 @@ impl OnLattice {
             farthest = f64::max(farthest, errors);
         }
         let groups = bytes.as_chunks().0;
-        Centres { lattice: lattice.reaching(farthest), groups, biases, rows }
+        Centres { lattice: lattice.for_centres(farthest), groups, biases, rows }
     }
 }

@@ -9,7 +9,7 @@ use super::recipe::{WORTH_A_TEAM, members};
 use super::reference::squared_distance;
 use super::source::{Source, attempt};
 use super::table::tiles;
-use super::{Error, Form, Recipe, prune, tile};
+use super::{Error, Form, Recipe, prune, space, tile};
 use crate::buffer::{Buffer, LINE};
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
@@ -110,7 +110,7 @@ impl Plan {
     /// helps most.
     pub(super) fn in_order(&self) -> Result<Plan, Error> {
         let (Shape { k, d, .. }, mut recipe) = (self.shape, self.recipe);
-        if recipe.form == Form::Bytes {
+        if matches!(recipe.form, Form::Bytes | Form::Cells) {
             (recipe.form, recipe.tile) = (Form::Lanes, tiles(Form::Lanes, self.isa)[0]);
         }
         recipe.bounds = recipe.form == Form::Lanes && prune::suits_in_order(k, d);
@@ -143,6 +143,7 @@ impl Plan {
         let room = match form {
             Form::Lanes if bounds => prune::room(k, d, tile.centres),
             Form::Lanes => 0,
+            Form::Cells => space::room(k, d),
             Form::Tile => tile::room(k, d, tile),
             Form::Bytes => usize::max(Runs::new(k, tile).room(), tile::room(k, d, floats)),
         };
@@ -236,7 +237,6 @@ impl<T: Element, C: Real> Job<'_, T, C> {
     ) -> Result<(), Error> {
         let (n, k) = (self.source.n(), self.centres.rows());
         self.check(&[("distances", out.len(), n.saturating_mul(k))], scratch)?;
-        scratch.observe(&self.source)?;
         let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let out = Disjoint::new(out);
@@ -269,7 +269,9 @@ impl<T: Element, C: Real> Job<'_, T, C> {
             return Err(Error::TooManyPoints { given: n, most: shape.n });
         }
         let Shape { k, d, .. } = shape;
-        if !scratch.centres.fits(k, d, self.plan.recipe) {
+        let engine = &self.plan.engine;
+        let multiplies = (engine.levels(), engine.floats());
+        if !scratch.centres.fits((k, d), self.plan.recipe, multiplies) {
             return Err(Error::Scratch);
         }
         let sizes = [

@@ -34,11 +34,11 @@
 
 use super::centres::{RUN, Ready, Trust};
 use crate::points::BLOCK;
-use crate::vector::Vocabulary;
+use crate::vector::{FloatExtra, Vocabulary};
 use pulp::Simd;
 
 /// Centres are tested in groups of so many: the most lanes there are.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 
 /// Most features of a point for which the estimate has blocks tested. With more, a box of 64 points
 /// that do not stand in order holds nearly all centres.
@@ -133,8 +133,7 @@ pub(super) fn prune<'a, V: Vocabulary>(
         || {
             let corner = bounding(simd, staged, bounds)?;
             let nearest = distances(simd, bounds, ready.columns, least);
-            let limit = nearest * (1.0 + 1.0 / 1024.0) + corner / (1u32 << 30) as f32 + Trust::TINY;
-            Some(gather(&least[..k], limit, list))
+            Some(gather(&least[..k], limit(nearest, corner), list))
         },
     )?;
     if 2 * count > k {
@@ -168,6 +167,40 @@ fn bounding<S: Simd>(simd: S, staged: &[f32], bounds: &mut [f32]) -> Option<f32>
         corner += f32::max(bounds[0] * bounds[0], bounds[1] * bounds[1]);
     }
     (simd.reduce_sum_f32s(odd) == 0.0).then_some(corner)
+}
+
+/// The centres that can be the nearest of a point in a box, a bit for each; `least` has room for
+/// centres in whole groups. Bits beyond the centres mean nothing.
+#[inline(always)]
+pub(super) fn near<V: Vocabulary, const D: usize, const W: usize>(
+    token: V,
+    bounds: &[[f32; 2]; D],
+    columns: &[f32],
+    least: &mut [f32],
+) -> [u64; W] {
+    let simd = token.floats();
+    let lanes = <V::Floats as Simd>::F32_LANES;
+    token.run(
+        #[inline(always)]
+        || {
+            let squares = bounds.iter().map(|[low, high]| f32::max(low * low, high * high));
+            let nearest = distances(simd, bounds.as_flattened(), columns, least);
+            let limit = simd.splat_f32s(limit(nearest, squares.sum()));
+            let mut near = [0; W];
+            for (group, &least) in <V::Floats as Simd>::as_simd_f32s(least).0.iter().enumerate() {
+                let bits = simd.bits(simd.less_than_or_equal_f32s(least, limit));
+                let first = group * lanes;
+                near[first / 64] |= u64::from(bits) << (first % 64);
+            }
+            near
+        },
+    )
+}
+
+/// What the least square of a centre must pass for the centre to be out.
+#[inline(always)]
+fn limit(nearest: f32, corner: f32) -> f32 {
+    nearest * (1.0 + 1.0 / 1024.0) + corner / (1u32 << 30) as f32 + Trust::TINY
 }
 
 /// For every centre the least square of its distance to the box, and of all the least of their

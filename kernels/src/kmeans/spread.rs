@@ -7,7 +7,8 @@ use crate::Matrix;
 use crate::buffer::Buffer;
 use crate::points::{BLOCK, Element};
 
-/// Blocks of points looked at, evenly spaced: enough that one point in a thousand is outside.
+/// Blocks of points looked at, evenly spaced: of 4096 points the next one is outside in one feature
+/// of two thousand.
 const SAMPLE: usize = 64;
 
 /// The least and the greatest of every feature.
@@ -18,9 +19,15 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of nothing yet.
+    /// Room for `d` features, not to be relied on before [`Spread::observe`] or [`Spread::copy`].
     pub(super) fn new(d: usize) -> Result<Self, Error> {
         Ok(Spread { low: Buffer::zeroed(d)?, high: Buffer::zeroed(d)? })
+    }
+
+    /// Becomes what another is.
+    pub(super) fn copy(&mut self, other: &Spread) {
+        self.low.copy_from_slice(&other.low);
+        self.high.copy_from_slice(&other.high);
     }
 
     /// Looks at some points, and forgets all others.
@@ -30,10 +37,15 @@ impl Spread {
         let (blocks, sample) = (source.blocks(), SAMPLE.min(source.blocks()));
         for index in 0..sample {
             let block = index * blocks / sample;
-            source.each(block..block + 1, |piece| {
+            let looked = source.each(block..block + 1, |piece| {
                 self.look(&piece);
                 Ok(())
-            })?;
+            });
+            match looked {
+                // Who labels the points meets the first of those that are not finite.
+                Ok(()) | Err(Error::Points(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

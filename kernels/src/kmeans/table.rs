@@ -2,7 +2,7 @@
 
 use super::assign::Nearest;
 use super::recipe::{Form, Tile};
-use super::{bytes, lanes, tile};
+use super::{bytes, cells, lanes, tile};
 use crate::Isa;
 use crate::gemm;
 use crate::vector::{PANEL, Vocabulary};
@@ -22,6 +22,13 @@ const WIDE: &[Tile] = &[
     Tile { points: 2, centres: 2 },
     Tile { points: 4, centres: 6 },
     Tile { points: 4, centres: 4 },
+];
+
+/// Registers of points that share their centres.
+const CELLS: &[Tile] = &[
+    Tile { points: 1, centres: 1 },
+    Tile { points: 2, centres: 1 },
+    Tile { points: 4, centres: 1 },
 ];
 
 /// Panels of points and centres for products of bytes, in thirty-two registers of a whole panel.
@@ -44,6 +51,7 @@ pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512 | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
+        (Form::Cells, _) => CELLS,
         (Form::Bytes, Isa::Avx512 | Isa::Avx512Vnni) => WIDE_BYTES,
         (Form::Bytes, _) => NARROW_BYTES,
         (Form::Tile, Isa::Avx512 | Isa::Avx512Vnni) => {
@@ -79,6 +87,9 @@ pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V
         (Form::Lanes, 4, 2) => Some(lanes::nearest::<V, 4, 2>),
         (Form::Lanes, 4, 4) => Some(lanes::nearest::<V, 4, 4>),
         (Form::Lanes, 4, 6) => Some(lanes::nearest::<V, 4, 6>),
+        (Form::Cells, 1, 1) => Some(cells::nearest::<V, 1>),
+        (Form::Cells, 2, 1) => Some(cells::nearest::<V, 2>),
+        (Form::Cells, 4, 1) => Some(cells::nearest::<V, 4>),
         (Form::Tile, ..) => Some(tile::nearest::<V>),
         (Form::Bytes, 1, 2) => Some(bytes::nearest::<V, 1, 2>),
         (Form::Bytes, 1, 4) => Some(bytes::nearest::<V, 1, 4>),

@@ -8,13 +8,12 @@
 use super::Error;
 use super::fixed::Scale;
 use super::held::Held;
-use super::lanes::bits;
 use crate::Team;
 use crate::buffer::Buffer;
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
+use crate::vector::FloatExtra;
 use core::ops::Range;
-use pulp::Simd;
 
 /// The label of a point that has none yet.
 pub(super) const NONE: u32 = u32::MAX;
@@ -138,7 +137,7 @@ pub(super) struct Labelled<'a> {
 /// Takes points whose label is another from the sums of the one they had, and adds them to those of
 /// the one they have. Whether there was any.
 #[inline(always)]
-pub(super) fn shift<S: Simd, T: Element>(
+pub(super) fn shift<S: FloatExtra, T: Element>(
     simd: S,
     held: Held<'_, T>,
     labelled: &Labelled<'_>,
@@ -156,7 +155,7 @@ pub(super) fn shift<S: Simd, T: Element>(
 }
 
 #[inline(always)]
-fn shift_of<S: Simd, T: Element>(
+fn shift_of<S: FloatExtra, T: Element>(
     simd: S,
     (held, d): (Held<'_, T>, usize),
     labelled: &Labelled<'_>,
@@ -201,13 +200,13 @@ fn shift_of<S: Simd, T: Element>(
 
 /// A bit for each of up to a block of labels that is another.
 #[inline(always)]
-fn changed<S: Simd>(simd: S, labels: &[u32], previous: &[u32]) -> u64 {
+fn changed<S: FloatExtra>(simd: S, labels: &[u32], previous: &[u32]) -> u64 {
     let (mut changed, mut at) = (0, 0);
     let (whole, rest) = S::as_simd_u32s(labels);
     let (before, rest_before) = S::as_simd_u32s(previous);
     for (label, before) in whole.iter().zip(before) {
         let other = simd.not_m32s(simd.equal_u32s(*label, *before));
-        changed |= bits(simd, other) << at;
+        changed |= u64::from(simd.bits(other)) << at;
         at += S::U32_LANES;
     }
     for (label, before) in rest.iter().zip(rest_before) {

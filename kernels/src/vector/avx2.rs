@@ -313,6 +313,12 @@ impl FloatExtra for V3 {
     }
 
     #[inline(always)]
+    fn bits(self, mask: Self::m32s) -> u32 {
+        // SAFETY: the token proves AVX.
+        unsafe { _mm256_movemask_ps(bytemuck::cast(mask)) as u32 }
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, address: *const T) {
         // SAFETY: the token proves SSE; a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }

@@ -96,6 +96,11 @@ impl FloatExtra for V4 {
     }
 
     #[inline(always)]
+    fn bits(self, mask: Self::m32s) -> u32 {
+        mask.0.into()
+    }
+
+    #[inline(always)]
     fn prefetch<T>(self, address: *const T) {
         // SAFETY: the token proves SSE; a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }

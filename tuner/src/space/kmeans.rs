@@ -12,7 +12,7 @@ use tilewise::{Isa, Matrix, SpinTeam};
 impl Problem for Shape {
     type Recipe = Recipe;
     const KERNEL: &'static str = "kmeans";
-    const SURFACE: u32 = 2;
+    const SURFACE: u32 = 3;
 
     fn shape(&self) -> problem::Shape {
         shape([("n", self.n.into()), ("d", self.d.into()), ("k", self.k.into())])

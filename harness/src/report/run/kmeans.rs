@@ -9,7 +9,7 @@ use crate::baseline::kmeans::Order;
 use crate::kmeans::{self, Layout, Workload};
 use crate::picture::Picture;
 use std::time::Duration;
-use tilewise::kmeans::{KMeans, Recipe, Shape, tiles};
+use tilewise::kmeans::{Form, KMeans, Recipe, Shape, tiles};
 use tilewise::points::Points;
 use tilewise::{Isa, Matrix};
 use tilewise_tuner::measure::{Arm, Stopwatch};
@@ -105,8 +105,12 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
     };
     let single = Setting { threads: 1, ..plan.setting };
     let estimate = workload.shape().estimate(&single);
+    // All centres, whatever the estimate would leave out and how.
     let mut unbounded = estimate;
     unbounded.bounds = false;
+    if estimate.form != Form::Tile {
+        (unbounded.form, unbounded.tile) = (Form::Lanes, tiles(Form::Lanes, isa)[0]);
+    }
     let early = vec![
         Early {
             name: "simd",
@@ -117,7 +121,7 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         Early {
             name: "all-centres",
             label: "tiled",
-            title: "by hand, estimated tile, no bounds, 1 thread",
+            title: "by hand, all centres, 1 thread",
             recipe: unbounded,
         },
     ];
@@ -131,7 +135,7 @@ pub(super) fn draft<'a>(plan: &Plan<'a>, fitted: &'a Fitted) -> Result<Draft<'a>
         Plain { label: "vectorised by compiler", name: "auto", orders: auto },
     ];
     let mut ladder =
-        ladder(plan, &workload.shape(), plain, (early, "bounds"), &make).map_err(refused)?;
+        ladder(plan, &workload.shape(), plain, (early, "fewer centres"), &make).map_err(refused)?;
     let title = "by hand, estimated recipe, 1 thread, from blocks";
     let blocks = workload
         .kernel("tiled-blocks", isa, (&Chosen::estimated(estimate), Layout::Blocks), plan.team)

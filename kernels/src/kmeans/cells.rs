@@ -1,0 +1,123 @@
+//! The nearest centre with points in the lanes, of those centres that a table over space says can
+//! be the nearest of some point at hand: few, where points that stand behind each other are alike,
+//! or where centres are many. For few features.
+//!
+//! ```text
+//! staged block     a tile's points      their cells' sets       for every centre c of the union
+//!   x0' of 64        x0' 0..16            000100010               s = |c'|^2 - 2 c0' x0' ...
+//!   x1' of 64        x1' 0..16            000100000   or          s = s with its low bits
+//!   ...              cells 0..16          010100000                   numbering the centre
+//!                                         010100010 = union       the least two of s stay
+//! ```
+//!
+//! The table is `space`'s, the rest is as in `lanes`, with the same bound. Points outside the grid
+//! have all centres in their sets, so nothing here depends on where points are.
+
+use super::assign::Staged;
+use super::centres::{RUN, Ready};
+use super::lanes::{Least, doubt, insert, load, merge, multiply_add, squares, tagged};
+use super::space::{Space, WORD, words};
+use crate::points::BLOCK;
+use crate::vector::{FloatExtra, Vocabulary};
+use pulp::Simd;
+
+/// [`Nearest`](super::assign::Nearest) with `P` registers of points.
+pub(super) fn nearest<V: Vocabulary, const P: usize>(
+    token: V,
+    staged: Staged<'_>,
+    ready: &Ready<'_>,
+    labels: &mut [u32; BLOCK],
+) -> u64 {
+    token.run(
+        #[inline(always)]
+        || match ready.d {
+            1 => of::<V, P, 1>(token, staged, ready, labels),
+            2 => of::<V, P, 2>(token, staged, ready, labels),
+            3 => of::<V, P, 3>(token, staged, ready, labels),
+            _ => of::<V, P, 4>(token, staged, ready, labels),
+        },
+    )
+}
+
+#[inline(always)]
+fn of<V: Vocabulary, const P: usize, const D: usize>(
+    token: V,
+    staged: Staged<'_>,
+    ready: &Ready<'_>,
+    labels: &mut [u32; BLOCK],
+) -> u64 {
+    match words(ready.k) {
+        1 => sweep::<V, P, D, 1>(token, staged, ready, labels),
+        2 => sweep::<V, P, D, 2>(token, staged, ready, labels),
+        _ => sweep::<V, P, D, 4>(token, staged, ready, labels),
+    }
+}
+
+/// All tiles of a block.
+#[inline(always)]
+fn sweep<V: Vocabulary, const P: usize, const D: usize, const W: usize>(
+    token: V,
+    staged: Staged<'_>,
+    ready: &Ready<'_>,
+    labels: &mut [u32; BLOCK],
+) -> u64 {
+    let simd = token.floats();
+    let mut space = Space::new(staged.room, ready);
+    space.refresh(ready);
+    let mut cells = [0; BLOCK];
+    space.find::<_, D>(simd, staged.values, &mut cells);
+    let (lanes, mut unsure) = (<V::Floats as Simd>::F32_LANES, 0);
+    for (tile, cells) in cells.chunks_exact(P * lanes).enumerate() {
+        let union = space.union::<V, D, W>(token, ready, cells);
+        let first = tile * P * lanes;
+        let staged = &staged.values[first..];
+        let least = centres::<_, P, D, W>(simd, staged, ready, union);
+        let squares = squares::<_, P>(simd, D, staged);
+        for p in 0..P {
+            let first = first + p * lanes;
+            let out = &mut labels[first..first + lanes];
+            <V::Floats as Simd>::as_mut_simd_u32s(out).0[0] = least[p].label;
+            let doubt = doubt(simd, least[p], squares[p], ready.trust);
+            unsure |= u64::from(simd.bits(doubt)) << first;
+        }
+    }
+    unsure
+}
+
+/// The least two scores of `P` registers of points over a set of centres.
+#[inline(always)]
+fn centres<S: Simd, const P: usize, const D: usize, const W: usize>(
+    simd: S,
+    staged: &[f32],
+    ready: &Ready<'_>,
+    set: [u64; W],
+) -> [Least<S>; P] {
+    // Numbers in scores start over with every word.
+    const { assert!(WORD == RUN) };
+    let mask = simd.splat_u32s(ready.mask);
+    let x: [[S::f32s; P]; D] = core::array::from_fn(|f| load(&staged[f * BLOCK..]));
+    let mut least = [Least::nobody(simd); P];
+    for w in 0..W {
+        let mut here = [Least::nobody(simd); P];
+        let mut left = set[w];
+        while left != 0 {
+            let centre = w * WORD + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let row = &ready.fast[centre * (D + 2)..][..D + 2];
+            let number = simd.transmute_u32s_f32s(simd.splat_f32s(row[D + 1]));
+            for p in 0..P {
+                let mut score = simd.splat_f32s(row[D]);
+                for f in 0..D {
+                    score = multiply_add(simd, x[f][p], simd.splat_f32s(row[f]), score);
+                }
+                insert(simd, &mut here[p], tagged(simd, score, mask, number));
+            }
+        }
+        for p in 0..P {
+            let number = simd.and_u32s(simd.transmute_u32s_f32s(here[p].best), mask);
+            let label = simd.add_u32s(number, simd.splat_u32s((w * WORD) as u32));
+            merge(simd, &mut least[p], Least { label, ..here[p] });
+        }
+    }
+    least
+}
