@@ -96,6 +96,10 @@ fn forms_and_tiles(criterion: &mut Criterion) {
         let data = Data::new(shape);
         for form in Form::ALL {
             for tile in tiles(form, Isa::best()) {
+                // A table over space is for few features.
+                if form == Form::Cells && (shape.d > 4 || shape.k > 256) {
+                    continue;
+                }
                 let plan = data.plan(Isa::best(), |recipe| {
                     (recipe.form, recipe.tile, recipe.threads) = (form, *tile, 1);
                     recipe.bounds &= form == Form::Lanes;

@@ -3,6 +3,8 @@
 
 #[path = "kmeans/bytes.rs"]
 mod bytes;
+#[path = "kmeans/cells.rs"]
+mod cells;
 #[path = "kmeans/chunks.rs"]
 mod chunks;
 #[path = "kmeans/estimator.rs"]

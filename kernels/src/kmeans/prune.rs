@@ -169,8 +169,8 @@ fn bounding<S: Simd>(simd: S, staged: &[f32], bounds: &mut [f32]) -> Option<f32>
     (simd.reduce_sum_f32s(odd) == 0.0).then_some(corner)
 }
 
-/// The centres that can be the nearest of a point in a box, a bit for each; `least` has room for
-/// centres in whole groups. Bits beyond the centres mean nothing.
+/// The centres that can be the nearest of a point in a box, a bit for each. `least` is as long as a
+/// column; bits beyond the centres mean nothing.
 #[inline(always)]
 pub(super) fn near<V: Vocabulary, const D: usize, const W: usize>(
     token: V,
@@ -190,7 +190,8 @@ pub(super) fn near<V: Vocabulary, const D: usize, const W: usize>(
             for (group, &least) in <V::Floats as Simd>::as_simd_f32s(least).0.iter().enumerate() {
                 let bits = simd.bits(simd.less_than_or_equal_f32s(least, limit));
                 let first = group * lanes;
-                near[first / 64] |= u64::from(bits) << (first % 64);
+                let bit = u64::BITS as usize;
+                near[first / bit] |= u64::from(bits) << (first % bit);
             }
             near
         },

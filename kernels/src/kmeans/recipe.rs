@@ -91,14 +91,6 @@ fn bytes_suit(Shape { n, d, k }: Shape, isa: Isa) -> bool {
     much && d <= bytes::most_features(k)
 }
 
-/// Whether a table over space promises to be faster. Filling it takes some time, which so many points
-/// repay: 1000 pixels of a photograph and 64 centres take 1.05 of the time of lanes, 2000 0.9.
-fn cells_suit(Shape { n, d, k }: Shape) -> bool {
-    let least = if d < 4 { 48 } else { 192 };
-    let few = d <= space::MOST_FEATURES && (least..=space::MOST_CENTRES).contains(&k);
-    few && n / 32 >= k
-}
-
 impl Recipe {
     /// A recipe from the shape, the instruction set and the caches; `threads` is the most that
     /// may be used.
@@ -158,7 +150,7 @@ impl Recipe {
         let block = shape.d.saturating_mul(BLOCK * size_of::<f32>());
         let form = match () {
             () if bytes_suit(shape, isa) => Form::Bytes,
-            () if cells_suit(shape) => Form::Cells,
+            () if space::suits(shape, threads) => Form::Cells,
             () if block <= caches.l2 => Form::Lanes,
             () => Form::Tile,
         };
