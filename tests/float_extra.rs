@@ -80,6 +80,19 @@ impl Visitor for Operations {
                 assert_eq!(*value, square[column][row], "{}", V::ISA);
             }
         }
+        bits_are_those_of_lanes(token);
+    }
+}
+
+fn bits_are_those_of_lanes<V: Vocabulary>(token: V) {
+    let (simd, lanes) = (token.floats(), f32::lanes::<V::Floats>());
+    for (start, end) in (0..=lanes).flat_map(|end| (0..=end).map(move |start| (start, end))) {
+        let found = token.run(
+            #[inline(always)]
+            || simd.bits(f32::lanes_between(simd, start, end)),
+        );
+        let expected = (start..end).fold(0, |bits, lane| bits | 1 << lane);
+        assert_eq!(found, expected, "{} {start}..{end}", V::ISA);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Labels by products of bytes are those of the definition wherever a lattice could mislead.
 
+use crate::problem::recipes;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tilewise::cache::CacheSizes;
@@ -123,21 +124,33 @@ fn rounding_misleads_nobody_at_any_scale() {
     }
 }
 
+/// Of whatever form, tile and instruction set.
 #[test]
-fn scratch_of_another_instruction_set_is_refused_or_right() {
-    let (n, d, k) = (64, 4, 200);
-    let points = vec![7u8; n * d];
-    let centres: Vec<f64> = (0..k * d).map(|i| f64::from(i as u32 % 251)).collect();
-    let (rows, centres) =
-        (Matrix::new(&points, n, d).unwrap(), Matrix::new(&centres, k, d).unwrap());
-    let (right, _) = reference::assign(rows, centres);
-    let plans = plans(Shape { n, d, k });
-    for (made, used) in plans.iter().flat_map(|made| plans.iter().map(move |used| (made, used))) {
-        let (mut labels, mut scratch) = (vec![0; n], made.scratch(1).unwrap());
-        match used.assign(rows, centres, &mut labels, None, &mut scratch, &Solo) {
-            Ok(()) => assert_eq!(labels, right, "{} for {}", made.isa(), used.isa()),
-            Err(error) => assert!(matches!(error, Error::Scratch), "{error}"),
+fn scratch_of_another_plan_is_refused_or_right() {
+    for (n, d, k) in [(64, 3, 64), (70, 4, 200)] {
+        let shape = Shape { n, d, k };
+        let points = vec![7u8; n * d];
+        let centres: Vec<f64> = (0..k * d).map(|i| f64::from(i as u32 % 251)).collect();
+        let (rows, centres) =
+            (Matrix::new(&points, n, d).unwrap(), Matrix::new(&centres, k, d).unwrap());
+        let (right, _) = reference::assign(rows, centres);
+        let of = |isa| recipes(shape, isa).into_iter().map(move |recipe| (isa, recipe));
+        let plans = Isa::available().flat_map(of);
+        let plans: Vec<Plan> =
+            plans.map(|(isa, recipe)| Plan::new(shape, isa, recipe).unwrap()).collect();
+        let pairs = plans.iter().flat_map(|made| plans.iter().map(move |used| (made, used)));
+        let mut refused = 0;
+        for (made, used) in pairs {
+            let (mut labels, mut scratch) = (vec![0; n], made.scratch(1).unwrap());
+            match used.assign(rows, centres, &mut labels, None, &mut scratch, &Solo) {
+                Ok(()) => assert_eq!(labels, right, "{} for {}", made.recipe(), used.recipe()),
+                Err(error) => {
+                    assert!(matches!(error, Error::Scratch), "{error}");
+                    refused += 1;
+                }
+            }
         }
+        assert!(refused > plans.len(), "most are of another kind");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! # The fast pass
 //!
-//! With `o` a common offset (the mean of the centres, a number of the points' kind), and
+//! With `o` a common offset (the mean of the centres, or where a lattice begins, a number of the
+//! points' kind), and
 //! `x' = fl(x - o)` and `c' = fl(c - o)` rounded to `f32` whatever points and centres are, the fast
 //! pass evaluates in `f32`, for each centre,
 //!
@@ -70,6 +71,7 @@ const PROVEN: (usize, usize) = (1 << 16, 1 << 18);
 /// for [`Form::Lanes`] the bits that number the centres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
+    form: Form,
     tile: Tile,
     /// Whether blocks are tested for centres to leave out.
     bounds: bool,
@@ -90,7 +92,7 @@ impl Layout {
             }
             Form::Tile | Form::Bytes => (PANEL, d + 1, k.div_ceil(PANEL)),
         };
-        Layout { tile, bounds, width, lines, numbers }
+        Layout { form, tile, bounds, width, lines, numbers }
     }
 }
 

@@ -76,15 +76,15 @@ pub struct Rule {
 }
 
 impl Default for Rule {
-    /// 1 % of the time stolen or waited; 100 switches a second, which at about 10 us each is 0.1 % if
-    /// the core comes straight back, and a third of the time if a busy neighbour has it for its
-    /// slice. Only waiting tells those apart: of a library that hands over between two threads with
-    /// every call there are 400 switches a second and 0.3 % of waiting while nobody disturbs it, and
-    /// 50 % while a compiler runs.
+    /// 1 % of the time stolen, 2 % waited, by all threads together; 100 switches a second, which at
+    /// about 10 us each is 0.1 % if the core comes straight back, and a third of the time if a busy
+    /// neighbour has it for its slice. Only waiting tells those apart: of a library that hands over
+    /// between two threads with every call there are 400 switches a second and 0.3 % of waiting while
+    /// nobody disturbs it, and 50 % while a compiler runs.
     /// No least share of a core: what is usual depends on the machine, whose threads may share
     /// cores by design.
     fn default() -> Self {
-        Rule { steal_share: 0.01, waited_share: 0.01, preemptions_per_s: 100.0, core_share: 0.0 }
+        Rule { steal_share: 0.01, waited_share: 0.02, preemptions_per_s: 100.0, core_share: 0.0 }
     }
 }
 
