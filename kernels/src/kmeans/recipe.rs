@@ -148,11 +148,14 @@ impl Recipe {
         let threads = threads.min(members(shape, WORTH_A_MEMBER)).max(1);
         // A block of points is read again for every few centres, and must be near.
         let block = shape.d.saturating_mul(BLOCK * size_of::<f32>());
-        let form = match () {
-            () if bytes_suit(shape, isa) => Form::Bytes,
-            () if space::suits(shape, threads) => Form::Cells,
-            () if block <= caches.l2 => Form::Lanes,
-            () => Form::Tile,
+        let form = if bytes_suit(shape, isa) {
+            Form::Bytes
+        } else if space::suits(shape, threads) {
+            Form::Cells
+        } else if block <= caches.l2 {
+            Form::Lanes
+        } else {
+            Form::Tile
         };
         let tile = match (form, tiles(form, isa)) {
             (Form::Lanes, [.., many]) if shape.d > FEW => *many,

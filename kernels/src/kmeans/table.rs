@@ -45,8 +45,8 @@ const NARROW_BYTES: &[Tile] = &[
     Tile { points: 1, centres: 2 },
 ];
 
-/// The tiles of a form on an instruction set: the first is best for few features, the last for
-/// many.
+/// The tiles of a form on an instruction set: the first is best, but for many features with
+/// [`Form::Lanes`], where the last is.
 pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512 | Isa::Avx512Vnni) => WIDE,
