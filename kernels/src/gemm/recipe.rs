@@ -4,7 +4,7 @@
 //! A recipe decides how fast a product is, never what it is.
 
 use super::drive::Cuts;
-use super::table::registers_of_panel;
+use super::table::{MAX_PANELS, registers_of_panel};
 use super::{Error, Shape, Tile, tiles};
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
@@ -69,7 +69,8 @@ impl Recipe {
     pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
         let Shape { m, n, k } = shape;
         let split = Split::estimate(shape, caches, threads.max(1));
-        let tile = best_tile(isa, m.div_ceil(split.rows), n.div_ceil(PANEL * split.columns));
+        let part = (m.div_ceil(split.rows), n.div_ceil(PANEL * split.columns));
+        let tile = best_tile(isa, part, k);
         // A block of rows takes half of the second level; panels stream through the rest. The
         // depth is not cut: sums that wait between cuts cost 4 % of 1024^3 at a kc of 512 and
         // 11 % at 256, more than panels cost that are read from the second level (6x64 tiles
@@ -108,12 +109,13 @@ impl Split {
     /// Rows of a part, at least, where rows are shared out rather than columns.
     const ROWS: usize = 48;
 
-    /// The grid of at most `threads` parts whose largest part is smallest. Of equals the one with
-    /// most columns, for every part of the rows reads all weights of its columns; but where those
+    /// The grid of at most `threads` parts whose largest part is smallest. Of those within 3 % of it,
+    /// for rows and panels seldom come out even, the one with most columns, for every part of the rows reads all weights of its columns; but where those
     /// stay in the second-level cache and there are rows enough, the one with most rows, for every
     /// part of the columns packs all of its rows: 384x1024x256 makes 1.04 and 1.06 of the speed on
-    /// two Zen 4 and two Zen 3 cores, 384x768x384 1.01 and 1.08, 512^3 1.02 and 1.03, 128x768x768
-    /// 1.01.
+    /// two Zen 4 and two Zen 3 cores, 384x768x384 1.01 and 1.08, 512^3 1.03 and 1.03, 128x768x768
+    /// 1.01; on Zen 4 511x513x509 1.036, and the other way round 128x768x3073 1.015, 128x768x3072 1.02,
+    /// 1024^3 1.015, 383x1021x4093 1.03.
     ///
     /// More parts than threads, taken by whoever is free, gained nothing on two threads (2, 4 and 8
     /// parts: 128 x 768 x 768 254, 256 and 249 GOP/s, 1024^3 234, 233 and 232, AVX2), and every
@@ -128,19 +130,21 @@ impl Split {
             let enough = near && m / split.rows >= Self::ROWS;
             if enough { split.columns } else { usize::MAX }
         };
-        let grids = (1..=threads.min(panels)).rev().map(grid);
-        grids.min_by_key(|split| (largest(split), packed(split))).unwrap_or(Split::ONE)
+        let grids = || (1..=threads.min(panels)).rev().map(grid);
+        let smallest = grids().map(|split| largest(&split)).min().unwrap_or(0);
+        let small = |split: &Split| largest(split) <= smallest.saturating_add(smallest / 32);
+        grids().filter(small).min_by_key(packed).unwrap_or(Split::ONE)
     }
 }
 
-/// The tile of the table that takes least time to cover `rows` by `panels`.
+/// The tile of the table that takes least time to cover `rows` by `panels` over `depth`.
 ///
 /// In products of registers a step: there are as many as the part has sums, but no fewer than
 /// keep the units busy (half the sums of the best tile hide the latency), no fewer than loads (as
 /// many a cycle as products), and entering and leaving a tile costs about one (120 cycles,
 /// measured at depths of 256 to 3072). On AVX-VNNI this prefers 6x16 (89 % of the roof at 512^3)
 /// to 2x32 (85 %).
-fn best_tile(isa: Isa, rows: usize, panels: usize) -> Tile {
+fn best_tile(isa: Isa, (rows, panels): (usize, usize), depth: usize) -> Tile {
     let table = tiles(isa);
     let busy = table[0].sums() / 2;
     let registers = registers_of_panel(isa);
@@ -152,10 +156,19 @@ fn best_tile(isa: Isa, rows: usize, panels: usize) -> Tile {
         let loads = rows.saturating_mul(along).saturating_add(steps.saturating_mul(registers));
         products.max(loads).saturating_add(covers)
     };
-    // One row is read faster in fewer streams than there can be: with 4 panels at a time 1x768x768
-    // makes 0.9 of the speed of 3 or 2 (two Zen 4 cores; N = 3072 0.92), with 2 0.93 of 1 on AVX2.
+    // For a few rows panels are read faster in fewer streams than there can be: with 4 at a time
+    // 1x768x768 makes 0.9 of the speed of 3 or 2 (two Zen 4 cores; N = 3072 0.92), with 2 0.93 of 1
+    // on AVX2. With 3 instead of 4 (Zen 4) 2x768x768 makes 1.12, 2x768x3072 1.06, and with weights
+    // from memory 0.98 to 0.99; 4x2048x2048, 4x3072x768 and 4x4096x4096 0.99 to 1.05, and from memory
+    // 1.10, 1.12 and 1.08: deep panels lie far apart, on the same sets of the first-level cache.
+    // 4x768x3072 0.98.
     let most = table.iter().map(|tile| tile.panels).max().unwrap_or(1);
-    let suits = |tile: &&Tile| rows > 1 || tile.panels < most;
+    let few = match most {
+        MAX_PANELS if depth >= 2048 => 4,
+        MAX_PANELS => 2,
+        _ => 1,
+    };
+    let suits = |tile: &&Tile| rows > few || tile.panels < most;
     // The first of equals is the generally best one.
     table.iter().filter(suits).copied().min_by_key(cost).unwrap_or(table[0])
 }
@@ -175,6 +188,9 @@ mod tests {
         assert_eq!(split(128, 768, 64), Split { rows: 4, columns: 16 });
         assert_eq!(split(1, 16, 8), Split::ONE);
         assert_eq!(split(0, 0, 8), Split::ONE);
+        // Nearly even either way.
+        assert_eq!(split(511, 509, 2), Split { rows: 2, columns: 1 });
+        assert_eq!(split(128, 3073, 2), Split { rows: 1, columns: 2 });
     }
 
     #[test]
