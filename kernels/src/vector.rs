@@ -239,6 +239,12 @@ pub trait FloatExtra: pulp::Simd {
     /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
     /// address will do.
     fn prefetch<T>(self, address: *const T);
+
+    /// [`FloatExtra::prefetch`], but no nearer than the second-level cache where it can be told.
+    #[inline(always)]
+    fn prefetch_second<T>(self, address: *const T) {
+        self.prefetch(address);
+    }
 }
 
 /// A token with both vocabularies: what an algorithm is generic over.

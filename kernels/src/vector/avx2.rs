@@ -323,4 +323,10 @@ impl FloatExtra for V3 {
         // SAFETY: the token proves SSE; a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
+
+    #[inline(always)]
+    fn prefetch_second<T>(self, address: *const T) {
+        // SAFETY: the token proves SSE; a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
 }

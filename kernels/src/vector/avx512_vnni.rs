@@ -105,4 +105,10 @@ impl FloatExtra for V4 {
         // SAFETY: the token proves SSE; a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
+
+    #[inline(always)]
+    fn prefetch_second<T>(self, address: *const T) {
+        // SAFETY: the token proves SSE; a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
 }
