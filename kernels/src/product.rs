@@ -83,6 +83,12 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
     /// Asks for the line at `address` to be brought near, if there is one there. A hint: any
     /// address will do.
     fn prefetch(self, address: *const Self::Step);
+
+    /// [`Product::prefetch`], but no nearer than the second-level cache where it can be told.
+    #[inline(always)]
+    fn prefetch_second(self, address: *const Self::Step) {
+        self.prefetch(address);
+    }
 }
 
 /// A sum, in memory.
@@ -169,6 +175,11 @@ impl<T: Vocabulary> Product for Bytes<T> {
     #[inline(always)]
     fn prefetch(self, address: *const Step) {
         self.0.floats().prefetch(address);
+    }
+
+    #[inline(always)]
+    fn prefetch_second(self, address: *const Step) {
+        self.0.floats().prefetch_second(address);
     }
 }
 
