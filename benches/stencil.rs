@@ -102,7 +102,7 @@ fn recipes(criterion: &mut Criterion, team: &SpinTeam) {
         time(&|recipe| recipe.tile_rows = tile_rows);
     }
     for &side_by_side in SideBySide::choices(kind) {
-        for prefetch in [0, 4 << 10, 16 << 10] {
+        for prefetch in [0, 4 << 10, 8 << 10, 16 << 10] {
             time(&|recipe| (recipe.side_by_side, recipe.prefetch) = (side_by_side, prefetch));
         }
     }

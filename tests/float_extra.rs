@@ -248,7 +248,12 @@ impl Visitor for PrefetchAnything {
             [core::ptr::null(), page.as_ptr().wrapping_add(4096), usize::MAX as *const u8];
         token.run(
             #[inline(always)]
-            || addresses.map(|address| token.floats().prefetch(address)),
+            || {
+                addresses.map(|address| {
+                    token.floats().prefetch(address);
+                    token.floats().prefetch_second(address);
+                })
+            },
         );
     }
 }

@@ -84,11 +84,8 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
     /// address will do.
     fn prefetch(self, address: *const Self::Step);
 
-    /// [`Product::prefetch`], but no nearer than the second-level cache where it can be told.
-    #[inline(always)]
-    fn prefetch_second(self, address: *const Self::Step) {
-        self.prefetch(address);
-    }
+    /// [`Product::prefetch`], but no nearer than the second-level cache where the CPU can be told so.
+    fn prefetch_second(self, address: *const Self::Step);
 }
 
 /// A sum, in memory.
@@ -240,6 +237,9 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
     /// Nothing: word steps were made just before they are read.
     #[inline(always)]
     fn prefetch(self, _address: *const WordStep) {}
+
+    #[inline(always)]
+    fn prefetch_second(self, _address: *const WordStep) {}
 }
 
 /// Floats of 32 bits.
@@ -304,5 +304,11 @@ impl<T: Token<Floats: FloatExtra>> Product for Floats<T> {
     #[inline(always)]
     fn prefetch(self, address: *const [f32; PANEL]) {
         self.0.floats().prefetch(address);
+    }
+
+    /// The first level all the same: only bytes are multiplied faster than memory brings them.
+    #[inline(always)]
+    fn prefetch_second(self, address: *const [f32; PANEL]) {
+        self.prefetch(address);
     }
 }

@@ -30,6 +30,7 @@
 //! until its last neighbour is done (the tiles see to that) and if stores go past the caches
 //! (otherwise each line is read before it is written: 12 and 24).
 
+mod ahead;
 mod apply;
 mod boundary;
 mod error;

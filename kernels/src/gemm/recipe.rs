@@ -109,13 +109,14 @@ impl Split {
     /// Rows of a part, at least, where rows are shared out rather than columns.
     const ROWS: usize = 48;
 
-    /// The grid of at most `threads` parts whose largest part is smallest. Of those within 3 % of it,
-    /// for rows and panels seldom come out even, the one with most columns, for every part of the rows reads all weights of its columns; but where those
-    /// stay in the second-level cache and there are rows enough, the one with most rows, for every
-    /// part of the columns packs all of its rows: 384x1024x256 makes 1.04 and 1.06 of the speed on
-    /// two Zen 4 and two Zen 3 cores, 384x768x384 1.01 and 1.08, 512^3 1.03 and 1.03, 128x768x768
-    /// 1.01; on Zen 4 511x513x509 1.036, and the other way round 128x768x3073 1.015, 128x768x3072 1.02,
-    /// 1024^3 1.015, 383x1021x4093 1.03.
+    /// The grid of at most `threads` parts whose largest part is smallest, or within 3 % of that, for
+    /// rows and panels seldom come out even. Of those the one with most columns, for every part of the
+    /// rows reads all weights of its columns; but where those stay in the second-level cache and there
+    /// are rows enough, the one with most rows, for every part of the columns packs all of its rows:
+    /// 384x1024x256 (rows, depth, columns) makes 1.04 and 1.06 of the speed on two Zen 4 and two Zen 3
+    /// cores, 384x768x384 1.01 and 1.08, 512^3 1.03 and 1.03, 128x768x768 1.01, on Zen 4 511x513x509
+    /// 1.036. Shared out by columns 128x768x3073 makes 1.015 there, 128x768x3072 1.02, 1024^3 1.015,
+    /// 383x1021x4093 1.03.
     ///
     /// More parts than threads, taken by whoever is free, gained nothing on two threads (2, 4 and 8
     /// parts: 128 x 768 x 768 254, 256 and 249 GOP/s, 1024^3 234, 233 and 232, AVX2), and every
@@ -157,13 +158,14 @@ fn best_tile(isa: Isa, (rows, panels): (usize, usize), depth: usize) -> Tile {
         products.max(loads).saturating_add(covers)
     };
     // For a few rows panels are read faster in fewer streams than there can be: with 4 at a time
-    // 1x768x768 makes 0.9 of the speed of 3 or 2 (two Zen 4 cores; N = 3072 0.92), with 2 0.93 of 1
-    // on AVX2. With 3 instead of 4 (Zen 4) 2x768x768 makes 1.12, 2x768x3072 1.06, and with weights
+    // 1x768x768 (rows, depth, columns) makes 0.9 of the speed of 3 or 2 (two Zen 4 cores; N = 3072
+    // 0.92), with 2 0.93 of 1 on AVX2. With 3 instead of 4 (Zen 4) 2x768x768 makes 1.12, 2x768x3072 1.06, and with weights
     // from memory 0.98 to 0.99; 4x2048x2048, 4x3072x768 and 4x4096x4096 0.99 to 1.05, and from memory
     // 1.10, 1.12 and 1.08: deep panels lie far apart, on the same sets of the first-level cache.
     // 4x768x3072 0.98.
     let most = table.iter().map(|tile| tile.panels).max().unwrap_or(1);
     let few = match most {
+        // Where a panel is one register.
         MAX_PANELS if depth >= 2048 => 4,
         MAX_PANELS => 2,
         _ => 1,
@@ -194,9 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_read_few_panels() {
+        let panels = |isa, rows, depth| best_tile(isa, (rows, 48), depth).panels;
+        for (rows, depth, few) in [(1, 768, true), (2, 768, true), (4, 768, false), (4, 2048, true)]
+        {
+            let given = panels(Isa::Avx512Vnni, rows, depth);
+            assert_eq!(given < MAX_PANELS, few, "{rows} rows, {depth} deep: {given} panels");
+        }
+        assert_eq!(panels(Isa::Avx2, 1, 4096), 1);
+    }
+
+    #[test]
     fn estimates_are_recipes_that_can_be_followed() {
+        const ALL: usize = usize::MAX;
         for isa in Isa::ALL {
-            for (m, n, k) in [(0, 0, 0), (1, 1, 1), (1, 4096, 4096), (128, 768, 3072)] {
+            let huge = [(ALL, 1, 1), (1, ALL, 1), (1, 1, ALL), (ALL, ALL, ALL)];
+            let usual = [(0, 0, 0), (1, 1, 1), (1, 4096, 4096), (128, 768, 3072)];
+            for (m, n, k) in usual.into_iter().chain(huge) {
                 let shape = Shape { m, n, k };
                 let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 3);
                 assert!(recipe.check(shape, isa).is_ok(), "{shape} on {isa}: {recipe}");

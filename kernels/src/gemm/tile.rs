@@ -24,21 +24,22 @@ use core::ops::Range;
 /// Weights that come from beyond the second-level cache would else stall the tile. One core,
 /// without and with, in runs of their own on a busy machine: 8 x 1024 x 4096 119 us and 70 to 76,
 /// 128 x 768 x 3072 713 and 620 to 662; 8 x 4096 x 4096 454 and 309 to 436, too uneven to tell how
-/// much. 8 to 32 steps gained less; 96 to 200 did not differ from 64 by more than runs do.
+/// much. 8 to 32 steps gained less; 96 to 200 did not differ from 64 by more than runs do (asking for
+/// the first-level cache; for the second 128 do not either).
 ///
-/// No nearer than the second-level cache: what is on its way to the first one takes up the few
+/// Bytes are asked for no nearer than the second-level cache: what is on its way to the first one takes up the few
 /// requests a core may have open there. Against asking for that one, on one Zen 4 core, weights from
 /// memory: 8 x 1024 x 4096 (rows, depth, columns) makes 1.45 of the speed, 8 x 768 x 3072 1.5, 1 x 768
 /// x 768 1.35, 16 x 4096 x 4096 1.02, 128 rows 1.0 to 1.02 (two cores: 8 x 1024 x 4096 1.19, 2 x 768 x
-/// 768 1.23, 4 x 768 x 3072 1.48; AVX2: 1.01 to 1.17, 2 x 4096 x 4096 1.07). From a cache few rows
+/// 768 1.23, 4 x 768 x 3072 1.48; AVX2, one core: 1.01 to 1.17). From a cache few rows
 /// lose: 1 x 768 x 768 makes 0.92, two cores with 2 x 768 x 768 0.89 and 4 x 768 x 3072 0.91; 8 and
 /// more rows do not. Asking twice, far ahead for the second level and near for the first, costs more
 /// than it gains (0.85 from a cache, 1.2 from memory).
 const AHEAD: usize = 64;
 
-/// Steps from which one or two rows ask for the first-level cache all the same: there the panels are
-/// long enough for the CPU to see them coming (1 and 2 x 4096 x 4096 make 0.94 and 0.97 of the speed
-/// else, from memory).
+/// Steps from which a tile of one row asks for the first-level cache all the same: there the panels
+/// are long enough for the CPU to see them coming. Else 1 x 4096 x 4096 makes 0.94 of the speed from
+/// memory, with AVX2 0.90; 2 x 4096 x 4096 makes 0.96 to 0.99, with AVX2 1.07.
 const DEEP: usize = 512;
 
 /// How many steps before the end of a tile the lines are asked for that its sums go to. Others asked
@@ -48,7 +49,7 @@ const DEEP: usize = 512;
 /// tiles the products of so few steps do not hide it: 96 x 256 x 64 0.98.
 const LATE: usize = 32;
 
-/// What else is asked for on the way: while the tiles of a block pass by some panels, each asks for
+/// What else is asked for on the way, to the first-level cache (0.99 with the second): while the tiles of a block pass by some panels, each asks for
 /// a part of the panels to the right, in all its steps. Else the first tile there would wait for
 /// memory and all others not use it. On one Zen 4 core with weights that come from memory, as those
 /// of a model do, without and with: 128 x 768 x 768 and 128 x 768 x 3072 (rows, depth, columns) 1.035,
@@ -280,7 +281,7 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
     for p in 0..NP {
         lines[p] = &panels[p][first..].as_chunks().0[..count];
     }
-    let near = MR <= 2 && steps >= DEEP;
+    let near = MR == 1 && steps >= DEEP;
     for chunk in 0..count {
         for t in 0..T {
             // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that

@@ -24,6 +24,7 @@
 //! are there: writing each at once costs 8192x8192 `f32`, eight steps at a time on two cores, 9 %.
 
 use super::Boundary;
+use super::ahead::Ahead;
 use super::formula::{Formula, Reach};
 use super::near::Around;
 use crate::buffer::LINE;
@@ -192,7 +193,7 @@ impl<
         let sinks = Sinks::<S, T, BY, W>::new(self.simd, &to[..Self::TARGETS], rows, count);
         for row in (0..bands).map(|band| band * BY) {
             let (window, sink) = (windows.row(row), sinks.row(row));
-            let ahead = self.first_ahead(&window);
+            let ahead = Ahead::new(&window, Self::STRIPS, self.ahead);
             let mut at = 0;
             loop {
                 // In the order of the row: what is written past the caches should be one run.
@@ -203,7 +204,7 @@ impl<
                 if at >= count {
                     break;
                 }
-                self.fetch(at, &ahead);
+                ahead.fetch::<S, F, BY, BZ>(self.simd, at);
                 if self.across.boundary == Boundary::Fixed {
                     self.end(at, (&window, at), &sink);
                 } else {
@@ -217,57 +218,12 @@ impl<
         }
     }
 
-    /// What is asked for with the first register of the band's rows.
-    #[inline(always)]
-    fn first_ahead<const R: usize>(&self, window: &Window<'_, S, T, N, R>) -> [*const T; N] {
-        let mut ahead = [core::ptr::null::<T>(); N];
-        for strip in 0..Self::STRIPS {
-            ahead[strip] = window.address(strip, self.ahead);
-        }
-        ahead
-    }
-
-    /// Asks for what goes with register `at`: of the fields the rows nobody has looked at yet, and
-    /// all of what comes after them. With the ends of rows too: where their lines were not asked
-    /// for, one step of `heat7` made 0.8 to 0.95 of the speed (500x333x257, 512 and 256 points an
-    /// axis, one Zen 4 core).
-    #[inline(always)]
-    fn fetch(&self, at: usize, ahead: &[*const T; N]) {
-        let at = at * T::lanes::<S>();
-        for target in 0..Self::TARGETS {
-            let (field, z) = (target / BZ, target % BZ);
-            for y in 0..BY {
-                let newest = field * Self::REACH.rows() + Self::REACH.newest(y, z);
-                self.ask(ahead[newest].wrapping_add(at));
-            }
-        }
-        for strip in Self::REACH.own(0)..Self::STRIPS {
-            self.ask(ahead[strip].wrapping_add(at));
-        }
-    }
-
-    /// Asks for a line: no nearer than the second-level cache, for what is on its way to the first
-    /// one is in the way of loads and stores. One step of `heat7` (512 and 256 points an axis,
-    /// 500x333x257) and `heat5` (4096x4096) makes 1.13 to 1.17 of the speed so in `f32`, 1.03 to 1.2
-    /// in `f64` (one Zen 4 core), with ordinary stores 1.04 to 1.1 (160 points an axis), several
-    /// steps 0.99 to 1.03. But a wave writes over what it asked for: of order 8 it makes 1.0 to
-    /// 1.04 and 0.88 to 0.93, with `before` and the medium alone asked for so 0.97 to 1.04 and 0.9,
-    /// with the new row alone 0.93.
-    #[inline(always)]
-    fn ask(&self, address: *const T) {
-        if F::LEVELS > 1 {
-            self.simd.prefetch(address);
-        } else {
-            self.simd.prefetch_second(address);
-        }
-    }
-
     /// The registers of the band's rows that need no care.
     #[inline(always)]
     fn inner<const R: usize>(
         &self,
         registers: Range<usize>,
-        ahead: &[*const T; N],
+        ahead: &Ahead<T, N>,
         window: &Window<'_, S, T, N, R>,
         sink: &Sink<'_, S, T, BY, W>,
     ) {
@@ -294,12 +250,12 @@ impl<
     fn run<const R: usize, const RUN: usize>(
         &self,
         at: usize,
-        ahead: &[*const T; N],
+        ahead: &Ahead<T, N>,
         window: &Window<'_, S, T, N, R>,
         sink: &Sink<'_, S, T, BY, W>,
     ) {
         let at = self.simd.opaque(at);
-        self.fetch(at, ahead);
+        ahead.fetch::<S, F, BY, BZ>(self.simd, at);
         let mut new = [[[window.get(0, at, 0); RUN]; BY]; W];
         for target in 0..Self::TARGETS {
             let (field, z) = (target / BZ, target % BZ);

@@ -55,7 +55,7 @@ impl<T: Real> Field<T> {
 impl<T: Real> Problem for Field<T> {
     type Recipe = Recipe;
     const KERNEL: &'static str = "stencil";
-    const SURFACE: u32 = 5;
+    const SURFACE: u32 = 6;
 
     fn shape(&self) -> Shape {
         let Extent { x, y, z } = self.extent;
@@ -98,7 +98,7 @@ impl<T: Real> Tunable for Field<T> {
         let side = Axis { values: choices, set: |r: &mut Recipe, v| r.side_by_side = v };
         let widths = Registers::choices(setting.isa).to_vec();
         let widths = Axis { values: widths, set: |r: &mut Recipe, v| r.registers = v };
-        let bytes = vec![0, 4 << 10, 16 << 10];
+        let bytes = vec![0, 4 << 10, 8 << 10, 16 << 10];
         let prefetch = Axis { values: bytes, set: |r: &mut Recipe, v| r.prefetch = v };
         let rows = Axis { values: rows, set: |r: &mut Recipe, v| r.tile_rows = v };
         let threads = Axis { values: threads, set: |r: &mut Recipe, v| r.threads = v };
