@@ -159,10 +159,10 @@ fn best_tile(isa: Isa, (rows, panels): (usize, usize), depth: usize) -> Tile {
     };
     // For a few rows panels are read faster in fewer streams than there can be: with 4 at a time
     // 1x768x768 (rows, depth, columns) makes 0.9 of the speed of 3 or 2 (two Zen 4 cores; N = 3072
-    // 0.92), with 2 0.93 of 1 on AVX2. With 3 instead of 4 (Zen 4) 2x768x768 makes 1.12, 2x768x3072 1.06, and with weights
-    // from memory 0.98 to 0.99; 4x2048x2048, 4x3072x768 and 4x4096x4096 0.99 to 1.05, and from memory
-    // 1.10, 1.12 and 1.08: deep panels lie far apart, on the same sets of the first-level cache.
-    // 4x768x3072 0.98.
+    // 0.92), with 2 0.93 of 1 on AVX2. With 3 instead of 4 (Zen 4, when panels were still asked for to
+    // the first-level cache) 2x768x768 makes 1.12, 2x768x3072 1.06, and with weights from memory 0.98
+    // to 0.99; 4x2048x2048, 4x3072x768 and 4x4096x4096 0.99 to 1.05, and from memory 1.10, 1.12 and
+    // 1.08: deep panels lie far apart, on the same sets of the first-level cache. 4x768x3072 0.98.
     let most = table.iter().map(|tile| tile.panels).max().unwrap_or(1);
     let few = match most {
         // Where a panel is one register.

@@ -27,9 +27,9 @@ use core::ops::Range;
 /// much. 8 to 32 steps gained less; 96 to 200 did not differ from 64 by more than runs do (asking for
 /// the first-level cache; for the second 128 do not either).
 ///
-/// Bytes are asked for no nearer than the second-level cache: what is on its way to the first one takes up the few
-/// requests a core may have open there. Against asking for that one, on one Zen 4 core, weights from
-/// memory: 8 x 1024 x 4096 (rows, depth, columns) makes 1.45 of the speed, 8 x 768 x 3072 1.5, 1 x 768
+/// Bytes are asked for no nearer than the second-level cache: what is on its way to the first one
+/// takes up the few requests a core may have open there. Against asking for that one, on one Zen 4
+/// core, weights from memory: 8 x 1024 x 4096 (rows, depth, columns) makes 1.45 of the speed, 8 x 768 x 3072 1.5, 1 x 768
 /// x 768 1.35, 16 x 4096 x 4096 1.02, 128 rows 1.0 to 1.02 (two cores: 8 x 1024 x 4096 1.19, 2 x 768 x
 /// 768 1.23, 4 x 768 x 3072 1.48; AVX2, one core: 1.01 to 1.17). From a cache few rows
 /// lose: 1 x 768 x 768 makes 0.92, two cores with 2 x 768 x 768 0.89 and 4 x 768 x 3072 0.91; 8 and
@@ -49,8 +49,9 @@ const DEEP: usize = 512;
 /// tiles the products of so few steps do not hide it: 96 x 256 x 64 0.98.
 const LATE: usize = 32;
 
-/// What else is asked for on the way, to the first-level cache (0.99 with the second): while the tiles of a block pass by some panels, each asks for
-/// a part of the panels to the right, in all its steps. Else the first tile there would wait for
+/// What else is asked for on the way, to the first-level cache (0.99 with the second): while the tiles
+/// of a block pass by some panels, each asks for a part of the panels to the right, in all its steps.
+/// Else the first tile there would wait for
 /// memory and all others not use it. On one Zen 4 core with weights that come from memory, as those
 /// of a model do, without and with: 128 x 768 x 768 and 128 x 768 x 3072 (rows, depth, columns) 1.035,
 /// 128 x 3072 x 768 1.016, 384 x 1024 x 4096 1.01; with weights in a cache 0.995 to 1.01.
