@@ -29,8 +29,8 @@ use core::ops::Range;
 ///
 /// Bytes are asked for no nearer than the second-level cache: what is on its way to the first one
 /// takes up the few requests a core may have open there. Against asking for that one, on one Zen 4
-/// core, weights from memory: 8 x 1024 x 4096 (rows, depth, columns) makes 1.45 of the speed, 8 x 768 x 3072 1.5, 1 x 768
-/// x 768 1.35, 16 x 4096 x 4096 1.02, 128 rows 1.0 to 1.02 (two cores: 8 x 1024 x 4096 1.19, 2 x 768 x
+/// core, weights from memory: 8 x 1024 x 4096 (rows, depth, columns) makes 1.45 of the speed, 8 x 768
+/// x 3072 1.5, 1 x 768 x 768 1.35, 16 x 4096 x 4096 1.02, 128 rows 1.0 to 1.02 (two cores: 8 x 1024 x 4096 1.19, 2 x 768 x
 /// 768 1.23, 4 x 768 x 3072 1.48; AVX2, one core: 1.01 to 1.17). From a cache few rows
 /// lose: 1 x 768 x 768 makes 0.92, two cores with 2 x 768 x 768 0.89 and 4 x 768 x 3072 0.91; 8 and
 /// more rows do not. Asking twice, far ahead for the second level and near for the first, costs more
