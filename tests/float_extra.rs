@@ -81,6 +81,24 @@ impl Visitor for Operations {
             }
         }
         bits_are_those_of_lanes(token);
+        joined_registers_are_one_row::<V, f32>(token);
+        joined_registers_are_one_row::<V, f64>(token);
+    }
+}
+
+fn joined_registers_are_one_row<V: Vocabulary, T: Real>(token: V) {
+    let (simd, lanes) = (token.floats(), T::lanes::<V::Floats>());
+    let row: Vec<T> = (0..2 * lanes).map(|at| T::from_f64(at as f64)).collect();
+    for from in 0..=lanes {
+        let joined = token.run(
+            #[inline(always)]
+            || {
+                let both = T::registers::<V::Floats>(&row);
+                T::join(simd, both[0], both[1], from)
+            },
+        );
+        let found: &[T] = bytemuck::cast_slice(std::slice::from_ref(&joined));
+        assert_eq!(found, &row[from..from + lanes], "{} {} from {from}", V::ISA, T::NAME);
     }
 }
 

@@ -38,6 +38,7 @@ mod estimate;
 mod formula;
 mod grid;
 mod heat;
+mod held;
 mod kind;
 mod layout;
 mod near;

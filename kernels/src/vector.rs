@@ -216,6 +216,24 @@ pub trait FloatExtra: pulp::Simd {
         number
     }
 
+    /// Whether [`FloatExtra::join_f32s`] is cheaper than reading what stands across two lines.
+    const JOINS: bool = false;
+
+    /// As many lanes as a register has of `low` and `high` behind it, from lane `from` on, which
+    /// is one of the first or of the second.
+    #[inline(always)]
+    fn join_f32s(self, low: Self::f32s, high: Self::f32s, from: usize) -> Self::f32s {
+        let both = [low, high];
+        Self::as_simd_f32s(&bytemuck::cast_slice(&both)[from..]).0[0]
+    }
+
+    /// Like [`FloatExtra::join_f32s`].
+    #[inline(always)]
+    fn join_f64s(self, low: Self::f64s, high: Self::f64s, from: usize) -> Self::f64s {
+        let both = [low, high];
+        Self::as_simd_f64s(&bytemuck::cast_slice(&both)[from..]).0[0]
+    }
+
     /// Turns a square: row `i`, column `j` of what comes out is row `j`, column `i` of `square`.
     #[inline(always)]
     fn turn(self, square: [[f32; 8]; 8]) -> [[f32; 8]; 8] {

@@ -33,8 +33,10 @@ impl Recipe {
     /// The same in tiles that lean.
     const LEANING_DEPTH: usize = 8;
 
-    /// Steps at a time in space.
-    const SPACE_DEPTH: usize = 4;
+    /// Steps at a time in space, at most. Of the speed of 4, 8 make 1.02 to 1.07 in overlapped tiles with
+    /// 512 points an axis `f32`, 1.1 to 1.16 with 500x333x257 `f64`, and in tiles that lean 1.05 to
+    /// 1.2 with a radius of 1 or 2 (384x256x256 and 500x333x257; one and two Zen 4 cores).
+    const SPACE_DEPTH: usize = 8;
 
     /// Rows of a tile in space, at least, where several steps are taken at a time.
     const FEWEST: usize = 16;

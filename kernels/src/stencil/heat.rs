@@ -106,14 +106,17 @@ impl<T: Real, const D: usize, const R: usize> Laplacian<T, D, R> {
         near: impl Near<T, S>,
     ) -> T::Register<S> {
         let mut all = T::splat(simd, T::default());
-        for index in 0..R {
-            let k = index as isize + 1;
-            let mut sum = around::<T, S, D>(simd, field, k, near);
-            if R > 1 {
-                sum = weighed::<T, S>(simd, self.weights[index], sum);
-            }
-            all = if k == 1 { sum } else { T::plus(simd, all, sum) };
-        }
+        each::<R>(
+            #[inline(always)]
+            |index| {
+                let k = index as isize + 1;
+                let mut sum = around::<T, S, D>(simd, field, k, near);
+                if R > 1 {
+                    sum = weighed::<T, S>(simd, self.weights[index], sum);
+                }
+                all = if k == 1 { sum } else { T::plus(simd, all, sum) };
+            },
+        );
         T::minus(simd, all, weighed::<T, S>(simd, self.centre, near.at(field, [0; 3])))
     }
 }
@@ -164,6 +167,17 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
         let excess = T::minus(simd, all, weighed::<T, S>(simd, self.centre, u));
         T::plus(simd, u, weighed::<T, S>(simd, self.coefficient, excess))
     }
+}
+
+/// Calls `body` with 0 to `N - 1`, written out: of a loop that the compiler keeps (with a radius of
+/// 4 it does) no distance is known, and what is [held](super::held::Held) would be so in memory.
+#[inline(always)]
+fn each<const N: usize>(mut body: impl FnMut(usize)) {
+    const { assert!(N <= 8) };
+    macro_rules! written_out {
+        ($($index:literal)*) => { $(if N > $index { body($index) })* };
+    }
+    written_out!(0 1 2 3 4 5 6 7);
 }
 
 /// The sum of the neighbours `k` away on the axes, pair by pair.

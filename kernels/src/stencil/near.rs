@@ -1,6 +1,7 @@
 //! What a formula sees: the strips around a register of a band.
 
 use super::formula::{Formula, Near, Reach};
+use super::held::Held;
 use crate::vector::{FloatExtra, Real, Window};
 use core::marker::PhantomData;
 
@@ -8,8 +9,8 @@ use core::marker::PhantomData;
 pub(super) struct Around<
     'w,
     'a,
-    S,
-    T,
+    S: FloatExtra,
+    T: Real,
     F,
     const N: usize,
     const R: usize,
@@ -17,14 +18,15 @@ pub(super) struct Around<
     const BZ: usize,
 > {
     window: &'w Window<'a, S, T, N, R>,
+    held: Option<&'w Held<S, T, F, N, BY, BZ>>,
     at: usize,
     /// `[y, z]`
     place: [usize; 2],
     formula: PhantomData<F>,
 }
 
-impl<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize> Clone
-    for Around<'_, '_, S, T, F, N, R, BY, BZ>
+impl<S: FloatExtra, T: Real, F, const N: usize, const R: usize, const BY: usize, const BZ: usize>
+    Clone for Around<'_, '_, S, T, F, N, R, BY, BZ>
 {
     #[inline(always)]
     fn clone(&self) -> Self {
@@ -32,8 +34,8 @@ impl<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize> 
     }
 }
 
-impl<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize> Copy
-    for Around<'_, '_, S, T, F, N, R, BY, BZ>
+impl<S: FloatExtra, T: Real, F, const N: usize, const R: usize, const BY: usize, const BZ: usize>
+    Copy for Around<'_, '_, S, T, F, N, R, BY, BZ>
 {
 }
 
@@ -52,8 +54,11 @@ impl<
         let reach = const { Reach::of::<T, F>(BY, BZ) };
         // The rows of a plane are its slices.
         let [dy, dz] = if F::DIMENSIONS == 2 { [0, dy] } else { [dy, dz] };
-        let row = reach.index(self.place[0] as isize + dy, self.place[1] as isize + dz);
-        self.window.get(field * reach.rows() + row, self.at, dx)
+        let (y, z) = (self.place[0] as isize + dy, self.place[1] as isize + dz);
+        match (self.held, Held::<S, T, F, N, BY, BZ>::slot(field, y, z)) {
+            (Some(held), Some(slot)) => held.get(slot, dx),
+            _ => self.window.get(field * reach.rows() + reach.index(y, z), self.at, dx),
+        }
     }
 
     #[inline(always)]
@@ -80,8 +85,13 @@ impl<
 > Around<'w, 'a, S, T, F, N, R, BY, BZ>
 {
     #[inline(always)]
-    pub(super) fn new(window: &'w Window<'a, S, T, N, R>, at: usize, place: [usize; 2]) -> Self {
-        Around { window, at, place, formula: PhantomData }
+    pub(super) fn new(
+        window: &'w Window<'a, S, T, N, R>,
+        held: Option<&'w Held<S, T, F, N, BY, BZ>>,
+        at: usize,
+        place: [usize; 2],
+    ) -> Self {
+        Around { window, held, at, place, formula: PhantomData }
     }
 
     /// The same point of what comes after the fields.

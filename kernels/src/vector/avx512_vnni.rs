@@ -52,9 +52,40 @@ impl ByteDot for Avx512Vnni {
     }
 }
 
+/// The one instruction of a number of lanes that is known when it is compiled.
+macro_rules! aligned {
+    ($align:ident, $high:ident, $low:ident, $from:ident, $($lane:literal)*) => {
+        match $from {
+            0 => $low,
+            $($lane => $align::<$lane>($high, $low),)*
+            _ => $high,
+        }
+    };
+}
+
 impl FloatExtra for V4 {
     type Panel = [Self::f32s; 1];
     const STREAMS: bool = true;
+    /// Off its place every register of 64 bytes stands across two lines.
+    const JOINS: bool = true;
+
+    #[inline(always)]
+    fn join_f32s(self, low: Self::f32s, high: Self::f32s, from: usize) -> Self::f32s {
+        let (low, high) = (bytemuck::cast(low), bytemuck::cast(high));
+        // SAFETY: the token proves AVX-512.
+        let joined = unsafe {
+            aligned!(_mm512_alignr_epi32, high, low, from, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+        };
+        bytemuck::cast(joined)
+    }
+
+    #[inline(always)]
+    fn join_f64s(self, low: Self::f64s, high: Self::f64s, from: usize) -> Self::f64s {
+        let (low, high) = (bytemuck::cast(low), bytemuck::cast(high));
+        // SAFETY: the token proves AVX-512.
+        let joined = unsafe { aligned!(_mm512_alignr_epi64, high, low, from, 1 2 3 4 5 6 7) };
+        bytemuck::cast(joined)
+    }
 
     #[inline(always)]
     fn turn(self, square: [[f32; 8]; 8]) -> [[f32; 8]; 8] {

@@ -84,6 +84,14 @@ pub trait Real:
     /// the lanes there are.
     fn rotate_up<S: FloatExtra>(simd: S, a: Self::Register<S>, by: usize) -> Self::Register<S>;
 
+    /// [`FloatExtra::join_f32s`] or its like.
+    fn join<S: FloatExtra>(
+        simd: S,
+        low: Self::Register<S>,
+        high: Self::Register<S>,
+        from: usize,
+    ) -> Self::Register<S>;
+
     /// True in the lanes `start <= lane < end`.
     fn lanes_between<S: FloatExtra>(simd: S, start: usize, end: usize) -> Self::Mask<S>;
 
@@ -106,7 +114,7 @@ pub trait Real:
 macro_rules! real {
     ($real:ident, $registers:ident, $mask:ident, $index:ident, $number:literal,
      $splat:ident, $as_simd:ident, $as_mut_simd:ident, $add:ident, $sub:ident, $mul:ident,
-     $rotate_right:ident, $between:ident, $select:ident, $stream:ident) => {
+     $rotate_right:ident, $join:ident, $between:ident, $select:ident, $stream:ident) => {
         #[allow(unsafe_code, reason = "a contract handed on from `FloatExtra`")]
         impl Real for $real {
             const NAME: &'static str = $number;
@@ -154,6 +162,16 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn join<S: FloatExtra>(
+                simd: S,
+                low: S::$registers,
+                high: S::$registers,
+                from: usize,
+            ) -> S::$registers {
+                simd.$join(low, high, from)
+            }
+
+            #[inline(always)]
             fn lanes_between<S: FloatExtra>(simd: S, start: usize, end: usize) -> S::$mask {
                 // pulp 0.22.3 indexes past its table for an empty range at the last lane.
                 let (start, end) = if start < end { (start, end) } else { (0, 0) };
@@ -193,6 +211,7 @@ real!(
     sub_f32s,
     mul_f32s,
     rotate_right_f32s,
+    join_f32s,
     mask_between_m32s,
     select_u32s,
     stream_f32s
@@ -210,6 +229,7 @@ real!(
     sub_f64s,
     mul_f64s,
     rotate_right_f64s,
+    join_f64s,
     mask_between_m64s,
     select_u64s,
     stream_f64s

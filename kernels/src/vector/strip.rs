@@ -193,6 +193,19 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
         unsafe { self.starts[strip].offset(at).cast::<T::Register<S>>().read_unaligned() }
     }
 
+    /// Register `index` of the row of a strip, or the one to the left of the first or to the right of
+    /// the last: what stands beside a row can be read.
+    ///
+    /// # Panics
+    /// When there is none, as above.
+    #[inline(always)]
+    pub fn beside(&self, strip: usize, index: isize) -> T::Register<S> {
+        assert!(strip < self.there && index >= -1 && index <= self.count as isize);
+        // SAFETY: `Windows::new` found the registers inside the row, and a line, which is a register
+        // at least, can be read beside.
+        unsafe { self.starts[strip].cast::<T::Register<S>>().offset(index).read_unaligned() }
+    }
+
     /// Where the row of a strip begins, to ask for what stands `ahead` numbers further on.
     #[inline(always)]
     pub fn address(&self, strip: usize, ahead: usize) -> *const T {
