@@ -18,9 +18,10 @@
 //! The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
 //! their arithmetic and `formula` what a formula is, `boundary` what is found past the ends,
 //! `grid`, `layout` and `space` where points stand in memory, `recipe` how they are cut into tiles
-//! and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula sees from
-//! one and `apply` the loop's only caller; `sweep` goes through a grid one step at a time, `overlap` and `skew` several; `plan`
-//! puts it together, `table` picks the loops for a CPU, and
+//! and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula sees
+//! from one, `held` what it keeps of the rows, `ahead` what it asks memory for, and `apply` the
+//! loop's only caller; `sweep` goes through a grid one step at a time, `overlap` and `skew` several;
+//! `plan` puts it together, `table` picks the loops for a CPU, and
 //! [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
 //! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
 //! gives is the CPU's business).

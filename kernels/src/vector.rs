@@ -219,8 +219,11 @@ pub trait FloatExtra: pulp::Simd {
     /// Whether [`FloatExtra::join_f32s`] is cheaper than reading what stands across two lines.
     const JOINS: bool = false;
 
-    /// As many lanes as a register has of `low` and `high` behind it, from lane `from` on, which
-    /// is one of the first or of the second.
+    /// As many lanes as a register has of `low` and `high` behind it, from lane `from` on: 0 (all
+    /// of `low`) to the number of lanes (all of `high`).
+    ///
+    /// # Panics
+    /// When `from` is more.
     #[inline(always)]
     fn join_f32s(self, low: Self::f32s, high: Self::f32s, from: usize) -> Self::f32s {
         let both = [low, high];

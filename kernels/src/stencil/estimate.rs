@@ -33,10 +33,14 @@ impl Recipe {
     /// The same in tiles that lean.
     const LEANING_DEPTH: usize = 8;
 
-    /// Steps at a time in space, at most. Of the speed of 4, 8 make 1.02 to 1.07 in overlapped tiles with
-    /// 512 points an axis `f32`, 1.1 to 1.16 with 500x333x257 `f64`, and in tiles that lean 1.05 to
-    /// 1.2 with a radius of 1 or 2 (384x256x256 and 500x333x257; one and two Zen 4 cores).
+    /// Steps at a time in space where tiles are wide enough for them, and where not.
+    ///
+    /// Of the speed of 4, 8 make 1.02 to 1.07 in overlapped tiles with 512 points an axis `f32`,
+    /// 1.0 to 1.16 with 500x333x257 `f64`, and in tiles that lean 1.05 to 1.2 with a radius of 1
+    /// or 2; with one of 4, 3 to 6 steps are within 5 % (384x256x256 and 500x333x257; one and two
+    /// Zen 4 cores).
     const SPACE_DEPTH: usize = 8;
+    const SPACE_SHALLOW: usize = 4;
 
     /// Rows of a tile in space, at least, where several steps are taken at a time.
     const FEWEST: usize = 16;
@@ -55,8 +59,8 @@ impl Recipe {
         let form: Form = form.into();
         let row = Self::row::<T>(form, extent);
         let field = row.saturating_mul(extent.y).saturating_mul(extent.z);
-        // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) takes 1.05 of
-        // the time if it is, 256x256 1.03; 128 points an axis (16 MiB) take 1.18 if it is not.
+        // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) took 1.05 of
+        // the time if it was, 256x256 1.03, where not asking still asked for the line at hand; 128 points an axis (16 MiB) take 1.18 if it is not.
         let near = field.saturating_mul(2) <= caches.l3 / 4;
         let side_by_side = Self::single_steps(form, isa, near);
         // Where the two fields are only a little larger than the cache, much of them stays in it:
@@ -94,7 +98,7 @@ impl Recipe {
     /// 512x64 1.25 and 2.1); 8192x8192 in halves of rows 2.86 and 5.1, in whole ones 3.6 and 5.7.
     /// It is better too than to have few rows: with 1 MiB for each of two Zen 4 cores, tiles of 128
     /// rows or a whole plane make 1.07 to 1.17 of the speed of the 26 to 60 that fit (256, 320 and
-    /// 512 points an axis and 500x333x257), tiles of 64 rows 1.0 to 1.1.
+    /// 512 points an axis and 500x333x257, four steps at a time), tiles of 64 rows 1.0 to 1.1.
     pub fn estimate_fused<T: Real>(
         form: impl Into<Form>,
         extent: Extent,
@@ -115,19 +119,35 @@ impl Recipe {
         if form.radius > 1 || form.keeps_two() {
             return Self::skewed::<T>(form, extent, caches, single);
         }
-        let depth = if plane { Self::PLANE_DEPTH } else { Self::SPACE_DEPTH };
         // Many steps at a time leave less of the field in cache for the next ones: 2048x2048 `f32`
         // (32 MiB in a cache of as much) takes 1.05 of the time with ordinary stores.
         let leaves_cache = numbers.saturating_mul(size_of::<T>()) >= caches.l3;
         let streaming = single.streaming || (plane && leaves_cache && width(isa).streams);
-        // Slices in the ring and of the source, and what a tile overlaps with its neighbours.
         let radius = form.radius;
-        let slices = 2 * radius * (depth - 1) + 3 + 2 * radius + 2;
+        // Numbers there is room for in each slice, of the ring and of the source.
+        let slices = |depth: usize| 2 * radius * (depth - 1) + 3 + 2 * radius + 2;
+        let room = |bytes: usize, depth: usize| {
+            (bytes / slices(depth) / form.fields / size_of::<T>()).max(LINE)
+        };
+        let members = threads.max(1);
+        let of_own = |depth: usize| room(caches.l2 / 8 * 7, depth);
+        let of_all = |depth: usize| room(caches.l3 / 4 / members, depth).max(of_own(depth));
+        // Whole rows, so many that what overlaps is less than half as much again, and slices of
+        // which a member's ends are a small part.
+        let wide = |&depth: &usize| {
+            let rows = (of_all(depth) / extent.x.max(1)).saturating_sub(2 * radius * depth);
+            rows >= 4 * radius * depth && extent.z / members >= 8 * radius * depth
+        };
+        let depth = match plane {
+            true => Self::PLANE_DEPTH,
+            false => (Self::SPACE_SHALLOW..=Self::SPACE_DEPTH)
+                .rev()
+                .find(wide)
+                .unwrap_or(Self::SPACE_SHALLOW),
+        };
         let beside = 2 * radius * depth;
         let fewest = if plane { 1 } else { Self::FEWEST };
-        let room = |bytes: usize| (bytes / slices / form.fields / size_of::<T>()).max(LINE);
-        let own = room(caches.l2 / 8 * 7);
-        let shared = room(caches.l3 / 4 / threads.max(1)).max(own);
+        let (own, shared) = (of_own(depth), of_all(depth));
         let of = |rows: usize| match plane {
             true => extent.x.saturating_add(beside),
             false => extent.x.saturating_mul(rows + beside),
@@ -187,7 +207,7 @@ impl Recipe {
     /// better than two (0.93 to 1.12, and a quarter where two planes together are whole pages), and a wave
     /// of order 8 loses: two planes make 0.85 of the speed of one, four 0.6.
     ///
-    /// Where it is a line, two planes make 1.12 to 1.14 of the speed of two rows from cache (`heat7`,
+    /// Where it is a line (before rows were held in registers), two planes make 1.12 to 1.14 of the speed of two rows from cache (`heat7`,
     /// 64 to 128 points an axis, two Zen 4 cores) and 1.25 to 1.45 past it (200 points `f64`, 256
     /// `f32`, one and two cores), and on one Zen 5 core 0.96 (512 points). In a plane (`heat5`) one
     /// row makes 1.13 of the speed of two from cache (1024x1024; 1.04 with 512x512, 1.0 with
@@ -284,6 +304,24 @@ fn width(isa: Isa) -> Width {
 mod tests {
     use super::*;
     use crate::stencil::Kind;
+
+    #[test]
+    fn tiles_are_deep_where_they_are_wide() {
+        let depth = |extent, l2, l3, threads| {
+            let caches = CacheSizes { l2, l3, ..CacheSizes::ASSUMED };
+            let kind = Kind::Heat7;
+            Recipe::estimate_fused::<f32>(kind, extent, Isa::best(), &caches, threads).depth
+        };
+        let cube = Extent::space(512, 512, 512);
+        assert_eq!(depth(cube, 1 << 20, 32 << 20, 1), Recipe::SPACE_DEPTH);
+        assert_eq!(depth(cube, 1 << 20, 32 << 20, 2), Recipe::SPACE_DEPTH);
+        assert_eq!(depth(cube, 1 << 20, 32 << 20, 8), 5, "little cache each");
+        assert_eq!(depth(cube, 256 << 10, 8 << 20, 4), Recipe::SPACE_SHALLOW, "little cache");
+        let flat = Extent::space(1024, 1024, 64);
+        assert_eq!(depth(flat, 16 << 20, 256 << 20, 8), Recipe::SPACE_SHALLOW, "few slices each");
+        let long = Extent::space(usize::MAX, 3, 64);
+        assert_eq!(depth(long, 1 << 20, 32 << 20, 1), Recipe::SPACE_SHALLOW, "rows that never fit");
+    }
 
     #[test]
     fn planes_ask_for_two_rows_if_they_are_near() {

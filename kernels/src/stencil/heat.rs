@@ -169,8 +169,9 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
     }
 }
 
-/// Calls `body` with 0 to `N - 1`, written out: of a loop that the compiler keeps (with a radius of
-/// 4 it does) no distance is known, and what is [held](super::held::Held) would be so in memory.
+/// Calls `body` with 0 to `N - 1`, written out: in a loop that the compiler keeps (with a radius of
+/// 4 it does) distances are no constants, and registers that are [held](super::held) would be put
+/// in memory to be indexed.
 #[inline(always)]
 fn each<const N: usize>(mut body: impl FnMut(usize)) {
     const { assert!(N <= 8) };

@@ -1,15 +1,16 @@
 //! Rows in registers: what a band reads sideways it reads once.
 //!
-//! Neighbours along a row are parts of two registers, and read off their place nearly every register
-//! of 64 bytes stands across two lines, which costs a Zen 4 core two loads of the one it has a cycle
-//! (`heat7` needs 12 loads, 4 of them such, for two registers of sums). Held are the register at
-//! hand and those to its left and right; the neighbours are [joined](FloatExtra::JOINS) of two.
+//! Neighbours along a row are parts of two registers. Read off their place, nearly every register
+//! of 64 bytes stands across two lines, which takes a Zen 4 core two cycles instead of one (`heat7`
+//! needs 12 loads, 4 of them such, for two registers of sums). Held are the register at hand and
+//! those to its left and right; the neighbours are [joined](FloatExtra::JOINS) of two.
 //!
 //! Of the speed of reading them on one Zen 4 core, `f32` and `f64`: `heat7` 1.1 to 1.3 from cache,
-//! 1.2 to 1.4 a step at a time from memory (two planes side by side), `heat27` 1.2 to 1.4, `heat25`
-//! 1.05 to 1.25, `heat5` 1.15 to 1.2, waves of order 2, 4 and 8 1.0 to 1.1. Four rows side by side,
-//! two of two planes, make 0.93 to 1.02 of the speed of two planes. A step past the caches on two
-//! cores is as fast as memory either way when others use it too.
+//! 1.2 to 1.4 a step at a time from memory (two planes side by side), `heat27` 1.0 to 1.4, `heat25`
+//! 1.05 to 1.25, `heat5` 1.15 to 1.2, waves of order 2, 4 and 8 0.97 to 1.1. Four rows side by side,
+//! two of two planes, make 0.93 to 1.02 of the speed of two planes. Where two cores together wait
+//! for memory it makes no difference. Zen 5, whose lines two loads a cycle may cross, and Intel have
+//! not been measured; another way to shift lanes lost on Zen 5 ([`sweep`](super::sweep)).
 
 use super::formula::{Formula, Reach, Shape};
 use crate::vector::{FloatExtra, Real, Window};
@@ -35,8 +36,8 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
     const ALL: bool = matches!(F::SHAPE, Shape::Box);
 
     /// Whether rows are held. Which registers a formula asks for must be known when it is compiled,
-    /// or they are kept in memory: that of one's own may ask in a loop the compiler does not write
-    /// out, and the rows of a box must be few for the loops here.
+    /// or they are kept in memory: that of one's own (`N` is [`Reach::MOST`] for those) may ask in
+    /// a loop the compiler does not write out, and the rows of a box must be few for the loops here.
     pub(super) const PAYS: bool = S::JOINS && N < Reach::MOST && (!Self::ALL || N <= HELD);
 
     /// The number of a row among those that are held, if it is: a star looks sideways from the
@@ -68,7 +69,7 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         }
     }
 
-    /// On the way to register `at`.
+    /// As if at the register before `at`: to [advance](Held::advance) to `at` comes next.
     #[inline(always)]
     pub(super) fn new<const R: usize>(simd: S, window: &Window<'_, S, T, N, R>, at: usize) -> Self {
         let mut registers = [[T::splat(simd, T::default()); 3]; HELD];
@@ -97,12 +98,12 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
     /// What stands `off` numbers to the right in a row it holds.
     #[inline(always)]
     pub(super) fn get(&self, slot: usize, off: isize) -> T::Register<S> {
-        let [left, here, right] = self.registers[slot];
-        if off == 0 {
-            return here;
+        let ([left, here, right], lanes) = (self.registers[slot], T::lanes::<S>());
+        assert!(off.unsigned_abs() <= lanes, "{off} numbers off a place of {lanes} lanes");
+        match off {
+            0 => here,
+            1.. => T::join(self.simd, here, right, off as usize),
+            _ => T::join(self.simd, left, here, lanes - off.unsigned_abs()),
         }
-        let (low, high) = if off < 0 { (left, here) } else { (here, right) };
-        let from = if off < 0 { T::lanes::<S>().wrapping_add_signed(off) } else { off as usize };
-        T::join(self.simd, low, high, from)
     }
 }

@@ -1,4 +1,4 @@
-//! What a formula sees: the strips around a register of a band.
+//! What a formula sees: the strips around a register of a band, and what the band holds of them.
 
 use super::formula::{Formula, Near, Reach};
 use super::held::Held;
@@ -18,6 +18,7 @@ pub(super) struct Around<
     const BZ: usize,
 > {
     window: &'w Window<'a, S, T, N, R>,
+    /// What has come to `at` with the band; nothing at the ends of rows.
     held: Option<&'w Held<S, T, F, N, BY, BZ>>,
     at: usize,
     /// `[y, z]`

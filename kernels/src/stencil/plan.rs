@@ -224,7 +224,7 @@ impl<T: Real> Plan<T> {
         Ok(())
     }
 
-    /// Points ahead of use that memory is asked for.
+    /// Points ahead of use that memory is asked for; 0: not at all.
     fn ahead(&self) -> usize {
         self.recipe.prefetch / size_of::<T>()
     }

@@ -42,7 +42,7 @@ pub(super) struct Patch<'p, 'a, T> {
     /// How many rows of each slice.
     pub(super) rows: usize,
     pub(super) across: Across,
-    /// How many numbers ahead of use the rows nobody has looked at yet are asked for.
+    /// How many numbers ahead of use the rows nobody has looked at yet are asked for; 0: not at all.
     pub(super) ahead: usize,
 }
 
@@ -208,7 +208,9 @@ impl<
                 if at >= count {
                     break;
                 }
-                ahead.fetch::<S, F, BY, BZ>(self.simd, at);
+                if self.ahead > 0 {
+                    ahead.fetch::<S, F, BY, BZ>(self.simd, at);
+                }
                 if self.across.boundary == Boundary::Fixed {
                     self.end(at, (&window, at), &sink);
                 } else {
@@ -222,8 +224,8 @@ impl<
         }
     }
 
-    /// The registers of the band's rows that need no care. Asking for what is in cache costs 5 to 10 %
-    /// of the speed from there.
+    /// The registers of the band's rows that need no care. `FETCH`: whether memory is asked for;
+    /// to ask for what is in cache costs 5 to 10 % of the speed from there.
     #[inline(always)]
     fn inner<const R: usize, const FETCH: bool>(
         &self,
@@ -232,9 +234,14 @@ impl<
         window: &Window<'_, S, T, N, R>,
         sink: &Sink<'_, S, T, BY, W>,
     ) {
+        if registers.is_empty() {
+            return;
+        }
         if Held::<S, T, F, N, BY, BZ>::PAYS {
+            const { assert!(!S::JOINS || Self::RUN == 1, "what is joined is a line") };
             let mut held = Held::new(self.simd, window, registers.start);
             for at in registers {
+                let at = self.simd.opaque(at);
                 held.advance(window, at);
                 self.run::<R, 1, FETCH>(at, ahead, window, Some(&held), sink);
             }

@@ -115,7 +115,7 @@ impl<'a, T: Real> Row<'a, T> {
 }
 
 /// Rows of several strips that move on together, to be read register by register on their place
-/// or up to `REACH` numbers off it.
+/// or up to `REACH` numbers off it, and the register to either side of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Windows<'a, S, T, const STRIPS: usize, const REACH: usize> {
     starts: [*const T; STRIPS],
@@ -193,16 +193,17 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
         unsafe { self.starts[strip].offset(at).cast::<T::Register<S>>().read_unaligned() }
     }
 
-    /// Register `index` of the row of a strip, or the one to the left of the first or to the right of
-    /// the last: what stands beside a row can be read.
+    /// Register `index` of the row of a strip, or one beside it: -1 is what stands to the left of
+    /// the first, the number of registers what stands to the right of the last.
     ///
     /// # Panics
-    /// When there is none, as above.
+    /// When there is no such strip or register.
     #[inline(always)]
     pub fn beside(&self, strip: usize, index: isize) -> T::Register<S> {
+        const { assert!(size_of::<T::Register<S>>() <= LINE) };
         assert!(strip < self.there && index >= -1 && index <= self.count as isize);
-        // SAFETY: `Windows::new` found the registers inside the row, and a line, which is a register
-        // at least, can be read beside.
+        // SAFETY: `Windows::new` found the registers inside the row, and none is longer than the
+        // line that can be read to either side of it.
         unsafe { self.starts[strip].cast::<T::Register<S>>().offset(index).read_unaligned() }
     }
 
