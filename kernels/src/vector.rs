@@ -261,7 +261,8 @@ pub trait FloatExtra: pulp::Simd {
     /// address will do.
     fn prefetch<T>(self, address: *const T);
 
-    /// [`FloatExtra::prefetch`], but no nearer than the second-level cache where the CPU can be told so.
+    /// [`FloatExtra::prefetch`], but no nearer than the second-level cache where the CPU can be
+    /// told so.
     #[inline(always)]
     fn prefetch_second<T>(self, address: *const T) {
         self.prefetch(address);

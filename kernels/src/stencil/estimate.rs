@@ -59,8 +59,9 @@ impl Recipe {
         let form: Form = form.into();
         let row = Self::row::<T>(form, extent);
         let field = row.saturating_mul(extent.y).saturating_mul(extent.z);
-        // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) took 1.05 of
-        // the time if it was, 256x256 1.03, where not asking still asked for the line at hand; 128 points an axis (16 MiB) take 1.18 if it is not.
+        // From cache nothing has to be asked for: 1024x1024 `f32` (8 MiB of 32) took 1.05 of the
+        // time if it was, 256x256 1.03, where not asking still asked for the line at hand; 128
+        // points an axis (16 MiB) take 1.18 if it is not.
         let near = field.saturating_mul(2) <= caches.l3 / 4;
         let side_by_side = Self::single_steps(form, isa, near);
         // Where the two fields are only a little larger than the cache, much of them stays in it:

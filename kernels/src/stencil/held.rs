@@ -6,11 +6,12 @@
 //! those to its left and right; the neighbours are [joined](FloatExtra::JOINS) of two.
 //!
 //! Of the speed of reading them on one Zen 4 core, `f32` and `f64`: `heat7` 1.1 to 1.3 from cache,
-//! 1.2 to 1.4 a step at a time from memory (two planes side by side), `heat27` 1.0 to 1.4, `heat25`
-//! 1.05 to 1.25, `heat5` 1.15 to 1.2, waves of order 2, 4 and 8 0.97 to 1.1. Four rows side by side,
-//! two of two planes, make 0.93 to 1.02 of the speed of two planes. Where two cores together wait
-//! for memory it makes no difference. Zen 5, whose lines two loads a cycle may cross, and Intel have
-//! not been measured; another way to shift lanes lost on Zen 5 ([`sweep`](super::sweep)).
+//! 1.2 to 1.4 a step at a time from memory (two planes side by side), `heat27` 1.0 to 1.4,
+//! `heat25` 1.05 to 1.25, `heat5` 1.15 to 1.2, waves of order 2, 4 and 8 0.97 to 1.1. Four rows
+//! side by side, two of two planes, make 0.93 to 1.02 of the speed of two planes (512 points an
+//! axis, `f32`, with all loops written out; 0.3 to 0.6 as the compiler leaves them). Where two cores
+//! together wait for memory it makes no difference. Zen 5 and Intel have not been measured; another
+//! way to shift lanes lost on Zen 5 ([`sweep`](super::sweep)).
 
 use super::formula::{Formula, Reach, Shape};
 use crate::vector::{FloatExtra, Real, Window};
@@ -37,7 +38,7 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
 
     /// Whether rows are held. Which registers a formula asks for must be known when it is compiled,
     /// or they are kept in memory: that of one's own (`N` is [`Reach::MOST`] for those) may ask in
-    /// a loop the compiler does not write out, and the rows of a box must be few for the loops here.
+    /// a loop the compiler keeps, and the rows of a box must be few for the loops here.
     pub(super) const PAYS: bool = S::JOINS && N < Reach::MOST && (!Self::ALL || N <= HELD);
 
     /// The number of a row among those that are held, if it is: a star looks sideways from the

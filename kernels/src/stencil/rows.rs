@@ -42,7 +42,7 @@ pub(super) struct Patch<'p, 'a, T> {
     /// How many rows of each slice.
     pub(super) rows: usize,
     pub(super) across: Across,
-    /// How many numbers ahead of use the rows nobody has looked at yet are asked for; 0: not at all.
+    /// How many numbers ahead of use rows nobody has looked at yet are asked for; 0: not at all.
     pub(super) ahead: usize,
 }
 
@@ -241,7 +241,6 @@ impl<
             const { assert!(!S::JOINS || Self::RUN == 1, "what is joined is a line") };
             let mut held = Held::new(self.simd, window, registers.start);
             for at in registers {
-                let at = self.simd.opaque(at);
                 held.advance(window, at);
                 self.run::<R, 1, FETCH>(at, ahead, window, Some(&held), sink);
             }
