@@ -76,13 +76,28 @@ fn an_honest_worker_takes_part_in_a_session() {
     let arms = vec![
         Arm::new("ours", || std::thread::sleep(Duration::from_micros(500))),
         Arm::timing_itself("script", |calls| {
-            worker.batch(calls).map_err(|error| error.to_string())
+            worker.batch(calls).map(|batch| batch.seconds).map_err(|error| error.to_string())
         }),
     ];
     let session = Stopwatch::within(Duration::from_millis(100)).measure(arms).unwrap();
     // It says a millisecond for whatever it is asked, so each batch is found to need several.
     assert!(session.time("script").unwrap().median <= 0.001);
     assert!(session.ratio("ours", "script").is_ok());
+}
+
+/// It may leave out what it took to wake it; that it lost more than is seen from here is not so.
+#[test]
+fn a_worker_says_what_it_lost_but_no_more_than_is_seen() {
+    let (_folder, output) = output();
+    let lost = |waited: &str| {
+        let said = format!(r#"0.001, "lost": {{"preemptions": {waited}, "waited_ns": {waited}}}"#);
+        let mut worker = prepared(&batches(&said), &output).unwrap();
+        worker.batch(1).unwrap().lost
+    };
+    let nothing = lost("0");
+    assert_eq!((nothing.preemptions, nothing.waited_ns), (Some(0), Some(0)));
+    let seen = lost("99000000000");
+    assert!(seen.waited_ns.is_some_and(|ns| ns < 99_000_000_000) || !cfg!(target_os = "linux"));
 }
 
 #[test]

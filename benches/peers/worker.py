@@ -14,6 +14,7 @@ import ctypes
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -164,12 +165,29 @@ def _batch(prepared: Prepared | None, calls: int):
     if prepared is None:
         raise Refusal("a batch was asked for and nothing is prepared; make a request first")
     call, runs = prepared.call, -(-calls // prepared.calls)
+    before = _lost()
     start = time.perf_counter()
     for _ in range(runs):
         call()
     seconds = time.perf_counter() - start
+    lost = {name: max(0, now - before[name]) for name, now in _lost().items() if name in before}
     digest = f"{zlib.crc32(prepared.result().tobytes()):08x}"
-    return {"seconds": seconds * calls / (runs * prepared.calls), "digest": digest}
+    return {"seconds": seconds * calls / (runs * prepared.calls), "digest": digest, "lost": lost}
+
+
+def _lost() -> dict[str, int]:
+    """What this process's threads lost to others so far, as far as the system tells: how often one
+    was put off its core, and nanoseconds they waited for one."""
+    lost = {}
+    try:
+        tasks = [f"/proc/self/task/{task}" for task in os.listdir("/proc/self/task")]
+        waited = [open(f"{task}/schedstat").read().split()[1] for task in tasks]
+        status = [open(f"{task}/status").read() for task in tasks]
+        preempted = [re.search(r"nonvoluntary_ctxt_switches:\s*(\d+)", text)[1] for text in status]
+        lost = {"preemptions": sum(map(int, preempted)), "waited_ns": sum(map(int, waited))}
+    except (OSError, LookupError, TypeError):
+        pass  # No such system, or a thread that ended meanwhile: the runner has its own count.
+    return lost
 
 
 def _end_with_the_runner() -> None:

@@ -13,6 +13,7 @@ use crate::workload::{Cache, Number};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
+use tilewise_tuner::measure::Lost;
 
 /// What a worker is to prepare for. It runs the work once and leaves the result in `output`.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -79,6 +80,9 @@ pub(super) struct Done {
     pub(super) seconds: f64,
     /// [`digest`] of the result after the last of them.
     pub(super) digest: String,
+    /// What its threads lost to others while the clock ran, if it says so.
+    #[serde(default)]
+    pub(super) lost: Lost,
 }
 
 /// CRC-32 of a result's bytes in eight hexadecimal digits: what the standard libraries of many
@@ -130,7 +134,11 @@ mod tests {
         let read = |line: &str| serde_json::from_str::<Answer>(line);
         assert!(matches!(
             read(r#"{"done": {"seconds": 0.5, "digest": "00"}}"#),
-            Ok(Answer::Done(done)) if done.seconds == 0.5
+            Ok(Answer::Done(done)) if done.seconds == 0.5 && done.lost == Lost::default()
+        ));
+        assert!(matches!(
+            read(r#"{"done": {"seconds": 0.5, "digest": "00", "lost": {"waited_ns": 7}}}"#),
+            Ok(Answer::Done(done)) if done.lost == Lost { preemptions: None, waited_ns: Some(7) }
         ));
         assert!(matches!(read(r#"{"error": "no"}"#), Ok(Answer::Error(text)) if text == "no"));
         for wrong in ["", "{}", "done", r#"{"done": {}}"#, r#"{"done": {"seconds": null}}"#] {

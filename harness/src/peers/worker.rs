@@ -5,6 +5,7 @@
 //! batch its result must still be the checked one. Whatever it does wrong ends it, with one line
 //! that says what was expected; it can never make the runner wait for ever.
 
+use super::entrant::Batch;
 use super::pipe::Pipe;
 use super::protocol::{Answer, Done, Go, Ready, Request, digest};
 use super::signal;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tilewise_tuner::measure::Lost;
 
 /// How to start a worker.
 #[derive(Clone, Debug)]
@@ -187,20 +189,25 @@ impl Worker {
         Ok(answer)
     }
 
-    /// Has it make so many calls, and stops it. Returns the seconds they took by its own clock.
+    /// Has it make so many calls, and stops it. Returns the seconds they took by its own clock, and
+    /// what it lost meanwhile: by its own count, which leaves out that it has to be woken here, and
+    /// no more than is seen from outside.
     ///
     /// # Errors
     /// [`Error`], after which the worker has ended.
-    pub fn batch(&mut self, calls: usize) -> Result<f64, Error> {
+    pub fn batch(&mut self, calls: usize) -> Result<Batch, Error> {
         const STEP: &str = "a batch";
+        // It stands still before and after.
+        let before = Lost::by(self.id());
         let start = Instant::now();
-        let Done { seconds, digest } =
+        let Done { seconds, digest, lost } =
             match self.ask(&Go { go: calls }, STEP, self.patience.batch)? {
                 Answer::Done(done) => done,
                 Answer::Error(reason) => return Err(self.end(Problem::Refused { reason })),
                 other => return Err(self.end(garbage(STEP, &format!("{other:?}")))),
             };
         let passed = start.elapsed().as_secs_f64();
+        let lost = lost.least(&Lost::by(self.id()).since(&before));
         if !(seconds > 0.0 && seconds <= passed) {
             let what = format!("it says {calls} calls took {seconds} s, but {passed} s passed");
             return Err(self.end(Problem::Lied { what }));
@@ -212,7 +219,7 @@ impl Worker {
             );
             return Err(self.end(Problem::Lied { what }));
         }
-        Ok(seconds)
+        Ok(Batch { seconds, lost })
     }
 
     /// Continues it, says a line, waits for the answer, and stops it.

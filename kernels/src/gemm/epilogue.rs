@@ -6,7 +6,10 @@
 //! if all are written to the same lines. A third of that is had by asking for the lines just before
 //! (`LATE` in `tile`). What else was tried: lines asked for 3 to 16 rows ahead while a tile is
 //! written, 1.00 to 1.01; when a tile begins, and tiles written one by one, 1.03 from N = 1024 on and
-//! 0.93 at 96x64x256; stores past the caches 1.05, but then the next layer reads from memory.
+//! 0.93 at 96x64x256; stores past the caches 1.05, but then the next layer reads from memory. Sums that
+//! are stored as they are could go to their places straight from the registers: 1.00 to 1.02 from 128
+//! rows on, in four ways to hand the places to a tile, each of which took 1 to 6 % from small products
+//! and from other outputs.
 //!
 //! The only part of a product that is compiled for each [`Output`], and once for each set of
 //! float instructions. The loops before it reach it through [`Sink`]; so they and all their

@@ -37,10 +37,18 @@ use core::ops::Range;
 /// than it gains (0.85 from a cache, 1.2 from memory).
 const AHEAD: usize = 64;
 
-/// Steps from which a tile of one row asks for the first-level cache all the same: there the panels
-/// are long enough for the CPU to see them coming. Else 1 x 4096 x 4096 makes 0.94 of the speed from
-/// memory, with AVX2 0.90; 2 x 4096 x 4096 makes 0.96 to 0.99, with AVX2 1.07.
+/// Steps from which a tile of few rows ([`low`]) asks for the first-level cache all the same: there
+/// the panels are long enough for the CPU to see them coming. Else 1 x 4096 x 4096 makes 0.94 of the
+/// speed from memory, with AVX2 0.90.
 const DEEP: usize = 512;
+
+/// Most rows of a tile that asks so. Two on AVX-512: in tiles of 3 panels 2 x 4096 x 4096 makes 1.15 of
+/// the speed from the third-level cache on one Zen 4 core, 1.06 on two, 2 x 768 x 3072 1.03 and 1.06,
+/// from memory 1.04 to 1.08 and 0.98 to 1.02. Three and four rows make 1.03 to 1.07 from memory on one
+/// core, 0.94 to 1.02 on two. With AVX2 two rows lose: 0.90 to 0.96, from memory 0.90 to 1.07.
+const fn low<P: Product>() -> usize {
+    if fetches::<P>() { 2 } else { 1 }
+}
 
 /// How many steps before the end of a tile the lines are asked for that its sums go to. Others asked
 /// for earlier have left the first-level cache by then. On one and two Zen 4 cores, without and with
@@ -282,7 +290,7 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
     for p in 0..NP {
         lines[p] = &panels[p][first..].as_chunks().0[..count];
     }
-    let near = MR == 1 && steps >= DEEP;
+    let near = MR <= const { low::<P>() } && steps >= DEEP;
     for chunk in 0..count {
         for t in 0..T {
             // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that

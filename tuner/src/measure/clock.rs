@@ -1,5 +1,6 @@
 //! Where time and signs of disturbance come from: the machine, or a test.
 
+use serde::Deserialize;
 use std::fs;
 use std::time::Instant;
 
@@ -44,7 +45,7 @@ pub struct Counters {
 }
 
 /// Running totals of what the threads of a process lost to others that ran on their cores.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Lost {
     /// Times the scheduler took a core from a thread that wanted to go on.
     pub preemptions: Option<u64>,
@@ -85,6 +86,15 @@ impl Lost {
         Lost {
             preemptions: since(self.preemptions, before.preemptions),
             waited_ns: since(self.waited_ns, before.waited_ns),
+        }
+    }
+
+    /// The smaller of two counts of the same; what one does not know, the other may.
+    pub fn least(&self, other: &Lost) -> Lost {
+        let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+        Lost {
+            preemptions: least(self.preemptions, other.preemptions),
+            waited_ns: least(self.waited_ns, other.waited_ns),
         }
     }
 
@@ -183,5 +193,8 @@ mod tests {
         let half = Lost { preemptions: Some(1), waited_ns: None };
         assert_eq!(known(4).and(&half), Lost { preemptions: Some(5), waited_ns: None });
         assert_eq!(half.since(&known(1)).waited_ns, None);
+        assert_eq!(known(4).least(&known(7)), known(4));
+        assert_eq!(known(4).least(&half), Lost { preemptions: Some(1), waited_ns: Some(40) });
+        assert_eq!(half.least(&Lost::default()), half);
     }
 }
