@@ -70,7 +70,7 @@ impl Recipe {
         let Shape { m, n, k } = shape;
         let split = Split::estimate(shape, caches, threads.max(1));
         let part = (m.div_ceil(split.rows), n.div_ceil(PANEL * split.columns));
-        let tile = best_tile(isa, part, k);
+        let tile = best_tile(isa, part);
         // A block of rows takes half of the second level; panels stream through the rest. The
         // depth is not cut: sums that wait between cuts cost 4 % of 1024^3 at a kc of 512 and
         // 11 % at 256, more than panels cost that are read from the second level (6x64 tiles
@@ -138,14 +138,14 @@ impl Split {
     }
 }
 
-/// The tile of the table that takes least time to cover `rows` by `panels` over `depth`.
+/// The tile of the table that takes least time to cover `rows` by `panels`.
 ///
 /// In products of registers a step: there are as many as the part has sums, but no fewer than
 /// keep the units busy (half the sums of the best tile hide the latency), no fewer than loads (as
 /// many a cycle as products), and entering and leaving a tile costs about one (120 cycles,
 /// measured at depths of 256 to 3072). On AVX-VNNI this prefers 6x16 (89 % of the roof at 512^3)
 /// to 2x32 (85 %).
-fn best_tile(isa: Isa, (rows, panels): (usize, usize), depth: usize) -> Tile {
+fn best_tile(isa: Isa, (rows, panels): (usize, usize)) -> Tile {
     let table = tiles(isa);
     let busy = table[0].sums() / 2;
     let registers = registers_of_panel(isa);
@@ -157,20 +157,13 @@ fn best_tile(isa: Isa, (rows, panels): (usize, usize), depth: usize) -> Tile {
         let loads = rows.saturating_mul(along).saturating_add(steps.saturating_mul(registers));
         products.max(loads).saturating_add(covers)
     };
-    // For a few rows panels are read faster in fewer streams than there can be: with 4 at a time
-    // 1x768x768 (rows, depth, columns) makes 0.9 of the speed of 3 or 2 (two Zen 4 cores; N = 3072
-    // 0.92), with 2 0.93 of 1 on AVX2. With 3 instead of 4 (Zen 4, when panels were still asked for to
-    // the first-level cache) 2x768x768 makes 1.12, 2x768x3072 1.06, and with weights from memory 0.98
-    // to 0.99; 4x2048x2048, 4x3072x768 and 4x4096x4096 0.99 to 1.05, and from memory 1.10, 1.12 and
-    // 1.08: deep panels lie far apart, on the same sets of the first-level cache. 4x768x3072 0.98.
+    // Where a panel is two registers, one row reads one of them faster than two (AVX2: 1 to 0.93). Where
+    // it is one, 4 at a time are as fast as 3 or faster (Zen 4, one and two cores): 1x768x768 (rows,
+    // depth, columns) 0.99 and from memory 1.05 to 1.1, 2x768x768 1.03 to 1.05 and 1.1 to 1.13,
+    // 3x4096x4096 1.05 to 1.08 and 1.02, 4x768x3072 1.01 to 1.03 and 1.14 to 1.19. While tiles of so few
+    // rows asked for lines in every step it was the other way round.
     let most = table.iter().map(|tile| tile.panels).max().unwrap_or(1);
-    let few = match most {
-        // Where a panel is one register.
-        MAX_PANELS if depth >= 2048 => 4,
-        MAX_PANELS => 2,
-        _ => 1,
-    };
-    let suits = |tile: &&Tile| rows > few || tile.panels < most;
+    let suits = |tile: &&Tile| rows > 1 || most == MAX_PANELS || tile.panels < most;
     // The first of equals is the generally best one.
     table.iter().filter(suits).copied().min_by_key(cost).unwrap_or(table[0])
 }
@@ -196,14 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn few_rows_read_few_panels() {
-        let panels = |isa, rows, depth| best_tile(isa, (rows, 48), depth).panels;
-        for (rows, depth, few) in [(1, 768, true), (2, 768, true), (4, 768, false), (4, 2048, true)]
-        {
-            let given = panels(Isa::Avx512Vnni, rows, depth);
-            assert_eq!(given < MAX_PANELS, few, "{rows} rows, {depth} deep: {given} panels");
-        }
-        assert_eq!(panels(Isa::Avx2, 1, 4096), 1);
+    fn one_row_reads_as_many_panels_as_are_read_fast() {
+        let panels = |isa, rows| best_tile(isa, (rows, 48)).panels;
+        assert_eq!([1, 2, 3, 4].map(|rows| panels(Isa::Avx512Vnni, rows)), [MAX_PANELS; 4]);
+        assert_eq!([1, 2].map(|rows| panels(Isa::Avx2, rows)), [1, 2]);
     }
 
     #[test]

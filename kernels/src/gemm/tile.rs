@@ -35,19 +35,29 @@ use core::ops::Range;
 /// lose: 1 x 768 x 768 makes 0.92, two cores with 2 x 768 x 768 0.89 and 4 x 768 x 3072 0.91; 8 and
 /// more rows do not. Asking twice, far ahead for the second level and near for the first, costs more
 /// than it gains (0.85 from a cache, 1.2 from memory).
+///
+/// Tiles of few rows ask in their last steps alone, for the beginnings of the panels that come next: what
+/// lies within a panel a CPU that reads nothing else sees coming, and asking for it takes a fifth of the
+/// third-level cache's bandwidth (95 GB/s by 1 to 4 panels side by side on one Zen 4 core without asking,
+/// 71 to 77 with, to whichever level and however far ahead). Against asking in every step, on one and two
+/// cores: 1 x 768 x 768 (rows, depth, columns) 1.18 and 1.12, from memory 1.02; 1 x 4096 x 4096 1.18 and
+/// 1.21, from memory 1.16 and 1.4; 2 x 768 x 768 1.14 and 1.11, from memory 0.97 to 0.99; 2 x 4096 x 4096
+/// 1.13 and 1.19, from memory 1.16 and 1.07; 3 x 4096 x 4096 1.14 and 1.07, from memory 1.24 and 1.08.
+/// (No other kind of CPU has been measured.) Not asking at all is 1.2 from a cache and 0.86 to 0.9 from memory where panels are short (768). Of four
+/// rows deep panels make 1.17 from memory, but 0.93 from the cache, short ones 0.94 to 0.97 from memory;
+/// eight rows 0.9 from memory.
 const AHEAD: usize = 64;
 
-/// Steps from which a tile of few rows ([`low`]) asks for the first-level cache all the same: there
-/// the panels are long enough for the CPU to see them coming. Else 1 x 4096 x 4096 makes 0.94 of the
-/// speed from memory, with AVX2 0.90.
+/// Steps from which a tile of one row that asks in every step asks for the first-level cache all the
+/// same: there the panels are long enough for the CPU to see them coming. Else 1 x 4096 x 4096 makes 0.94
+/// of the speed from memory, with AVX2 0.90; 2 x 4096 x 4096 makes 0.96 to 0.99, with AVX2 1.07.
 const DEEP: usize = 512;
 
-/// Most rows of a tile that asks so. Two on AVX-512: in tiles of 3 panels 2 x 4096 x 4096 makes 1.15 of
-/// the speed from the third-level cache on one Zen 4 core, 1.06 on two, 2 x 768 x 3072 1.03 and 1.06,
-/// from memory 1.04 to 1.08 and 0.98 to 1.02. Three and four rows make 1.03 to 1.07 from memory on one
-/// core, 0.94 to 1.02 on two. With AVX2 two rows lose: 0.90 to 0.96, from memory 0.90 to 1.07.
-const fn low<P: Product>() -> usize {
-    if fetches::<P>() { 2 } else { 1 }
+/// Whether a tile asks for panels in its last steps alone. Where a line takes longer to multiply it does
+/// not pay: 1 x 4096 x 4096 makes 0.84 of the speed with AVX2, from a cache and from memory; with AVX-512
+/// but no VNNI 0.92 and 1.17, 1 x 768 x 768 1.0 and 0.9.
+const fn quiet<P: Product>(rows: usize) -> bool {
+    matches!(P::Token::ISA, Isa::Avx512Vnni) && rows < HIGH
 }
 
 /// How many steps before the end of a tile the lines are asked for that its sums go to. Others asked
@@ -214,19 +224,24 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
         without_steps(ends, sums);
         return;
     }
+    let lines = (&panels, ends.next);
     match ends.target {
         Some(target) if const { fetches::<P>() && MR >= HIGH } => {
             let late = steps.saturating_sub(LATE);
-            walk::<P, MR, NP, 1>(product, &rows, (&panels, ends.next), 0..late, &mut acc);
+            walk::<P, MR, NP, 1, true>(product, &rows, lines, 0..late, &mut acc);
             target.fetch(product, MR);
-            walk::<P, MR, NP, 1>(product, &rows, (&panels, ends.next), late..steps, &mut acc);
+            walk::<P, MR, NP, 1, true>(product, &rows, lines, late..steps, &mut acc);
         }
         _ => {
-            let whole = match P::TOGETHER {
-                2 => walk::<P, MR, NP, 2>(product, &rows, (&panels, ends.next), 0..steps, &mut acc),
+            let news = steps.saturating_sub(AHEAD);
+            let done = match P::TOGETHER {
+                1 if const { quiet::<P>(MR) } => {
+                    walk::<P, MR, NP, 1, false>(product, &rows, lines, 0..news, &mut acc)
+                }
+                2 => walk::<P, MR, NP, 2, true>(product, &rows, lines, 0..steps, &mut acc),
                 _ => 0,
             };
-            walk::<P, MR, NP, 1>(product, &rows, (&panels, ends.next), whole..steps, &mut acc);
+            walk::<P, MR, NP, 1, true>(product, &rows, lines, done..steps, &mut acc);
         }
     }
     let Some(Outer { rows, columns }) = ends.less else {
@@ -268,10 +283,10 @@ fn without_steps<S: Sum, const MR: usize, const NP: usize>(
     }
 }
 
-/// Takes the steps from `first` on into the sums, `T` between two looks at the counter, and says
-/// where it stopped: before the first `T` that are not all there.
+/// Takes a part of the steps into the sums, `T` between two looks at the counter, and says where it
+/// stopped: before the first `T` that are not all there. `ASK`: whether it asks for lines [`AHEAD`].
 #[inline(always)]
-fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
+fn walk<P: Product, const MR: usize, const NP: usize, const T: usize, const ASK: bool>(
     product: P,
     rows: &[&[P::Group]; MR],
     (panels, next): (&[&[P::Step]; NP], Next),
@@ -290,7 +305,7 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
     for p in 0..NP {
         lines[p] = &panels[p][first..].as_chunks().0[..count];
     }
-    let near = MR <= const { low::<P>() } && steps >= DEEP;
+    let near = const { MR == 1 && !quiet::<P>(MR) } && steps >= DEEP;
     for chunk in 0..count {
         for t in 0..T {
             // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that
@@ -303,9 +318,11 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize>(
             // tile's.
             let ahead = first + chunk * T + t + AHEAD;
             let ahead = if ahead < steps { ahead } else { ahead + (NP - 1) * steps };
-            for p in 0..NP {
-                let line = panels[p].as_ptr().wrapping_add(ahead);
-                if near { product.prefetch(line) } else { product.prefetch_second(line) }
+            if ASK {
+                for p in 0..NP {
+                    let line = panels[p].as_ptr().wrapping_add(ahead);
+                    if near { product.prefetch(line) } else { product.prefetch_second(line) }
+                }
             }
             if const { fetches::<P>() && MR >= HIGH } {
                 next.fetch(product, first + chunk * T + t);

@@ -13,50 +13,32 @@
 use super::formula::{Formula, Reach};
 use crate::vector::{FloatExtra, Real, Window};
 
-/// Where the lines stand that are asked for with the first register of a band's rows.
-pub(super) struct Ahead<T, const N: usize>([*const T; N]);
-
-impl<T: Real, const N: usize> Ahead<T, N> {
-    /// So many numbers ahead of the rows of a window, whose `strips` are used.
-    #[inline(always)]
-    pub(super) fn new<S: FloatExtra, const R: usize>(
-        window: &Window<'_, S, T, N, R>,
-        strips: usize,
-        numbers: usize,
-    ) -> Self {
-        let mut lines = [core::ptr::null::<T>(); N];
-        for strip in 0..strips {
-            lines[strip] = window.address(strip, numbers);
-        }
-        Ahead(lines)
-    }
-
-    /// Asks for what goes with register `at`: of the fields the rows nobody has looked at yet, and
-    /// all of what comes after them. With the ends of rows too: where their lines were not asked
-    /// for, one step of `heat7` made 0.8 to 0.95 of the speed (500x333x257, 512 and 256 points an
-    /// axis, one Zen 4 core).
-    #[inline(always)]
-    pub(super) fn fetch<S, F, const BY: usize, const BZ: usize>(&self, simd: S, at: usize)
-    where
-        S: FloatExtra,
-        F: Formula<T>,
-    {
-        let reach = const { Reach::of::<T, F>(BY, BZ) };
-        let at = at * T::lanes::<S>();
-        for target in 0..BZ * F::FIELDS {
-            let (field, z) = (target / BZ, target % BZ);
-            for y in 0..BY {
-                self.ask::<S, F>(simd, field * reach.rows() + reach.newest(y, z), at);
-            }
-        }
-        for strip in reach.own(0)..reach.strips() {
-            self.ask::<S, F>(simd, strip, at);
-        }
-    }
-
-    #[inline(always)]
-    fn ask<S: FloatExtra, F: Formula<T>>(&self, simd: S, strip: usize, at: usize) {
-        let line = self.0[strip].wrapping_add(at);
+/// Asks for what a band needs so many numbers after the beginning of its rows: of the fields the rows
+/// nobody has looked at yet, and all of what comes after them. With the ends of rows too: where their
+/// lines were not asked for, one step of `heat7` made 0.8 to 0.95 of the speed (500x333x257, 512 and 256
+/// points an axis, one Zen 4 core).
+#[inline(always)]
+pub(super) fn fetch<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize>(
+    simd: S,
+    window: &Window<'_, S, T, N, R>,
+    at: usize,
+) where
+    S: FloatExtra,
+    T: Real,
+    F: Formula<T>,
+{
+    let reach = const { Reach::of::<T, F>(BY, BZ) };
+    let ask = |strip: usize| {
+        let line = window.address(strip, at);
         if F::LEVELS > 1 { simd.prefetch(line) } else { simd.prefetch_second(line) }
+    };
+    for target in 0..BZ * F::FIELDS {
+        let (field, z) = (target / BZ, target % BZ);
+        for y in 0..BY {
+            ask(field * reach.rows() + reach.newest(y, z));
+        }
+    }
+    for strip in reach.own(0)..reach.strips() {
+        ask(strip);
     }
 }

@@ -24,7 +24,7 @@
 //! are there: writing each at once costs 8192x8192 `f32`, eight steps at a time on two cores, 9 %.
 
 use super::Boundary;
-use super::ahead::Ahead;
+use super::ahead;
 use super::formula::{Formula, Reach};
 use super::held::Held;
 use super::near::Around;
@@ -194,14 +194,13 @@ impl<
         let sinks = Sinks::<S, T, BY, W>::new(self.simd, &to[..Self::TARGETS], rows, count);
         for row in (0..bands).map(|band| band * BY) {
             let (window, sink) = (windows.row(row), sinks.row(row));
-            let ahead = Ahead::new(&window, Self::STRIPS, self.ahead);
             let mut at = 0;
             loop {
                 // In the order of the row: what is written past the caches should be one run.
                 if at == start {
                     match self.ahead {
-                        0 => self.inner::<R, false>(start..end, &ahead, &window, &sink),
-                        _ => self.inner::<R, true>(start..end, &ahead, &window, &sink),
+                        0 => self.inner::<R, false>(start..end, &window, &sink),
+                        _ => self.inner::<R, true>(start..end, &window, &sink),
                     }
                     at = end;
                 }
@@ -209,7 +208,7 @@ impl<
                     break;
                 }
                 if self.ahead > 0 {
-                    ahead.fetch::<S, F, BY, BZ>(self.simd, at);
+                    self.fetch(at, &window);
                 }
                 if self.across.boundary == Boundary::Fixed {
                     self.end(at, (&window, at), &sink);
@@ -230,7 +229,6 @@ impl<
     fn inner<const R: usize, const FETCH: bool>(
         &self,
         registers: Range<usize>,
-        ahead: &Ahead<T, N>,
         window: &Window<'_, S, T, N, R>,
         sink: &Sink<'_, S, T, BY, W>,
     ) {
@@ -242,26 +240,33 @@ impl<
             let mut held = Held::new(self.simd, window, registers.start);
             for at in registers {
                 held.advance(window, at);
-                self.run::<R, 1, FETCH>(at, ahead, window, Some(&held), sink);
+                self.run::<R, 1, FETCH>(at, window, Some(&held), sink);
             }
             return;
         }
         let whole = registers.start.next_multiple_of(Self::RUN).min(registers.end);
         for at in registers.start..whole {
-            self.run::<R, 1, FETCH>(at, ahead, window, None, sink);
+            self.run::<R, 1, FETCH>(at, window, None, sink);
         }
         let mut at = whole;
         while at + Self::RUN <= registers.end {
             if Self::RUN == 1 {
-                self.run::<R, 1, FETCH>(at, ahead, window, None, sink);
+                self.run::<R, 1, FETCH>(at, window, None, sink);
             } else {
-                self.run::<R, 2, FETCH>(at, ahead, window, None, sink);
+                self.run::<R, 2, FETCH>(at, window, None, sink);
             }
             at += Self::RUN;
         }
         for at in at..registers.end {
-            self.run::<R, 1, FETCH>(at, ahead, window, None, sink);
+            self.run::<R, 1, FETCH>(at, window, None, sink);
         }
+    }
+
+    /// Asks for what goes with register `at` so far ahead.
+    #[inline(always)]
+    fn fetch<const R: usize>(&self, at: usize, window: &Window<'_, S, T, N, R>) {
+        let at = self.ahead + at * T::lanes::<S>();
+        ahead::fetch::<S, T, F, N, R, BY, BZ>(self.simd, window, at);
     }
 
     /// Registers `at` and, if there are two, the one behind it, of all rows of the band.
@@ -269,14 +274,13 @@ impl<
     fn run<const R: usize, const RUN: usize, const FETCH: bool>(
         &self,
         at: usize,
-        ahead: &Ahead<T, N>,
         window: &Window<'_, S, T, N, R>,
         held: Option<&Held<S, T, F, N, BY, BZ>>,
         sink: &Sink<'_, S, T, BY, W>,
     ) {
         let at = self.simd.opaque(at);
         if FETCH {
-            ahead.fetch::<S, F, BY, BZ>(self.simd, at);
+            self.fetch(at, window);
         }
         let mut new = [[[window.get(0, at, 0); RUN]; BY]; W];
         for target in 0..Self::TARGETS {

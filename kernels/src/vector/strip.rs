@@ -158,10 +158,10 @@ impl<'a, S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     #[inline(always)]
     pub fn row(&self, row: usize) -> Window<'a, S, T, STRIPS, REACH> {
         assert!(row < self.rows, "row {row} of {}", self.rows);
+        // Of all strips, those that are missing too: so many are known when this is compiled.
         let mut starts = self.starts;
-        for index in 0..self.there {
-            // SAFETY: `new` found that many rows in the strip.
-            starts[index] = unsafe { starts[index].add(row * self.pitches[index]) };
+        for index in 0..STRIPS {
+            starts[index] = starts[index].wrapping_add(row * self.pitches[index]);
         }
         Window { starts, there: self.there, count: self.count, strips: PhantomData }
     }
