@@ -191,7 +191,8 @@ impl Worker {
 
     /// Has it make so many calls, and stops it. Returns the seconds they took by its own clock, and
     /// what it lost meanwhile: by its own count, which leaves out that it has to be woken here, and
-    /// no more than is seen from outside.
+    /// no more than is seen from outside. (That it lost more than it says cannot be told from being
+    /// woken; what it could hide so is that a round was disturbed, not how long it took.)
     ///
     /// # Errors
     /// [`Error`], after which the worker has ended.
