@@ -36,28 +36,38 @@ use core::ops::Range;
 /// more rows do not. Asking twice, far ahead for the second level and near for the first, costs more
 /// than it gains (0.85 from a cache, 1.2 from memory).
 ///
-/// Tiles of few rows ask in their last steps alone, for the beginnings of the panels that come next: what
-/// lies within a panel a CPU that reads nothing else sees coming, and asking for it takes a fifth of the
-/// third-level cache's bandwidth (95 GB/s by 1 to 4 panels side by side on one Zen 4 core without asking,
-/// 71 to 77 with, to whichever level and however far ahead). Against asking in every step, on one and two
-/// cores: 1 x 768 x 768 (rows, depth, columns) 1.18 and 1.12, from memory 1.02; 1 x 4096 x 4096 1.18 and
-/// 1.21, from memory 1.16 and 1.4; 2 x 768 x 768 1.14 and 1.11, from memory 0.97 to 0.99; 2 x 4096 x 4096
-/// 1.13 and 1.19, from memory 1.16 and 1.07; 3 x 4096 x 4096 1.14 and 1.07, from memory 1.24 and 1.08.
-/// (No other kind of CPU has been measured.) Not asking at all is 1.2 from a cache and 0.86 to 0.9 from memory where panels are short (768). Of four
-/// rows deep panels make 1.17 from memory, but 0.93 from the cache, short ones 0.94 to 0.97 from memory;
-/// eight rows 0.9 from memory.
+/// Tiles of few rows ask in their last steps alone, for the beginnings of the panels that come
+/// next: what lies within a panel a CPU that reads nothing else sees coming, and asking for it
+/// takes a fifth of the third-level cache's bandwidth (95 GB/s by 1 to 4 panels side by side on one
+/// Zen 4 core without asking, 71 to 77 with, to whichever level and however far ahead). Against
+/// asking in every step, on one and two cores: 1 x 768 x 768 (rows, depth, columns) 1.18 and 1.12,
+/// from memory 1.02; 1 x 4096 x 4096 1.18 and 1.21, from memory 1.16 and 1.4; 2 x 768 x 768 1.14
+/// and 1.11, from memory 0.97 to 0.99; 2 x 4096 x 4096 1.13 and 1.19, from memory 1.16 and 1.07; 3
+/// x 4096 x 4096 1.14 and 1.07, from memory 1.24 and 1.08. (No other kind of CPU has been
+/// measured.) Not asking at all is 1.2 from a cache and 0.86 to 0.9 from memory where panels are
+/// short (768). Four rows and short panels make 0.94 to 0.97 from memory, eight rows 0.9.
 const AHEAD: usize = 64;
 
-/// Steps from which a tile of one row that asks in every step asks for the first-level cache all the
-/// same: there the panels are long enough for the CPU to see them coming. Else 1 x 4096 x 4096 makes 0.94
-/// of the speed from memory, with AVX2 0.90; 2 x 4096 x 4096 makes 0.96 to 0.99, with AVX2 1.07.
+/// Steps from which panels are long enough for the CPU to see their lines coming. From there on a
+/// tile of one row that asks in every step asks for the first-level cache all the same: else 1 x
+/// 4096 x 4096 makes 0.94 of the speed from memory, with AVX2 0.90; 2 x 4096 x 4096 makes 0.96 to
+/// 0.99, with AVX2 1.07.
 const DEEP: usize = 512;
 
-/// Whether a tile asks for panels in its last steps alone. Where a line takes longer to multiply it does
-/// not pay: 1 x 4096 x 4096 makes 0.84 of the speed with AVX2, from a cache and from memory; with AVX-512
-/// but no VNNI 0.92 and 1.17, 1 x 768 x 768 1.0 and 0.9.
+/// Whether a tile asks for panels in its last [`AHEAD`] steps alone. Not with other instruction
+/// sets: compiled for them too, 1 x 4096 x 4096 made 0.84 of the speed with AVX2, from a cache and
+/// from memory; with AVX-512 but no VNNI 0.92 and 1.17, 1 x 768 x 768 1.0 and 0.9.
 const fn quiet<P: Product>(rows: usize) -> bool {
     matches!(P::Token::ISA, Isa::Avx512Vnni) && rows < HIGH
+}
+
+/// Whether a tile of at least [`DEEP`] steps does. On one and two Zen 4 cores 4 x 768 x 3072 (rows,
+/// depth, columns) makes 1.0 and 1.01 of the speed, from memory 1.11 and 1.02; 5 and 6 x 4096 x
+/// 4096 0.98 to 1.02 and from memory 1.08 and 1.0, but 4 x 4096 x 4096 0.96 and 0.99, from memory
+/// 1.17 and 1.03; 128 and more rows 1.0 to 1.02. Seven rows make 0.94 to 1.01, from memory 1.08 and
+/// 0.99.
+const fn quiet_if_deep<P: Product>(rows: usize) -> bool {
+    matches!(P::Token::ISA, Isa::Avx512Vnni) && rows <= 6
 }
 
 /// How many steps before the end of a tile the lines are asked for that its sums go to. Others asked
@@ -227,8 +237,12 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
     let lines = (&panels, ends.next);
     match ends.target {
         Some(target) if const { fetches::<P>() && MR >= HIGH } => {
-            let late = steps.saturating_sub(LATE);
-            walk::<P, MR, NP, 1, true>(product, &rows, lines, 0..late, &mut acc);
+            let (news, late) = (steps.saturating_sub(AHEAD), steps.saturating_sub(LATE));
+            let mut done = 0;
+            if const { quiet_if_deep::<P>(MR) } && steps >= DEEP {
+                done = walk::<P, MR, NP, 1, false>(product, &rows, lines, 0..news, &mut acc);
+            }
+            walk::<P, MR, NP, 1, true>(product, &rows, lines, done..late, &mut acc);
             target.fetch(product, MR);
             walk::<P, MR, NP, 1, true>(product, &rows, lines, late..steps, &mut acc);
         }
