@@ -147,6 +147,33 @@ fn multiply(isa: Isa, lhs: Lhs<'_>, weights: Matrix<'_, i8>) -> Vec<i32> {
     out
 }
 
+/// Where a tile changes what it asks for on its way: every step is taken once, and no other.
+#[test]
+fn deep_tiles_take_every_step_once() {
+    // Each byte differs from those around it, so that no step can stand for another.
+    let byte = |at: usize| (at.wrapping_mul(0x9e37_79b9) >> 13) as u8;
+    for steps in [31, 32, 33, 63, 64, 65, 96, 97, 511, 512, 577] {
+        let k = 4 * steps - steps % 3;
+        for (m, n) in [(1, 64), (2, 33), (3, 64), (4, 64), (5, 17), (6, 64), (7, 48), (8, 48)] {
+            let lhs: Vec<u8> = (0..m * k).map(byte).collect();
+            let weights: Vec<i8> = (0..k * n).map(|at| byte(at + 77).cast_signed()).collect();
+            let mut expected = vec![0i32; m * n];
+            for (row, sums) in lhs.chunks(k).zip(expected.chunks_mut(n)) {
+                for (&a, weights) in row.iter().zip(weights.chunks(n)) {
+                    for (sum, &b) in sums.iter_mut().zip(weights) {
+                        *sum += i32::from(a) * i32::from(b);
+                    }
+                }
+            }
+            each_isa(|isa| {
+                let lhs = Lhs::u8(Matrix::new(&lhs, m, k).unwrap(), 0);
+                let sums = multiply(isa, lhs, Matrix::new(&weights, k, n).unwrap());
+                assert!(sums == expected, "{m} x {k} x {n} on {isa}");
+            });
+        }
+    }
+}
+
 #[test]
 fn extremes_neither_saturate_nor_stop_wrapping() {
     each_isa(|isa| {

@@ -95,9 +95,11 @@ fn a_worker_says_what_it_lost_but_no_more_than_is_seen() {
         worker.batch(1).unwrap().lost
     };
     let nothing = lost("0");
-    assert_eq!((nothing.preemptions, nothing.waited_ns), (Some(0), Some(0)));
     let seen = lost("99000000000");
-    assert!(seen.waited_ns.is_some_and(|ns| ns < 99_000_000_000) || !cfg!(target_os = "linux"));
+    // Where the system does not say it, nothing is known, whatever the worker says.
+    assert!(nothing.waited_ns.is_none_or(|ns| ns == 0), "{nothing:?}");
+    assert!(seen.waited_ns.is_none_or(|ns| ns < 99_000_000_000), "{seen:?}");
+    assert_eq!(nothing.waited_ns.is_some(), seen.waited_ns.is_some());
 }
 
 #[test]

@@ -185,7 +185,7 @@ def _lost() -> dict[str, int]:
         status = [open(f"{task}/status").read() for task in tasks]
         preempted = [re.search(r"nonvoluntary_ctxt_switches:\s*(\d+)", text)[1] for text in status]
         lost = {"preemptions": sum(map(int, preempted)), "waited_ns": sum(map(int, waited))}
-    except (OSError, LookupError, TypeError):
+    except (OSError, LookupError, TypeError, ValueError):
         pass  # No such system, or a thread that ended meanwhile: the runner has its own count.
     return lost
 

@@ -188,8 +188,8 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     pub fn get(&self, strip: usize, index: usize, off: isize) -> T::Register<S> {
         assert!(strip < self.there && index < self.count && off.unsigned_abs() <= REACH);
         let at = (index * T::lanes::<S>()) as isize + off;
-        // SAFETY: `Windows::new` found the registers inside the row, and a row can be read that
-        // far beside.
+        // SAFETY: `Windows::row` found the row among those that `Windows::new` found in the strip, and
+        // that the registers inside it; a row can be read that far beside.
         unsafe { self.starts[strip].offset(at).cast::<T::Register<S>>().read_unaligned() }
     }
 
@@ -202,8 +202,8 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     pub fn beside(&self, strip: usize, index: isize) -> T::Register<S> {
         const { assert!(size_of::<T::Register<S>>() <= LINE) };
         assert!(strip < self.there && index >= -1 && index <= self.count as isize);
-        // SAFETY: `Windows::new` found the registers inside the row, and none is longer than the
-        // line that can be read to either side of it.
+        // SAFETY: as in `get` for the row and its registers, and none is longer than the line that
+        // can be read to either side of it.
         unsafe { self.starts[strip].cast::<T::Register<S>>().offset(index).read_unaligned() }
     }
 

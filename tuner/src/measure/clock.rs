@@ -89,9 +89,11 @@ impl Lost {
         }
     }
 
-    /// The smaller of two counts of the same; what one does not know, the other may.
-    pub fn least(&self, other: &Lost) -> Lost {
-        let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+    /// This, but no more than another count of the same says, if it says anything.
+    pub fn at_most(&self, other: &Lost) -> Lost {
+        let least = |own: Option<u64>, other: Option<u64>| {
+            own.map(|own| other.map_or(own, |other| own.min(other)))
+        };
         Lost {
             preemptions: least(self.preemptions, other.preemptions),
             waited_ns: least(self.waited_ns, other.waited_ns),
@@ -193,8 +195,9 @@ mod tests {
         let half = Lost { preemptions: Some(1), waited_ns: None };
         assert_eq!(known(4).and(&half), Lost { preemptions: Some(5), waited_ns: None });
         assert_eq!(half.since(&known(1)).waited_ns, None);
-        assert_eq!(known(4).least(&known(7)), known(4));
-        assert_eq!(known(4).least(&half), Lost { preemptions: Some(1), waited_ns: Some(40) });
-        assert_eq!(half.least(&Lost::default()), half);
+        assert_eq!(known(4).at_most(&known(7)), known(4));
+        assert_eq!(known(4).at_most(&half), Lost { preemptions: Some(1), waited_ns: Some(40) });
+        assert_eq!(half.at_most(&known(0)), Lost { preemptions: Some(0), waited_ns: None });
+        assert_eq!(known(4).at_most(&Lost::default()), known(4));
     }
 }
