@@ -3,13 +3,16 @@
 //! set is added by what stands here, its name and its lines in the tables.
 
 use tilewise::cache::CacheSizes;
-use tilewise::gemm::{Error, Lhs, PackedWeights, Plan, Recipe, Shape, Store, reference, tiles};
+use tilewise::gemm::{
+    Bias, Dequantise, Error, Gelu, Lhs, Output, PackedWeights, Plan, Recipe, Requantise, Scales,
+    Shape, Store, reference, tiles,
+};
 use tilewise::isa::{Scalar, Token};
 use tilewise::vector::{
     ByteDot, Choice, GROUP, Operands, PANEL, Step, Vocabulary, WordDot, WordStep,
 };
 use tilewise::{Isa, Matrix, MatrixMut};
-use tilewise_tests::teams;
+use tilewise_tests::{guarded, teams};
 
 /// Sums in 64 bits, kept in another order than memory's: nothing the driver could know of. With
 /// `WORDS` it asks for both operands to be widened.
@@ -104,6 +107,25 @@ impl<const WORDS: bool> WordDot for Toy<WORDS> {
     }
 }
 
+/// What the layer below must make of a product, by the reference.
+fn made_of_floats(
+    lhs: Lhs<'_>,
+    weights: Matrix<'_, i8>,
+    values: &[f32],
+    (zeros, bias): (&[i8], &[f32]),
+) -> Vec<u8> {
+    let (k, n) = (weights.rows(), weights.cols());
+    let mut sums = vec![0; lhs.rows() * n];
+    reference::multiply(lhs, weights, zeros, &mut sums);
+    let byte = |(at, &sum): (usize, &i32)| {
+        let row = &values[at / n * k..][..k];
+        let (scale, _) = reference::quantise(row, &mut vec![0; k]);
+        let value = reference::dequantise(sum, scale, 0.001) + bias[at % n];
+        reference::requantise(reference::gelu(value), 0.3, 9)
+    };
+    sums.iter().enumerate().map(byte).collect()
+}
+
 /// The product of one shape on a back-end, with blocks that cut every size.
 fn check<T: Vocabulary>(token: T, shape: Shape, weights: &[i8]) {
     let Shape { m, n, k } = shape;
@@ -113,17 +135,31 @@ fn check<T: Vocabulary>(token: T, shape: Shape, weights: &[i8]) {
     let zeros = vec![5; n];
     let mut expected = vec![0; m * n];
     reference::multiply(lhs, weights, &zeros, &mut expected);
+    let values = guarded(&bytes.iter().map(|&byte| f32::from(byte) - 99.5).collect::<Vec<_>>());
+    let floats = Lhs::f32(Matrix::new(&values, m, k).unwrap());
+    let bias = guarded(&(0..n).map(|column| column as f32).collect::<Vec<_>>());
+    let layer = Dequantise { scales: Scales::All(0.001) }
+        .then(Bias(&bias))
+        .then(Gelu)
+        .then(Requantise { scale: 0.3, zero_point: 9 });
+    let expected_bytes = made_of_floats(floats, weights, &values, (&zeros, &bias));
     let weights = PackedWeights::pack(weights).unwrap().with_zero_points(&[5]).unwrap();
     for &tile in tiles(T::ISA) {
         let mut recipe = Recipe::estimate(shape, T::ISA, &CacheSizes::ASSUMED, 2);
         (recipe.tile, recipe.mc, recipe.kc, recipe.nc) = (tile, 5, 11, 40);
         let backend = Plan::new(shape, T::ISA, recipe).unwrap().on(token).unwrap();
         for (name, team) in teams() {
-            let mut out = vec![0; m * n];
+            let mut out = guarded(&vec![0; m * n]);
             let view = MatrixMut::new(&mut out, m, n).unwrap();
             let mut scratch = backend.scratch(2).unwrap();
             backend.run(lhs, &weights, &Store, view, &mut scratch, *team).unwrap();
-            assert_eq!(out, expected, "{shape}, {tile}, {name}, {token:?}");
+            assert_eq!(*out, expected, "{shape}, {tile}, {name}, {token:?}");
+
+            // Floats in, all that a layer may make of sums, bytes out.
+            let mut out = guarded(&vec![0u8; m * n]);
+            let view = MatrixMut::new(&mut out, m, n).unwrap();
+            backend.run(floats, &weights, &layer, view, &mut scratch, *team).unwrap();
+            assert_eq!(*out, expected_bytes, "{shape}, {tile}, {name}, {token:?}, bytes");
         }
     }
 }

@@ -319,6 +319,18 @@ fn requantised<B: Byte + Pod + Debug + PartialEq>(
 }
 
 #[test]
+fn a_range_without_numbers_is_refused() {
+    let ranges = [(1.0, 0.5), (f32::NAN, 1.0), (0.0, f32::NAN), (f32::INFINITY, 0.0)];
+    for (low, high) in ranges {
+        let clamp = Dequantise { scales: Scales::All(1.0) }.then(Clamp { low, high });
+        let error = clamp.check(Shape { m: 1, n: 1, k: 1 }).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("clamp from {low} to {high}; give a low")), "{error}");
+    }
+    let all = Clamp { low: f32::NEG_INFINITY, high: f32::INFINITY };
+    assert_eq!(all.check(Shape { m: 1, n: 1, k: 1 }), Ok(()));
+}
+
+#[test]
 fn ties_go_to_even_then_bytes_saturate() {
     let ties = [-2.5, -1.5, -0.5, -0.0, 0.5, 1.5, 2.5, 126.5, 127.5, 254.5, 255.5];
     assert_eq!(requantised(1.0, 0u8, &ties), [0, 0, 0, 0, 0, 2, 2, 126, 128, 254, 255]);

@@ -158,17 +158,13 @@ fn deep_tiles_take_every_step_once() {
             let lhs: Vec<u8> = (0..m * k).map(byte).collect();
             let weights: Vec<i8> = (0..k * n).map(|at| byte(at + 77).cast_signed()).collect();
             let mut expected = vec![0i32; m * n];
-            for (row, sums) in lhs.chunks(k).zip(expected.chunks_mut(n)) {
-                for (&a, weights) in row.iter().zip(weights.chunks(n)) {
-                    for (sum, &b) in sums.iter_mut().zip(weights) {
-                        *sum += i32::from(a) * i32::from(b);
-                    }
-                }
-            }
+            let (lhs, weights) = (
+                Lhs::u8(Matrix::new(&lhs, m, k).unwrap(), 0),
+                Matrix::new(&weights, k, n).unwrap(),
+            );
+            reference::multiply(lhs, weights, &[], &mut expected);
             each_isa(|isa| {
-                let lhs = Lhs::u8(Matrix::new(&lhs, m, k).unwrap(), 0);
-                let sums = multiply(isa, lhs, Matrix::new(&weights, k, n).unwrap());
-                assert!(sums == expected, "{m} x {k} x {n} on {isa}");
+                assert!(multiply(isa, lhs, weights) == expected, "{m} x {k} x {n} on {isa}");
             });
         }
     }

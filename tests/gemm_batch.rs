@@ -10,13 +10,13 @@ use tilewise::gemm::{
 };
 use tilewise::matrix::{Stack, StackMut, Strides};
 use tilewise::{Isa, Matrix, Solo};
-use tilewise_tests::{each_isa, guarded, teams};
+use tilewise_tests::{Guarded, each_isa, guarded, teams};
 
 /// Operands of a batch whose outputs stand as `strides` say.
 struct Case {
     count: usize,
     shape: Shape,
-    lhs: Vec<u8>,
+    lhs: Guarded<u8>,
     lhs_strides: Strides,
     weights: Vec<i8>,
     strides: Strides,
@@ -43,7 +43,8 @@ impl Case {
             (0, _) | (_, 0) => count.saturating_sub(1) * strides.matrix,
             _ => (count - 1) * strides.matrix + (rows - 1) * strides.row + cols,
         };
-        let lhs = (0..len([m, k], lhs_strides)).map(|_| rng.random()).collect();
+        let lhs: Vec<u8> = (0..len([m, k], lhs_strides)).map(|_| rng.random()).collect();
+        let lhs = guarded(&lhs);
         let weights = (0..count * k * n).map(|_| rng.random()).collect();
         Case { count, shape, lhs, lhs_strides, weights, strides }
     }

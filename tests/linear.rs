@@ -4,8 +4,8 @@
 use tilewise::gemm::{
     Add, Error, Fit, Gelu, Lhs, Linear, PackedWeights, Requantise, Scales, reference,
 };
-use tilewise::{Matrix, MatrixMut, Solo};
-use tilewise_tests::teams;
+use tilewise::{Isa, Matrix, MatrixMut, Solo};
+use tilewise_tests::{each_isa, guarded, guarded_front, teams};
 
 #[test]
 fn quantised_rows_are_near_and_zero_is_exact() {
@@ -88,6 +88,56 @@ fn the_front_door_equals_the_formula() {
             let view = MatrixMut::new(&mut y, m, n).unwrap();
             linear.run(lhs, view, &mut scratch, *team).unwrap();
             assert_eq!(y, expected, "{name}");
+        }
+    }
+}
+
+/// Scratch for some rows is enough for fewer, which may take other tiles, and for any team; and no
+/// row depends on how many come with it, on the instruction set or on the team.
+#[test]
+fn scratch_for_many_rows_is_enough_for_fewer_on_every_instruction_set() {
+    for (k, n) in [(768, 96), (33, 70), (1, 1), (0, 5), (3000, 20)] {
+        let most = 26;
+        let x: Vec<f32> = (0..most * k).map(|i| (i * 7919 % 1009) as f32 / 97.0 - 5.0).collect();
+        let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
+        let bias = guarded(&(0..n).map(|i| i as f32).collect::<Vec<_>>());
+        let scales = guarded_front(&(0..n).map(|i| 0.1 + i as f32).collect::<Vec<_>>());
+        let weights = Matrix::new(&weights, k, n).unwrap();
+        let layer = Linear::new(weights, &scales, Some(&bias)).unwrap();
+        let mut expected: Option<Vec<f32>> = None;
+        each_isa(|isa| {
+            let layer = layer.clone().on(isa).unwrap();
+            for (room, threads) in [(1, 1), (3, 1), (3, 2), (9, 3), (most, 1), (most, 2)] {
+                let mut scratch = layer.scratch(room, threads).unwrap();
+                for rows in 0..=room {
+                    let (name, team) = teams()[(rows + room) % teams().len()];
+                    let x = guarded(&x[..rows * k]);
+                    let mut y = guarded(&vec![f32::NAN; rows * n]);
+                    let view = MatrixMut::new(&mut y, rows, n).unwrap();
+                    let x = Matrix::new(&x, rows, k).unwrap();
+                    layer
+                        .run(x, view, &mut scratch, team)
+                        .unwrap_or_else(|error| panic!("{rows} rows of {room} on {isa}: {error}"));
+                    if let Some(all) = &expected {
+                        assert_eq!(y[..], all[..rows * n], "{rows} x {k} x {n}, {isa}, {name}");
+                    } else if rows == most {
+                        expected = Some(y.to_vec());
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_layer_moves_to_an_instruction_set_that_is_there() {
+    let layer = Linear::new(Matrix::new(&[0; 4], 2, 2).unwrap(), &[1.0], None).unwrap();
+    for isa in Isa::ALL {
+        match layer.clone().on(isa) {
+            Ok(_) => assert!(isa.is_available()),
+            Err(error) => {
+                assert!(!isa.is_available() && error.to_string().contains(isa.name()), "{error}");
+            }
         }
     }
 }

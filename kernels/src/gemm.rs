@@ -18,7 +18,7 @@
 //!
 //! Sums are exact: no instruction that saturates is used, and the result equals three loops
 //! ([`mod@reference`]) bit for bit on every instruction set, with every recipe, team and thread
-//! count. Sums are kept in 32 bits and wrap. They cannot wrap up to a depth of
+//! count; so do the numbers made of them, but that the bits of a NaN are the CPU's. Sums are kept in 32 bits and wrap. They cannot wrap up to a depth of
 //! [`EXACT_DEPTH`], whatever the bytes; beyond it, they are right modulo 2^32. Intermediate sums
 //! may wrap earlier without harm: only the final value matters.
 //!
@@ -133,6 +133,12 @@ pub struct Scratch {
     lines: Buffer<Line>,
 }
 
+impl Scratch {
+    fn of_bytes(bytes: usize) -> Result<Self, Error> {
+        Ok(Scratch { lines: Buffer::zeroed(bytes.div_ceil(size_of::<Line>()))? })
+    }
+}
+
 /// How many lines of scratch each member needs, in the order in which they lie.
 #[derive(Clone, Copy)]
 struct Lines {
@@ -196,8 +202,7 @@ impl Plan {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
-        let lines = self.scratch_bytes(threads) / size_of::<Line>();
-        Ok(Scratch { lines: Buffer::zeroed(lines)? })
+        Scratch::of_bytes(self.scratch_bytes(threads))
     }
 
     /// Multiplies `lhs` by `weights` and writes what `output` makes of the sums to `out`.
@@ -315,8 +320,12 @@ impl Plan {
         Lines {
             sums: cuts.sums(depth),
             row_sums: cuts.rows.div_ceil(PANEL),
-            groups: (cuts.rows * depth * halves).div_ceil(PANEL),
-            steps: if self.chooses { cuts.tile.panels * cuts.steps * HALVES } else { 0 },
+            groups: cuts.rows.saturating_mul(depth).saturating_mul(halves).div_ceil(PANEL),
+            steps: if self.chooses {
+                cuts.steps.saturating_mul(cuts.tile.panels * HALVES)
+            } else {
+                0
+            },
         }
     }
 }

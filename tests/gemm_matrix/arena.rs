@@ -15,6 +15,7 @@ pub(crate) const CANARY: u8 = 0xa5;
 pub(crate) struct Arenas {
     pub(crate) lhs: Arena,
     pub(crate) weights: Arena,
+    pub(crate) zeros: Arena,
     pub(crate) out: Arena,
     pub(crate) row_scales: Arena,
     pub(crate) column_scales: Arena,
@@ -27,6 +28,7 @@ impl Arenas {
         Arenas {
             lhs: Arena::new(),
             weights: Arena::new(),
+            zeros: Arena::new(),
             out: Arena::new(),
             row_scales: Arena::new(),
             column_scales: Arena::new(),

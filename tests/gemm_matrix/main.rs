@@ -1,10 +1,11 @@
 //! The big matrix: products of every kind, on every instruction set, drawn at random or counted
 //! through, equal to plain loops bit for bit, with forbidden memory around every operand.
 //!
-//! An ordinary test run takes a few thousand cases. All of them:
+//! An ordinary test run takes a few thousand cases. All of them, with the checks of overflow that
+//! tests have:
 //!
 //! ```sh
-//! TILEWISE_CASES=1000000 cargo test --release -p tilewise-tests --test gemm_matrix -- --nocapture
+//! TILEWISE_CASES=1000000 cargo test -p tilewise-tests --test gemm_matrix -- --nocapture
 //! ```
 //!
 //! `TILEWISE_SEED` begins elsewhere. A case that fails prints itself and the seed that alone
@@ -87,22 +88,27 @@ fn random_products_equal_plain_loops() {
     });
 }
 
-/// Every shape up to 20 x 20 x 20 with the best tile, without and with zero points of the weights;
-/// in a full run, with every tile of every instruction set.
+/// Every shape up to 20 x 20 x 20, and with every width around the ends of further panels, so that
+/// all tiles are filled and just missed; without and with zero points of the weights. An ordinary
+/// run tries each with one of the tiles of all instruction sets, a full run with every one.
 #[test]
 fn every_small_shape_with_every_tile() {
     let full = cases() > ORDINARY;
-    let tiles: Vec<(Isa, Tile)> = if full {
-        Isa::available().flat_map(|isa| tiles(isa).iter().map(move |&tile| (isa, tile))).collect()
-    } else {
-        vec![(Isa::best(), tiles(Isa::best())[0])]
-    };
-    let side = EXHAUSTIVE + 1;
+    let tiles: Vec<(Isa, Tile)> =
+        Isa::available().flat_map(|isa| tiles(isa).iter().map(move |&tile| (isa, tile))).collect();
+    let sizes: Vec<usize> = (0..=EXHAUSTIVE).collect();
+    let widths = [&sizes[..], &[31, 32, 33, 47, 48, 49, 63, 64, 65]].concat();
+    let (side, shapes) = (sizes.len(), sizes.len().pow(2) * widths.len());
     let all = [Zeros::None, Zeros::Each];
-    run_all("every small shape", side.pow(3) * all.len() * tiles.len(), |index| {
-        let (shape, rest) = (index % side.pow(3), index / side.pow(3));
-        let (zeros, (isa, tile)) = (all[rest % all.len()], tiles[rest / all.len()]);
-        let shape = Shape { m: shape % side, n: shape / side % side, k: shape / side / side };
+    let rounds = all.len() * if full { tiles.len() } else { 1 };
+    run_all("every small shape", shapes * rounds, |index| {
+        let (shape, round) = (index % shapes, index / shapes);
+        let (m, n, k) = (shape % side, widths[shape / side / side], shape / side % side);
+        let zeros = all[round % all.len()];
+        // Neighbours along each side meet different tiles.
+        let turn = m + 2 * k + shape / side / side + round;
+        let (isa, tile) = tiles[if full { round / all.len() } else { turn % tiles.len() }];
+        let shape = Shape { m, n, k };
         let mut case = Case::plain(shape, isa, index as u64);
         case.recipe.tile = tile;
         // Every kind of rows meets every size of each side.
@@ -122,11 +128,12 @@ fn deep_products_wrap_as_documented() {
     each_isa(|isa| {
         for (index, k) in depths.into_iter().enumerate() {
             let zeros = [(0, Zeros::None), (0, Zeros::One(127)), (1, Zeros::One(126))];
-            for (zero_point, zeros) in zeros {
+            let all = zeros.into_iter().flat_map(|zeros| LhsKind::ALL.map(|lhs| (zeros, lhs)));
+            for ((zero_point, zeros), lhs) in all {
                 let mut case = Case::plain(Shape { m: 2, n: 17, k }, isa, index as u64);
-                case.zero_point = zero_point;
-                case.zeros = zeros;
+                (case.zero_point, case.zeros, case.lhs) = (zero_point, zeros, lhs);
                 case.bytes = case::Bytes::Ends;
+                case.output = OutputKind::ALL[list.len() % OutputKind::ALL.len()];
                 list.push(case);
             }
         }

@@ -26,7 +26,7 @@ pub(crate) struct Operands {
 }
 
 impl Case {
-    pub(crate) fn operands(&self, arena: &mut Arena) -> Operands {
+    pub(crate) fn operands(&self, weights: &mut Arena, zeros: &mut Arena) -> Operands {
         let rng = &mut Pcg64Mcg::seed_from_u64(!self.seed);
         let Shape { m, n, k } = self.shape;
         let (rows, columns) = if self.by_columns { (k, m) } else { (m, k) };
@@ -41,7 +41,7 @@ impl Case {
         for (row, factor) in row_factors.iter_mut().enumerate() {
             *factor *= row_scales[if self.scales_each[0] { row } else { 0 }];
         }
-        let (packed, weights) = self.weights(rng, arena);
+        let (packed, weights) = self.weights(rng, weights, zeros);
         let sums = plain::multiply(&lhs, &weights, (m, n, k));
         Operands { bytes, floats, packed, sums, row_factors, row_scales, column_scales }
     }
@@ -94,7 +94,12 @@ impl Case {
     }
 
     /// The weights packed, and less their zero points.
-    fn weights(&self, rng: &mut Pcg64Mcg, arena: &mut Arena) -> (PackedWeights, Vec<i32>) {
+    fn weights(
+        &self,
+        rng: &mut Pcg64Mcg,
+        arena: &mut Arena,
+        zeros_arena: &mut Arena,
+    ) -> (PackedWeights, Vec<i32>) {
         let (Shape { n, k, .. }, gap) = (self.shape, self.gaps[1]);
         let (rows, columns) = if self.transposed { (n, k) } else { (k, n) };
         let len = spread(rows, columns, gap);
@@ -112,7 +117,7 @@ impl Case {
         };
         let mut packed = packed.unwrap();
         if !zeros.is_empty() {
-            packed = packed.with_zero_points(&zeros).unwrap();
+            packed = packed.with_zero_points(zeros_arena.put(&zeros, self.at_end)).unwrap();
         }
         if self.stored {
             packed = PackedWeights::from_bytes(Stored::share(&packed.to_bytes().unwrap())).unwrap();

@@ -26,7 +26,7 @@ impl Case {
     /// # Panics
     /// At the first element that is not what it should be.
     pub(crate) fn run(&self, arenas: &mut Arenas) {
-        let operands = &self.operands(&mut arenas.weights);
+        let operands = &self.operands(&mut arenas.weights, &mut arenas.zeros);
         let Arenas { lhs, row_scales, column_scales, bias, residual, out, .. } = arenas;
         let lhs = self.lhs(operands, lhs).scaled(match self.scales_each[0] {
             true => Scales::Each(row_scales.put(&operands.row_scales[..self.shape.m], self.at_end)),

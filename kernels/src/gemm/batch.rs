@@ -7,7 +7,6 @@
 use super::call::Call;
 use super::epilogue::Write;
 use super::{Error, Lhs, Line, Output, PackedWeights, Plan, Scratch};
-use crate::buffer::Buffer;
 use crate::isa::MissingIsa;
 use crate::matrix::{Disjoint, StackMut, Strides};
 use crate::team::{Member, Solo, Team};
@@ -37,8 +36,7 @@ impl Plan {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn batch_scratch(&self, threads: usize) -> Result<Scratch, Error> {
-        let lines = self.batch_scratch_bytes(threads) / size_of::<Line>();
-        Ok(Scratch { lines: Buffer::zeroed(lines)? })
+        Scratch::of_bytes(self.batch_scratch_bytes(threads))
     }
 
     /// Makes the products of `items`, each as [`Plan::run`] would, and writes that of the first

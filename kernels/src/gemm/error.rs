@@ -91,6 +91,14 @@ pub enum Error {
         /// The scale.
         given: f32,
     },
+    /// No number is in the range, or one of its ends is NaN.
+    #[error("clamp from {low} to {high}; give a low end that is no higher than the high one")]
+    Clamp {
+        /// The low end.
+        low: f32,
+        /// The high end.
+        high: f32,
+    },
     /// A product of a batch that cannot be made.
     #[error("product {index} of the batch: {source}")]
     Item {

@@ -2,16 +2,17 @@
 
 use super::{
     Bias, Dequantise, Error, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Scratch, Shape,
-    Store,
+    Split, Store, tiles,
 };
 use crate::cache::CacheSizes;
-use crate::isa::Isa;
+use crate::isa::{Isa, MissingIsa};
 use crate::matrix::MatrixMut;
 use crate::team::Team;
 use alloc::{vec, vec::Vec};
 
 /// `y = x * weights * scales + bias`, for rows of floats that are quantised on the way in or rows
-/// quantised before, on the best instruction set of this CPU with estimated recipes.
+/// quantised before, with estimated recipes, on the best instruction set of this CPU or
+/// [another](Linear::on).
 ///
 #[doc = "```"]
 #[doc = include_str!("../../examples/linear.rs")]
@@ -67,6 +68,18 @@ impl Linear {
         })
     }
 
+    /// The same layer on another instruction set, which makes the same bits.
+    ///
+    /// # Errors
+    /// [`Error::Isa`] when the CPU lacks it.
+    pub fn on(self, isa: Isa) -> Result<Self, Error> {
+        if isa.is_available() {
+            Ok(Linear { isa, ..self })
+        } else {
+            Err(Error::Isa(MissingIsa(isa)))
+        }
+    }
+
     /// Its weights, packed: for another layer, or to be stored.
     pub fn weights(&self) -> &PackedWeights {
         &self.weights
@@ -77,15 +90,23 @@ impl Linear {
     /// # Errors
     /// [`Error::Oversized`] for more rows than can be addressed.
     pub fn scratch_bytes(&self, rows: usize, threads: usize) -> Result<usize, Error> {
-        Ok(self.plan(rows, threads)?.scratch_bytes(threads))
+        // Fewer rows may take another tile, of more panels, which needs more room: of all tiles the
+        // most. A split gives each of the team a part, whatever that of a call will be.
+        let split = Split { rows: threads.max(1), columns: 1 };
+        tiles(self.isa).iter().try_fold(0, |most, &tile| {
+            let recipe = Recipe::of(tile, split, self.shape(rows), self.isa, &self.caches);
+            let plan = Plan::new(self.shape(rows), self.isa, recipe)?;
+            Ok(plan.scratch_bytes(threads).max(most))
+        })
     }
 
-    /// Room for calls of up to `rows` rows on a team of `threads`.
+    /// Room for calls of up to `rows` rows on a team of `threads`; of a larger team only so many
+    /// multiply.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], and [`Error::Oversized`] for more rows than can be addressed.
     pub fn scratch(&self, rows: usize, threads: usize) -> Result<Scratch, Error> {
-        self.plan(rows, threads)?.scratch(threads)
+        Scratch::of_bytes(self.scratch_bytes(rows, threads)?)
     }
 
     /// Computes `y` from any number of rows: a matrix of floats, or an [`Lhs`].
@@ -126,8 +147,12 @@ impl Linear {
     }
 
     fn plan(&self, rows: usize, threads: usize) -> Result<Plan, Error> {
-        let shape = Shape { m: rows, n: self.weights.n(), k: self.weights.k() };
-        Plan::new(shape, self.isa, Recipe::estimate(shape, self.isa, &self.caches, threads))
+        let (shape, isa) = (self.shape(rows), self.isa);
+        Plan::new(shape, isa, Recipe::estimate(shape, isa, &self.caches, threads))
+    }
+
+    fn shape(&self, rows: usize) -> Shape {
+        Shape { m: rows, n: self.weights.n(), k: self.weights.k() }
     }
 }
 

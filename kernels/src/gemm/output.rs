@@ -21,7 +21,8 @@ use crate::vector::PANEL;
 /// ```
 ///
 /// Floats are computed in 32 bits, in the order the stages and their descriptions give, each
-/// operation rounded by itself; nothing is fused. So the bits are the same on every CPU.
+/// operation rounded by itself; nothing is fused. So the bits are the same on every CPU, but for
+/// those of a NaN: it is one on every CPU, its sign and payload are not defined.
 ///
 /// Implement it for a stage of your own, with `#[inline(always)]` on [`Output::columns`] and
 /// [`Output::convert`], which then are compiled for the instruction set in use; loops over the

@@ -7,6 +7,11 @@
 //!
 //! The notes stand behind their row: what is read together lies together, and rows of 4096 do
 //! not begin at the same place of the cache.
+//!
+//! This is all the packing there is of them: the bytes stand as tiles read them, one pass over a row
+//! in the first-level cache finds its range and another writes them. (Where words are multiplied, a
+//! block of them is widened from here.) A row's sum is of use only with zero points of the weights,
+//! and is taken where those are (`zeros`).
 
 use super::Line;
 use super::lhs::{ByteRows, Stored};

@@ -67,10 +67,19 @@ impl fmt::Display for Recipe {
 impl Recipe {
     /// What cache sizes suggest; a measured recipe may be better.
     pub fn estimate(shape: Shape, isa: Isa, caches: &CacheSizes, threads: usize) -> Self {
-        let Shape { m, n, k } = shape;
         let split = Split::estimate(shape, caches, threads.max(1));
-        let part = (m.div_ceil(split.rows), n.div_ceil(PANEL * split.columns));
-        let tile = best_tile(isa, part);
+        let part = (shape.m.div_ceil(split.rows), shape.n.div_ceil(PANEL * split.columns));
+        Self::of(best_tile(isa, part), split, shape, isa, caches)
+    }
+
+    /// The estimate, once tile and split are chosen. Fewer rows need no more room with it.
+    pub(super) fn of(
+        tile: Tile,
+        split: Split,
+        Shape { m, n, k }: Shape,
+        isa: Isa,
+        caches: &CacheSizes,
+    ) -> Self {
         // A block of rows takes half of the second level; panels stream through the rest. The
         // depth is not cut: sums that wait between cuts cost 4 % of 1024^3 at a kc of 512 and
         // 11 % at 256, more than panels cost that are read from the second level (6x64 tiles
@@ -157,12 +166,13 @@ fn best_tile(isa: Isa, (rows, panels): (usize, usize)) -> Tile {
         let loads = rows.saturating_mul(along).saturating_add(steps.saturating_mul(registers));
         products.max(loads).saturating_add(covers)
     };
-    // Where a panel is two registers, one row reads one of them faster than two (AVX2: 1 to 0.93). Where
-    // it is one, 4 at a time are as fast as 3 or faster (Zen 4, one and two cores): 1x768x768 (rows,
-    // depth, columns) 0.99 and from memory 1.05 to 1.1, 2x768x768 1.03 to 1.05 and 1.1 to 1.13,
-    // 3x4096x4096 1.05 to 1.08 and 1.02, 4x768x3072 1.01 to 1.03 and 1.14 to 1.19. While tiles of so few
-    // rows asked for lines in every step it was the other way round; without VNNI, where they do, both
-    // are as fast (0.93 to 1.07). Floats have not been measured.
+    // Where a panel is two registers, one row reads one of them faster than two (AVX2: 1 to 0.93).
+    // Where it is one, 4 at a time are as fast as 3 or faster (Zen 4, one and two cores, means of
+    // both orders in memory): 1x768x768 (rows, depth, columns) 1.03, from memory 1.06 and 1.04;
+    // 2x768x768 1.04 and 1.05, from memory 1.08 and 1.06; rows of 1 to 4 at depths of 3072 and 4096
+    // 1.0 to 1.04, from memory 0.96 to 1.02. While tiles of so few rows asked for lines in every
+    // step it was the other way round; without VNNI, where they do, both are as fast (0.93 to
+    // 1.07). Floats have not been measured.
     let most = table.iter().map(|tile| tile.panels).max().unwrap_or(1);
     let suits = |tile: &&Tile| rows > 1 || most == MAX_PANELS || tile.panels < most;
     // The first of equals is the generally best one.

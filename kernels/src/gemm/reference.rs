@@ -56,7 +56,11 @@ fn row_less_zero_point(lhs: &Lhs<'_>, index: usize, row: &mut [i32]) {
 }
 
 /// Quantises a row of floats as [`Lhs::f32`] describes, and gives its scale and zero point.
+///
+/// # Panics
+/// When there are not as many bytes as floats.
 pub fn quantise(row: &[f32], bytes: &mut [u8]) -> (f32, u8) {
+    assert_eq!(row.len(), bytes.len(), "a byte for each float");
     if !row.iter().all(|value| value.is_finite()) {
         bytes.fill(0);
         return (f32::NAN, 0);

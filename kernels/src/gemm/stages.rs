@@ -8,6 +8,9 @@ use crate::vector::{PANEL, window};
 use core::ops::RangeInclusive;
 
 /// One scale for all, or one for each row or column.
+///
+/// They are taken as they are: one that is NaN or infinite makes such numbers, of its row or column
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scales<'a> {
     /// The same for all.
@@ -195,9 +198,9 @@ pointwise! {
 /// `low` for what is below it, `high` for what is above it. NaN stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clamp {
-    /// The least value.
+    /// The least value, no greater than `high`; infinite for none.
     pub low: f32,
-    /// The greatest value.
+    /// The greatest value; infinite for none.
     pub high: f32,
 }
 
@@ -206,7 +209,8 @@ impl Output<f32> for Clamp {
     type Columns = ();
 
     fn check(&self, _shape: Shape) -> Result<(), Error> {
-        Ok(())
+        let &Clamp { low, high } = self;
+        if low <= high { Ok(()) } else { Err(Error::Clamp { low, high }) }
     }
 
     #[inline(always)]

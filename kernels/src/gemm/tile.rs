@@ -31,8 +31,8 @@ use core::ops::Range;
 /// takes up the few requests a core may have open there. Against asking for that one, on one Zen 4
 /// core, weights from memory: 8 x 1024 x 4096 (rows, depth, columns) makes 1.45 of the speed, 8 x 768
 /// x 3072 1.5, 1 x 768 x 768 1.35, 16 x 4096 x 4096 1.02, 128 rows 1.0 to 1.02 (two cores: 8 x 1024 x 4096 1.19, 2 x 768 x
-/// 768 1.23, 4 x 768 x 3072 1.48; AVX2, one core: 1.01 to 1.17). From a cache few rows
-/// lose: 1 x 768 x 768 makes 0.92, two cores with 2 x 768 x 768 0.89 and 4 x 768 x 3072 0.91; 8 and
+/// 768 1.23, 4 x 768 x 3072 1.48; AVX2, one core: 1.01 to 1.17). From a cache few rows that ask in
+/// every step lose: 1 x 768 x 768 makes 0.92, two cores with 2 x 768 x 768 0.89 and 4 x 768 x 3072 0.91; 8 and
 /// more rows do not. Asking twice, far ahead for the second level and near for the first, costs more
 /// than it gains (0.85 from a cache, 1.2 from memory).
 ///
@@ -40,12 +40,13 @@ use core::ops::Range;
 /// next: what lies within a panel a CPU that reads nothing else sees coming, and asking for it
 /// takes a fifth of the third-level cache's bandwidth (95 GB/s by 1 to 4 panels side by side on one
 /// Zen 4 core without asking, 71 to 77 with, to whichever level and however far ahead). Against
-/// asking in every step, on one and two cores: 1 x 768 x 768 (rows, depth, columns) 1.18 and 1.12,
-/// from memory 1.02; 1 x 4096 x 4096 1.18 and 1.21, from memory 1.16 and 1.4; 2 x 768 x 768 1.14
-/// and 1.11, from memory 0.97 to 0.99; 2 x 4096 x 4096 1.13 and 1.19, from memory 1.16 and 1.07; 3
-/// x 4096 x 4096 1.14 and 1.07, from memory 1.24 and 1.08. (No other kind of CPU has been
-/// measured.) Not asking at all is 1.2 from a cache and 0.86 to 0.9 from memory where panels are
-/// short (768). Four rows and short panels make 0.94 to 0.97 from memory, eight rows 0.9.
+/// asking in every step, on one and two cores (means of both orders in memory, for a program's
+/// second copy of all reads up to 1.1 times as fast from memory): 1x768x768 (rows, depth, columns)
+/// 1.16 and 1.15, from memory 1.03 and 1.02; 1x4096x4096 1.16 and 1.18, from memory 1.16 and at
+/// least 1.05; 2x768x768 1.14 and 1.15, from memory 0.98; 2x4096x4096 1.13 and 1.16, from memory
+/// 1.21 and 1.05; 3x4096x4096 1.05 and 1.06, from memory 1.26 and 1.06. No other kind of CPU has
+/// been measured. Not asking at all is 1.2 from a cache and 0.86 to 0.9 from memory where panels
+/// are short (768). Four rows and short panels make 0.94 to 0.97 from memory, eight rows 0.9.
 const AHEAD: usize = 64;
 
 /// Steps from which panels are long enough for the CPU to see their lines coming. From there on a
@@ -54,20 +55,20 @@ const AHEAD: usize = 64;
 /// 0.99, with AVX2 1.07.
 const DEEP: usize = 512;
 
-/// Whether a tile asks for panels in its last [`AHEAD`] steps alone. Not with other instruction
-/// sets: compiled for them too, 1 x 4096 x 4096 made 0.84 of the speed with AVX2, from a cache and
-/// from memory; with AVX-512 but no VNNI 0.92 and 1.17, 1 x 768 x 768 1.0 and 0.9.
-const fn quiet<P: Product>(rows: usize) -> bool {
-    matches!(P::Token::ISA, Isa::Avx512Vnni) && rows < HIGH
-}
-
-/// Whether a tile of at least [`DEEP`] steps does. On one and two Zen 4 cores 4 x 768 x 3072 (rows,
-/// depth, columns) makes 1.0 and 1.01 of the speed, from memory 1.11 and 1.02; 5 and 6 x 4096 x
-/// 4096 0.98 to 1.02 and from memory 1.08 and 1.0, but 4 x 4096 x 4096 0.96 and 0.99, from memory
-/// 1.17 and 1.03; 128 and more rows 1.0 to 1.02. Seven rows make 0.94 to 1.01, from memory 1.08 and
-/// 0.99.
-const fn quiet_if_deep<P: Product>(rows: usize) -> bool {
-    matches!(P::Token::ISA, Isa::Avx512Vnni) && rows <= 6
+/// Steps from which a tile of so many rows asks for panels in its last [`AHEAD`] steps alone.
+///
+/// From [`DEEP`] on where rows are four or five: on one and two Zen 4 cores 4x4096x4096 (rows,
+/// depth, columns) makes 0.93 and 1.02 of the speed so, from memory 1.19 and 1.09; 4x3072x768 1.0,
+/// from memory 1.05 and 1.0; 5x4096x4096 0.98 and 1.01, from memory 1.08 and 1.02; 128 and more
+/// rows 1.0 to 1.02. Six rows make 0.97 and from memory 1.03, seven 0.94 to 1.01. Not with other
+/// instruction sets: compiled for them too, 1x4096x4096 made 0.84 of the speed with AVX2, from a
+/// cache and from memory; with AVX-512 but no VNNI 0.92 and 1.17, 1x768x768 1.0 and 0.9.
+const fn quiet_from<P: Product>(rows: usize) -> Option<usize> {
+    match (P::Token::ISA, rows) {
+        (Isa::Avx512Vnni, 0..=3) => Some(0),
+        (Isa::Avx512Vnni, 4..=5) => Some(DEEP),
+        _ => None,
+    }
 }
 
 /// How many steps before the end of a tile the lines are asked for that its sums go to. Others asked
@@ -234,30 +235,7 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
         without_steps(ends, sums);
         return;
     }
-    let lines = (&panels, ends.next);
-    match ends.target {
-        Some(target) if const { fetches::<P>() && MR >= HIGH } => {
-            let (news, late) = (steps.saturating_sub(AHEAD), steps.saturating_sub(LATE));
-            let mut done = 0;
-            if const { quiet_if_deep::<P>(MR) } && steps >= DEEP {
-                done = walk::<P, MR, NP, 1, false>(product, &rows, lines, 0..news, &mut acc);
-            }
-            walk::<P, MR, NP, 1, true>(product, &rows, lines, done..late, &mut acc);
-            target.fetch(product, MR);
-            walk::<P, MR, NP, 1, true>(product, &rows, lines, late..steps, &mut acc);
-        }
-        _ => {
-            let news = steps.saturating_sub(AHEAD);
-            let done = match P::TOGETHER {
-                1 if const { quiet::<P>(MR) } => {
-                    walk::<P, MR, NP, 1, false>(product, &rows, lines, 0..news, &mut acc)
-                }
-                2 => walk::<P, MR, NP, 2, true>(product, &rows, lines, 0..steps, &mut acc),
-                _ => 0,
-            };
-            walk::<P, MR, NP, 1, true>(product, &rows, lines, done..steps, &mut acc);
-        }
-    }
+    take::<P, MR, NP>(product, &rows, (&panels, ends.next), ends.target, &mut acc);
     let Some(Outer { rows, columns }) = ends.less else {
         for r in 0..MR {
             for p in 0..NP {
@@ -297,6 +275,34 @@ fn without_steps<S: Sum, const MR: usize, const NP: usize>(
     }
 }
 
+/// Takes all steps into the sums.
+#[inline(always)]
+fn take<P: Product, const MR: usize, const NP: usize>(
+    product: P,
+    rows: &[&[P::Group]; MR],
+    lines: (&[&[P::Step]; NP], Next),
+    target: Option<Target>,
+    acc: &mut [[P::Acc; NP]; MR],
+) {
+    let steps = rows[0].len();
+    let news = steps.saturating_sub(AHEAD);
+    let mut done = match (P::TOGETHER, const { quiet_from::<P>(MR) }) {
+        (2, _) => walk::<P, MR, NP, 2, true>(product, rows, lines, 0..steps, acc),
+        (_, Some(least)) if steps >= least => {
+            walk::<P, MR, NP, 1, false>(product, rows, lines, 0..news, acc)
+        }
+        _ => 0,
+    };
+    if let Some(target) = target
+        && const { fetches::<P>() && MR >= HIGH }
+    {
+        let late = steps.saturating_sub(LATE);
+        done = walk::<P, MR, NP, 1, true>(product, rows, lines, done..late, acc);
+        target.fetch(product, MR);
+    }
+    walk::<P, MR, NP, 1, true>(product, rows, lines, done..steps, acc);
+}
+
 /// Takes a part of the steps into the sums, `T` between two looks at the counter, and says where it
 /// stopped: before the first `T` that are not all there. `ASK`: whether it asks for lines [`AHEAD`].
 #[inline(always)]
@@ -319,7 +325,7 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize, const ASK:
     for p in 0..NP {
         lines[p] = &panels[p][first..].as_chunks().0[..count];
     }
-    let near = const { MR == 1 && !quiet::<P>(MR) } && steps >= DEEP;
+    let near = const { MR == 1 && quiet_from::<P>(MR).is_none() } && steps >= DEEP;
     for chunk in 0..count {
         for t in 0..T {
             // A loop, not `array::from_fn`: where loading is several instructions (AVX2) that

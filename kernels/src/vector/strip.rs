@@ -158,10 +158,10 @@ impl<'a, S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     #[inline(always)]
     pub fn row(&self, row: usize) -> Window<'a, S, T, STRIPS, REACH> {
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        // Of all strips, those that are missing too: so many are known when this is compiled.
         let mut starts = self.starts;
-        for index in 0..STRIPS {
-            starts[index] = starts[index].wrapping_add(row * self.pitches[index]);
+        for index in 0..self.there {
+            // SAFETY: `new` found that many rows in the strip.
+            starts[index] = unsafe { starts[index].add(row * self.pitches[index]) };
         }
         Window { starts, there: self.there, count: self.count, strips: PhantomData }
     }
@@ -188,8 +188,8 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     pub fn get(&self, strip: usize, index: usize, off: isize) -> T::Register<S> {
         assert!(strip < self.there && index < self.count && off.unsigned_abs() <= REACH);
         let at = (index * T::lanes::<S>()) as isize + off;
-        // SAFETY: `Windows::row` found the row among those that `Windows::new` found in the strip, and
-        // that the registers inside it; a row can be read that far beside.
+        // SAFETY: `Windows::new` found the registers inside the row, and a row can be read that
+        // far beside.
         unsafe { self.starts[strip].offset(at).cast::<T::Register<S>>().read_unaligned() }
     }
 
@@ -202,8 +202,8 @@ impl<S: FloatExtra, T: Real, const STRIPS: usize, const REACH: usize>
     pub fn beside(&self, strip: usize, index: isize) -> T::Register<S> {
         const { assert!(size_of::<T::Register<S>>() <= LINE) };
         assert!(strip < self.there && index >= -1 && index <= self.count as isize);
-        // SAFETY: as in `get` for the row and its registers, and none is longer than the line that
-        // can be read to either side of it.
+        // SAFETY: `Windows::new` found the registers inside the row, and none is longer than the
+        // line that can be read to either side of it.
         unsafe { self.starts[strip].cast::<T::Register<S>>().offset(index).read_unaligned() }
     }
 

@@ -11,7 +11,7 @@ use super::{PackedWeights, Storage};
 use crate::buffer::{Buffer, LINE, OutOfMemory};
 use crate::isa::Isa;
 use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch};
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use twox_hash::XxHash3_64;
 
@@ -33,8 +33,8 @@ pub enum LoadError {
     /// The bytes do not begin as packed weights do.
     #[error("these are no packed weights: they begin with {given:02x?}, not with {MAGIC:02x?}")]
     Foreign {
-        /// The first bytes.
-        given: [u8; 8],
+        /// The first bytes, eight if there are so many.
+        given: Vec<u8>,
     },
     /// Another version of the layout.
     #[error("packed weights of version {given}; this library reads {VERSION}: pack them again")]
@@ -215,12 +215,13 @@ fn check_hash(what: &'static str, bytes: &[u8], expected: u64) -> Result<(), Loa
 
 /// The sizes, once the header is known to be sound and the bytes to be as many as it says.
 fn read_header(bytes: &[u8]) -> Result<Layout, LoadError> {
-    let (Some(header), Some(magic)) = (bytes.first_chunk::<LINE>(), bytes.first_chunk()) else {
+    let begin = &bytes[..bytes.len().min(MAGIC.len())];
+    if !MAGIC.starts_with(begin) {
+        return Err(LoadError::Foreign { given: begin.to_vec() });
+    }
+    let Some(header) = bytes.first_chunk::<LINE>() else {
         return Err(LoadError::Length { given: bytes.len(), expected: LINE });
     };
-    if *magic != MAGIC {
-        return Err(LoadError::Foreign { given: *magic });
-    }
     let version = u64_at(header, VERSION_AT) as u32;
     if version != VERSION {
         return Err(LoadError::Version { given: version });

@@ -1,0 +1,167 @@
+//! Once plan, weights and scratch are there, a product allocates nothing: of any operands, with any
+//! output, alone or in a team of threads of its own, on every instruction set.
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tilewise::cache::CacheSizes;
+use tilewise::gemm::{
+    Add, Bias, Dequantise, FloatPlan, Gelu, Item, Lhs, Linear, Output, PackedFloats, PackedWeights,
+    Plan, Recipe, Requantise, Scales, Shape, Store,
+};
+use tilewise::isa::{Scalar, Token};
+use tilewise::matrix::StackMut;
+use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
+use tilewise_tests::each_isa;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Requests for memory so far, of all threads.
+static REQUESTS: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counted.
+struct Counting;
+
+// SAFETY: it is the system's allocator; growing goes through `alloc`.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        REQUESTS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: by the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, storage: *mut u8, layout: Layout) {
+        // SAFETY: by the caller's promise.
+        unsafe { System.dealloc(storage, layout) }
+    }
+}
+
+/// How often `work` asked for memory.
+fn requests(work: impl FnOnce()) -> usize {
+    let before = REQUESTS.load(Ordering::Relaxed);
+    work();
+    REQUESTS.load(Ordering::Relaxed) - before
+}
+
+const SHAPE: Shape = Shape { m: 19, n: 70, k: 41 };
+
+/// The operands of all products, each for rows and for columns.
+struct Operands {
+    bytes: Vec<u8>,
+    floats: Vec<f32>,
+    weights: [PackedWeights; 2],
+    packed_floats: PackedFloats,
+    bias: Vec<f32>,
+}
+
+impl Operands {
+    fn new() -> Self {
+        let Shape { m, n, k } = SHAPE;
+        let bytes: Vec<u8> = (0..m * k).map(|i| (i * 89 % 256) as u8).collect();
+        let floats: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) - 99.5).collect();
+        // Some pairs saturate, some do not.
+        let weights: Vec<i8> = (0..k * n).map(|i| (i * 57 % (3 * n)) as u8 as i8).collect();
+        let real: Vec<f32> = weights.iter().map(|&weight| f32::from(weight)).collect();
+        let plain = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
+        let shifted = plain.clone().with_zero_points(&[3]).unwrap();
+        let packed_floats = PackedFloats::pack(Matrix::new(&real, k, n).unwrap()).unwrap();
+        let bias = (0..n).map(|column| column as f32).collect();
+        Operands { bytes, floats, weights: [plain, shifted], packed_floats, bias }
+    }
+
+    /// The left operand of every kind, by rows and by columns.
+    fn lhs(&self) -> [Lhs<'_>; 6] {
+        let Shape { m, k, .. } = SHAPE;
+        let signed: &[i8] = bytemuck::cast_slice(&self.bytes);
+        let of = |rows, cols| {
+            [
+                Lhs::u8(Matrix::new(&self.bytes, rows, cols).unwrap(), 7),
+                Lhs::i8(Matrix::new(signed, rows, cols).unwrap(), -7),
+                Lhs::f32(Matrix::new(&self.floats, rows, cols).unwrap()),
+            ]
+        };
+        let ([a, b, c], [d, e, f]) = (of(m, k), of(k, m));
+        [a, b, c, d.transposed(), e.transposed(), f.transposed()]
+    }
+}
+
+/// Runs every product there is on `isa` and asserts that none asks for memory.
+fn check(isa: Isa, operands: &Operands, (name, team): (&str, &dyn Team)) {
+    let Shape { m, n, k } = SHAPE;
+    let mut recipe = Recipe::estimate(SHAPE, isa, &CacheSizes::ASSUMED, 2);
+    (recipe.mc, recipe.kc) = (7, 24);
+    let plan = Plan::new(SHAPE, isa, recipe).unwrap();
+    let (mut scratch, mut batch) = (plan.scratch(2).unwrap(), plan.batch_scratch(2).unwrap());
+    let (mut sums, mut bytes, mut real) = (vec![0; 3 * m * n], vec![0u8; m * n], vec![0.0; m * n]);
+    let residual = vec![0.5; m * n];
+    let output = Dequantise { scales: Scales::All(0.01) }
+        .then(Bias(&operands.bias))
+        .then(Gelu)
+        .then(Add(Matrix::new(&residual, m, n).unwrap()))
+        .then(Requantise { scale: 0.1, zero_point: 3u8 });
+    let none = |what: &str, work: &mut dyn FnMut()| {
+        assert_eq!(requests(work), 0, "{what} on {isa}, {name}");
+    };
+    for weights in &operands.weights {
+        for lhs in operands.lhs() {
+            none("sums", &mut || {
+                let out = MatrixMut::new(&mut sums[..m * n], m, n).unwrap();
+                plan.run(lhs, weights, &Store, out, &mut scratch, team).unwrap();
+            });
+            none("bytes by column", &mut || {
+                let out = MatrixMut::new(&mut bytes, n, m).unwrap();
+                let columns = Dequantise { scales: Scales::All(0.01) }
+                    .then(Requantise { scale: 0.1, zero_point: 3u8 });
+                plan.run_transposed(lhs, weights, &columns, out, &mut scratch, team).unwrap();
+            });
+            none("a layer's bytes", &mut || {
+                let out = MatrixMut::new(&mut bytes, m, n).unwrap();
+                plan.run(lhs, weights, &output, out, &mut scratch, team).unwrap();
+            });
+            let items = [Item { lhs, weights, output: Store }; 3];
+            none("a batch", &mut || {
+                let out = StackMut::new(&mut sums, 3, [m, n]).unwrap();
+                plan.run_batch(&items, out, &mut batch, team).unwrap();
+            });
+        }
+        let layer = Linear::new(weights.clone(), &[0.01], Some(&operands.bias)).unwrap();
+        let layer = layer.on(isa).unwrap();
+        let mut room = layer.scratch(m, 2).unwrap();
+        for rows in [0, 1, 2, 5, m] {
+            none("the front door", &mut || {
+                let x = Matrix::new(&operands.floats[..rows * k], rows, k).unwrap();
+                let out = MatrixMut::new(&mut real[..rows * n], rows, n).unwrap();
+                layer.run_then(x, Gelu, out, &mut room, team).unwrap();
+            });
+        }
+        if let (Isa::Scalar, Some(token)) = (isa, Scalar::detect()) {
+            let backend = plan.on(token).unwrap();
+            none("a back-end", &mut || {
+                let out = MatrixMut::new(&mut sums[..m * n], m, n).unwrap();
+                backend.run(operands.lhs()[1], weights, &Store, out, &mut scratch, team).unwrap();
+            });
+        }
+    }
+    let plan = FloatPlan::new(SHAPE, isa, Recipe::estimate(SHAPE, isa, &CacheSizes::ASSUMED, 2));
+    let (plan, floats) = (plan.unwrap(), Matrix::new(&operands.floats, m, k).unwrap());
+    let mut scratch = plan.scratch(2).unwrap();
+    none("floats", &mut || {
+        let out = MatrixMut::new(&mut real, m, n).unwrap();
+        plan.run(floats, &operands.packed_floats, &Store, out, &mut scratch, team).unwrap();
+    });
+}
+
+// One test alone: what runs beside it would be counted too.
+#[test]
+fn products_ask_for_no_memory() {
+    assert!(requests(|| drop(black_box(vec![1u8; 100]))) > 0, "requests are counted");
+    let (operands, pair) = (Operands::new(), SpinTeam::new(2).unwrap());
+    // What a thread asks for as it begins is over when it has worked once.
+    pair.run(&|_| ());
+    each_isa(|isa| {
+        check(isa, &operands, ("alone", &Solo));
+        check(isa, &operands, ("two threads", &pair));
+    });
+}
