@@ -3,6 +3,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use std::sync::Mutex;
 use tilewise::cache::CacheSizes;
 use tilewise::gemm::{
     Dequantise, Error, Item, Lhs, PackedWeights, Plan, Recipe, Scales, Scratch, Shape, Split,
@@ -25,7 +26,8 @@ struct Case {
 impl Case {
     fn draw(rng: &mut Pcg64Mcg) -> Case {
         let count = rng.random_range(0..9);
-        let [m, n, k] = [20, 70, 50].map(|most| rng.random_range(0..=most));
+        // Up to so many rows that weights are widened beforehand where they are.
+        let [m, n, k] = [33, 70, 50].map(|most| rng.random_range(0..=most));
         let shape = Shape { m, n, k };
         let gap = rng.random_range(0..5);
         // Behind each other, beside each other in shared rows, or, to be read, all the same.
@@ -156,6 +158,53 @@ fn floats_are_quantised_by_each_member_for_its_products() {
             assert_eq!(out, expected, "{isa}, {name}");
         }
     });
+}
+
+/// Inside a region of a team the same team is one member: it makes all products all the same.
+#[test]
+fn a_team_that_is_at_work_already_makes_every_product() {
+    let (count, shape) = (7, Shape { m: 3, n: 20, k: 9 });
+    let Shape { m, n, k } = shape;
+    let x: Vec<u8> = (0..count * m * k).map(|i| (i * 37 % 256) as u8).collect();
+    let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
+    let weights = Matrix::new(&weights, k, n).unwrap();
+    let packed = PackedWeights::pack(weights).unwrap();
+    let stack = Stack::new(&x, count, [m, k]).unwrap();
+    let mut expected = vec![0; count * m * n];
+    for (rows, sums) in stack.iter().zip(expected.chunks_exact_mut(m * n)) {
+        reference::multiply(Lhs::u8(rows, 7), weights, &[], sums);
+    }
+    let item = |rows| Item { lhs: Lhs::u8(rows, 7), weights: &packed, output: Store };
+    let items: Vec<_> = stack.iter().map(item).collect();
+    each_isa(|isa| {
+        let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 2);
+        let plan = Plan::new(shape, isa, recipe).unwrap();
+        for (name, team) in teams() {
+            let out = Mutex::new(vec![0; count * m * n]);
+            team.run(&|member| {
+                if member.index() == 0 {
+                    let mut out = out.lock().unwrap();
+                    let view = StackMut::new(&mut out, count, [m, n]).unwrap();
+                    let mut scratch = plan.batch_scratch(team.size()).unwrap();
+                    plan.run_batch(&items, view, &mut scratch, *team).unwrap();
+                }
+            });
+            assert_eq!(*out.lock().unwrap(), expected, "{isa}, {name}");
+        }
+    });
+}
+
+#[test]
+fn products_without_rows_may_be_any_distance_apart() {
+    let (isa, shape) = (Isa::best(), Shape { m: 0, n: 2, k: 3 });
+    let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
+    let plan = Plan::new(shape, isa, recipe).unwrap();
+    let weights = PackedWeights::pack(Matrix::new(&[1; 6], 3, 2).unwrap()).unwrap();
+    let lhs = Lhs::u8(Matrix::new(&[], 0, 3).unwrap(), 0);
+    let items = [Item { lhs, weights: &weights, output: Store }; 3];
+    let strides = Strides { row: 2, matrix: usize::MAX };
+    let out = StackMut::with_strides(&mut [], 3, [0, 2], strides).unwrap();
+    plan.run_batch(&items, out, &mut plan.batch_scratch(1).unwrap(), &Solo).unwrap();
 }
 
 #[test]

@@ -16,9 +16,10 @@
 //!
 //! # Exactness
 //!
-//! Sums are exact: no instruction that saturates is used, and the result equals three loops
-//! ([`mod@reference`]) bit for bit on every instruction set, with every recipe, team and thread
-//! count; so do the numbers made of them, but that the bits of a NaN are the CPU's. Sums are kept in 32 bits and wrap. They cannot wrap up to a depth of
+//! Sums are exact: an instruction that can saturate is used only with weights that cannot make it,
+//! and the result equals three loops ([`mod@reference`]) bit for bit on every instruction set, with
+//! every recipe, team and thread count; so do the numbers made of them, but that the bits of a NaN
+//! are the CPU's. Sums are kept in 32 bits and wrap. They cannot wrap up to a depth of
 //! [`EXACT_DEPTH`], whatever the bytes; beyond it, they are right modulo 2^32. Intermediate sums
 //! may wrap earlier without harm: only the final value matters.
 //!
@@ -95,6 +96,45 @@ impl fmt::Display for Shape {
     }
 }
 
+impl Shape {
+    /// Whether memory has addresses for all operands and for a line of scratch for each element.
+    fn check_size(self) -> Result<(), Error> {
+        let Shape { m, n, k } = self;
+        let addressable = |a: usize, b: usize| {
+            a.checked_mul(b).and_then(|len| len.checked_mul(size_of::<Line>())).is_some()
+        };
+        match addressable(m, n) && addressable(m, k) && addressable(n, k) {
+            true => Ok(()),
+            false => Err(Error::Oversized { shape: self }),
+        }
+    }
+
+    /// Whether the rows and columns of both operands are those of a call of a plan.
+    fn check_operands(self, lhs: [usize; 2], weights: [usize; 2]) -> Result<(), Error> {
+        let Shape { m, n, k } = self;
+        if lhs[0] > m || lhs[1] != k {
+            return Err(self.mismatch("the left operand", lhs));
+        }
+        match weights == [k, n] {
+            true => Ok(()),
+            false => Err(self.mismatch("the matrix of weights", weights)),
+        }
+    }
+
+    /// Whether an output of those rows and columns takes a product of so many rows.
+    fn check_output(self, expected: usize, out: [usize; 2]) -> Result<(), Error> {
+        let [given, columns] = out;
+        if columns != self.n {
+            return Err(self.mismatch("the output", out));
+        }
+        if given == expected { Ok(()) } else { Err(Error::OutputRows { given, expected }) }
+    }
+
+    fn mismatch(self, what: &'static str, [rows, columns]: [usize; 2]) -> Error {
+        Error::Mismatch { what, rows, columns, expected: self }
+    }
+}
+
 /// A checked way to multiply: immutable, shareable, for any number of rows up to its shape's.
 ///
 /// ```
@@ -134,7 +174,11 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    fn of_bytes(bytes: usize) -> Result<Self, Error> {
+    /// Of so many bytes, for plans that share it: the most that any of them says.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn of_bytes(bytes: usize) -> Result<Self, Error> {
         Ok(Scratch { lines: Buffer::zeroed(bytes.div_ceil(size_of::<Line>()))? })
     }
 }
@@ -164,13 +208,7 @@ impl Plan {
         if !isa.is_available() {
             return Err(Error::Isa(MissingIsa(isa)));
         }
-        let Shape { m, n, k } = shape;
-        let addressable = |a: usize, b: usize| {
-            a.checked_mul(b).and_then(|len| len.checked_mul(size_of::<Line>())).is_some()
-        };
-        if !(addressable(m, n) && addressable(m, k) && addressable(n, k)) {
-            return Err(Error::Oversized { shape });
-        }
+        shape.check_size()?;
         let (cuts, chooses) = (recipe.check(shape, isa)?, dispatch(isa, Chooses)?);
         Ok(Plan { shape, isa, recipe, cuts, chooses })
     }
@@ -211,8 +249,9 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Mismatch`], [`Error::OutputRows`], [`Error::Length`] when the operands do not fit
-    /// the plan or each other, [`Error::Scratch`] when `scratch` is of a smaller plan. Nothing is
-    /// written then.
+    /// the plan or each other, [`Error::Scratch`] when `scratch` is of a smaller plan, and what
+    /// [`Output::check`] says: of the stages here [`Error::Length`], [`Error::Residual`],
+    /// [`Error::Clamp`] and [`Error::OutputScale`]. Nothing is written then.
     pub fn run<O: Output>(
         &self,
         lhs: Lhs<'_>,
@@ -279,13 +318,7 @@ impl Plan {
     }
 
     fn check(&self, lhs: &Lhs<'_>, weights: &PackedWeights) -> Result<(), Error> {
-        let Shape { m, n, k } = self.shape;
-        if lhs.rows() > m || lhs.depth() != k {
-            return Err(self.mismatch("the left operand", lhs.rows(), lhs.depth()));
-        }
-        if (weights.k(), weights.n()) != (k, n) {
-            return Err(self.mismatch("the matrix of weights", weights.k(), weights.n()));
-        }
+        self.shape.check_operands([lhs.rows(), lhs.depth()], [weights.k(), weights.n()])?;
         lhs.check()
     }
 
@@ -293,20 +326,10 @@ impl Plan {
         &self,
         rows: usize,
         output: &O,
-        [out_rows, out_columns]: [usize; 2],
+        out: [usize; 2],
     ) -> Result<(), Error> {
-        let Shape { n, k, .. } = self.shape;
-        if out_columns != n {
-            return Err(self.mismatch("the output", out_rows, out_columns));
-        }
-        if out_rows != rows {
-            return Err(Error::OutputRows { given: out_rows, expected: rows });
-        }
-        output.check(Shape { m: rows, n, k })
-    }
-
-    fn mismatch(&self, what: &'static str, rows: usize, columns: usize) -> Error {
-        Error::Mismatch { what, rows, columns, expected: self.shape }
+        self.shape.check_output(rows, out)?;
+        output.check(Shape { m: rows, ..self.shape })
     }
 
     /// Lines of scratch that all members share: rows of floats once they are bytes.

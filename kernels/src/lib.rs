@@ -12,7 +12,7 @@ pub mod isa;
 pub mod kmeans;
 pub mod matrix;
 pub mod points;
-pub mod product;
+mod product;
 pub mod rows;
 pub mod stencil;
 pub mod team;

@@ -26,7 +26,7 @@ use core::fmt::Debug;
 use pulp::Simd;
 
 /// How a tile multiplies and sums.
-pub trait Product: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Product: Copy + Debug + Send + Sync + 'static {
     /// The proof of the instructions used.
     type Token: Token;
     /// One depth step of a row of the left operand, in memory.
@@ -89,7 +89,7 @@ pub trait Product: Copy + Debug + Send + Sync + 'static {
 }
 
 /// A sum, in memory.
-pub trait Sum: Pod + Debug + Send + Sync {
+pub(crate) trait Sum: Pod + Debug + Send + Sync {
     /// `sums - row * columns`, column by column.
     fn less(sums: [Self; PANEL], row: Self, columns: [Self; PANEL]) -> [Self; PANEL];
 }
@@ -116,7 +116,7 @@ impl Sum for f32 {
 
 /// Unsigned by signed bytes, summed in wrapping 32 bits.
 #[derive(Clone, Copy, Debug)]
-pub struct Bytes<T>(pub T);
+pub(crate) struct Bytes<T>(pub T);
 
 impl<T: Vocabulary> Product for Bytes<T> {
     type Token = T;
@@ -182,7 +182,7 @@ impl<T: Vocabulary> Product for Bytes<T> {
 
 /// Bytes widened to words, summed in wrapping 32 bits: what [`Bytes`] multiplies, in another form.
 #[derive(Clone, Copy, Debug)]
-pub struct Words<T>(pub T);
+pub(crate) struct Words<T>(pub T);
 
 impl<T: Vocabulary + WordDot> Product for Words<T> {
     type Token = T;
@@ -244,7 +244,7 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
 
 /// Floats of 32 bits.
 #[derive(Clone, Copy, Debug)]
-pub struct Floats<T>(pub T);
+pub(crate) struct Floats<T>(pub T);
 
 /// The registers that hold one panel of floats.
 type Panel<T> = <<T as Token>::Floats as FloatExtra>::Panel;

@@ -87,13 +87,16 @@ impl<'a> Member<'a> {
 
     /// Like [`Member::share`] among the first `takers` members; the others get nothing.
     pub fn share_among(&self, takers: usize, items: usize) -> Range<usize> {
-        if self.index >= takers {
-            return items..items;
-        }
-        let (each, more) = (items / takers, items % takers);
-        let start = self.index * each + self.index.min(more);
-        start..start + each + usize::from(self.index < more)
+        if self.index >= takers { items..items } else { share(items, takers, self.index) }
     }
+}
+
+/// Part `index` of `parts` even ones of `0..items`.
+#[inline(always)]
+pub(crate) fn share(items: usize, parts: usize, index: usize) -> Range<usize> {
+    let (each, more) = (items / parts, items % parts);
+    let start = index * each + index.min(more);
+    start..start + each + usize::from(index < more)
 }
 
 /// A team of one: the caller.

@@ -20,7 +20,7 @@
 //!
 //! Instruction sets without a dot product of bytes (AVX2, AVX-512 BW) have two ways to multiply
 //! them, and say which suits what in [`ByteDot::choose`]: a chain through 16-bit pairs that is
-//! exact only where no pair of weights can saturate ([`Pairs`]), and products of *words*
+//! exact only where no pair of weights can saturate (`Pairs`), and products of *words*
 //! ([`WordDot`]), bytes widened to 16 bits beforehand, which are always exact:
 //!
 //! ```text
@@ -47,7 +47,7 @@ mod scalar;
 mod stream;
 mod strip;
 
-pub use pairs::Pairs;
+pub(crate) use pairs::Pairs;
 pub use real::Real;
 pub use stream::{Region, Rows, store, stream};
 pub use strip::{Row, Sink, Sinks, Strip, Target, TargetRows, Window, Windows};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tilewise_tests::{Guarded, guarded};
 
 /// Bytes of each arena, enough for the largest operand of a case.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 8 << 20;
 
 /// What surrounds an output on the side that has no forbidden page.
 pub(crate) const CANARY: u8 = 0xa5;

@@ -64,6 +64,8 @@ pub(crate) enum Bytes {
     Extremes,
     /// One end throughout: 255 and -128, as large as a sum gets.
     Ends,
+    /// As large as a sum gets without a pair that saturates: 255 and -64.
+    SmallEnds,
     /// Weights of which no pair saturates.
     Small,
     /// As those, but for a few.
@@ -175,7 +177,8 @@ fn shape(rng: &mut Pcg64Mcg) -> Shape {
         1 => [4, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65][rng.random_range(0..13)].min(most),
         _ => rng.random_range(0..=most),
     };
-    let (m, n, k) = (size(24), size(80), size(80));
+    // Up to so many rows that weights are widened beforehand where they are.
+    let (m, n, k) = (size(32), size(80), size(80));
     match rng.random_range(0..40) {
         0 => Shape { m: rng.random_range(0..300), n: n.min(40), k: k.min(40) },
         1 => Shape { m: m.min(9), n: rng.random_range(0..1200), k: k.min(40) },

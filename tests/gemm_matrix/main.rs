@@ -17,7 +17,7 @@ mod operands;
 mod plain;
 mod run;
 
-use case::{Case, Draw, LhsKind, OutputKind, Zeros};
+use case::{Bytes, Case, Draw, LhsKind, OutputKind, Zeros};
 use std::env;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -88,32 +88,36 @@ fn random_products_equal_plain_loops() {
     });
 }
 
-/// Every shape up to 20 x 20 x 20, and with every width around the ends of further panels, so that
-/// all tiles are filled and just missed; without and with zero points of the weights. An ordinary
-/// run tries each with one of the tiles of all instruction sets, a full run with every one.
+/// Every shape up to 20 x 20 x 20, with every width around the ends of further panels too, so that
+/// all tiles are filled and just missed, and with so many rows that words are multiplied; with
+/// weights of which pairs saturate and of which none does, without and with zero points of them. An
+/// ordinary run tries each with one of the tiles of all instruction sets, a full run with every one.
 #[test]
 fn every_small_shape_with_every_tile() {
     let full = cases() > ORDINARY;
     let tiles: Vec<(Isa, Tile)> =
         Isa::available().flat_map(|isa| tiles(isa).iter().map(move |&tile| (isa, tile))).collect();
-    let sizes: Vec<usize> = (0..=EXHAUSTIVE).collect();
-    let widths = [&sizes[..], &[31, 32, 33, 47, 48, 49, 63, 64, 65]].concat();
-    let (side, shapes) = (sizes.len(), sizes.len().pow(2) * widths.len());
-    let all = [Zeros::None, Zeros::Each];
+    let depths: Vec<usize> = (0..=EXHAUSTIVE).collect();
+    let heights = [&depths[..], &[25, 26, 30]].concat();
+    let widths = [&depths[..], &[31, 32, 33, 47, 48, 49, 63, 64, 65]].concat();
+    let slice = heights.len() * depths.len();
+    let all = [Zeros::None, Zeros::Each].map(|zeros| [(zeros, Bytes::Any), (zeros, Bytes::Small)]);
+    let (all, shapes) = (all.as_flattened(), slice * widths.len());
     let rounds = all.len() * if full { tiles.len() } else { 1 };
     run_all("every small shape", shapes * rounds, |index| {
         let (shape, round) = (index % shapes, index / shapes);
-        let (m, n, k) = (shape % side, widths[shape / side / side], shape / side % side);
-        let zeros = all[round % all.len()];
+        let (m, n) = (heights[shape % heights.len()], widths[shape / slice]);
+        let k = depths[shape / heights.len() % depths.len()];
+        let (zeros, bytes) = all[round % all.len()];
         // Neighbours along each side meet different tiles.
-        let turn = m + 2 * k + shape / side / side + round;
+        let turn = m + 2 * k + shape / slice + round;
         let (isa, tile) = tiles[if full { round / all.len() } else { turn % tiles.len() }];
         let shape = Shape { m, n, k };
         let mut case = Case::plain(shape, isa, index as u64);
         case.recipe.tile = tile;
         // Every kind of rows meets every size of each side.
         case.lhs = LhsKind::ALL[(shape.m + shape.n + shape.k) % 3];
-        case.zeros = zeros;
+        (case.zeros, case.bytes) = (zeros, bytes);
         case.by_columns = (shape.m + 2 * shape.n + shape.k).is_multiple_of(4);
         case.out_by_columns = (2 * shape.m + shape.n + shape.k).is_multiple_of(4);
         case
@@ -129,12 +133,17 @@ fn deep_products_wrap_as_documented() {
         for (index, k) in depths.into_iter().enumerate() {
             let zeros = [(0, Zeros::None), (0, Zeros::One(127)), (1, Zeros::One(126))];
             let all = zeros.into_iter().flat_map(|zeros| LhsKind::ALL.map(|lhs| (zeros, lhs)));
+            // Bytes widened in registers or multiplied in pairs; with more rows, as words.
+            let forms = [(2, Bytes::Ends), (2, Bytes::SmallEnds), (26, Bytes::Ends)];
+            let forms = if k % 3 == 0 { &forms[..] } else { &forms[..2] };
             for ((zero_point, zeros), lhs) in all {
-                let mut case = Case::plain(Shape { m: 2, n: 17, k }, isa, index as u64);
-                (case.zero_point, case.zeros, case.lhs) = (zero_point, zeros, lhs);
-                case.bytes = case::Bytes::Ends;
-                case.output = OutputKind::ALL[list.len() % OutputKind::ALL.len()];
-                list.push(case);
+                for &(m, bytes) in forms {
+                    let mut case = Case::plain(Shape { m, n: 17, k }, isa, index as u64);
+                    (case.zero_point, case.zeros, case.lhs) = (zero_point, zeros, lhs);
+                    case.bytes = bytes;
+                    case.output = OutputKind::ALL[list.len() % OutputKind::ALL.len()];
+                    list.push(case);
+                }
             }
         }
     });
@@ -145,7 +154,7 @@ fn deep_products_wrap_as_documented() {
 #[test]
 fn drawn_cases_cover_every_choice() {
     let draw = Draw::new();
-    let cases: Vec<Case> = (0..2000).map(|seed| draw.case(seed)).collect();
+    let cases: Vec<Case> = (0..20_000).map(|seed| draw.case(seed)).collect();
     let some = |what: &str, test: &dyn Fn(&Case) -> bool| {
         assert!(cases.iter().any(test), "no case with {what}");
     };
@@ -153,6 +162,20 @@ fn drawn_cases_cover_every_choice() {
         for tile in tiles(isa) {
             some(&format!("{tile} on {isa}"), &|case| case.isa == isa && case.recipe.tile == *tile);
         }
+    }
+    // Words need many rows and weights of which pairs saturate, pairs weights of which none does.
+    for isa in Isa::available() {
+        let wide = |case: &Case| case.isa == isa && case.shape.n > 16 && case.shape.k > 16;
+        for tile in tiles(isa) {
+            let with = |case: &Case| wide(case) && case.recipe.tile == *tile;
+            some(&format!("pairs, {tile} on {isa}"), &|case| {
+                with(case) && case.bytes == Bytes::Small && case.shape.m >= tile.rows
+            });
+        }
+        some(&format!("words on {isa}"), &|case| {
+            let rows = case.shape.m / case.recipe.split.rows;
+            wide(case) && case.bytes == Bytes::Any && rows > 25
+        });
     }
     for output in OutputKind::ALL {
         some(&format!("{output:?}"), &|case| case.output == output);

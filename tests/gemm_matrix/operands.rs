@@ -50,7 +50,7 @@ impl Case {
         let end = if self.lhs == LhsKind::I8 { 128 } else { 255 };
         match self.bytes {
             Bytes::Extremes => (0..len).map(|_| extreme(rng)).collect(),
-            Bytes::Ends => vec![end; len],
+            Bytes::Ends | Bytes::SmallEnds => vec![end; len],
             _ => (0..len).map(|_| rng.random()).collect(),
         }
     }
@@ -60,6 +60,7 @@ impl Case {
             Bytes::Any => rng.random(),
             Bytes::Extremes => extreme(rng).cast_signed(),
             Bytes::Ends => i8::MIN,
+            Bytes::SmallEnds => i8::MIN / 2,
             Bytes::MostlySmall if rng.random_range(0..50) == 0 => extreme(rng).cast_signed(),
             Bytes::Small | Bytes::MostlySmall => rng.random_range(-64..=64),
         }

@@ -133,7 +133,7 @@ impl<O: Output> Visitor for Batch<'_, O> {
         let Batch { plan, items, members, each, team, .. } = self;
         let multiply = |index: usize, lines: &mut [Line], team: &dyn Team| {
             let item = &items[index];
-            let start = index * self.strides.matrix;
+            let start = self.strides.start(index);
             let write =
                 Write::new(token, &item.output, self.out).at(start, self.columns, self.strides.row);
             Call::new(plan, item.lhs, item.weights, lines).run(&write, team)
@@ -142,7 +142,7 @@ impl<O: Output> Visitor for Batch<'_, O> {
         if whole > 0 {
             let scratch = Disjoint::new(&mut self.scratch.lines);
             team.run(&|member| {
-                let share = member.share_among(members, whole);
+                let share = member.share_among(members.min(member.count()), whole);
                 if !share.is_empty() {
                     let lines = own(&scratch, member, each);
                     for index in share {

@@ -1,6 +1,6 @@
 //! One call of a plan: what each member of the team does, in the vocabulary that suits it.
 
-use super::drive::{Columns, Multiply, Panels, Part, Room, Rows, share};
+use super::drive::{Columns, Multiply, Panels, Part, Room, Rows};
 use super::epilogue::Sink;
 use super::lhs::{ByteRows, Lhs, Meaning, Values};
 use super::pack::Weights;
@@ -12,7 +12,7 @@ use super::{Line, PackedWeights, Plan};
 use crate::isa::MissingIsa;
 use crate::matrix::Disjoint;
 use crate::product::{Bytes, Words};
-use crate::team::{Member, Team};
+use crate::team::{Member, Team, share};
 use crate::vector::{Choice, GROUP, Operands, PANEL, Step, Visitor, Vocabulary, WordDot, dispatch};
 use core::ops::Range;
 
@@ -85,7 +85,8 @@ impl<'a> Call<'a> {
             Values::F32(values) => {
                 let share = member.share(values.rows());
                 let lines = self.lines_to_quantise(share.clone());
-                quantise(token, values, self.lhs.scales, share.start, lines);
+                let sums = self.weights.zero_points().is_some();
+                quantise(token, values, (self.lhs.scales, sums), share.start, lines);
                 member.barrier();
                 let quantised = self.quantised();
                 (quantised.bytes(&self.lhs), Meaning::Found(quantised))
@@ -102,7 +103,7 @@ impl<'a> Call<'a> {
             return;
         }
         let room = self.room(member.index());
-        for index in share(split.parts(), members, member.index()) {
+        for index in member.share_among(members, split.parts()) {
             let (row, column) = (index / split.columns, index % split.columns);
             let rows = share(self.lhs.rows(), split.rows, row);
             let panels = share(self.weights.n().div_ceil(PANEL), split.columns, column);

@@ -23,6 +23,7 @@ use super::table::{MAX_PANELS, MAX_ROWS, RUN, Tile, tile_fn};
 use super::tile::{Ends, HIGH, LONG, Next, fetches};
 use crate::isa::Token;
 use crate::product::Product;
+use crate::team::share;
 use crate::vector::PANEL;
 use core::ops::Range;
 
@@ -234,14 +235,6 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         let multiply = tile_fn::<P>(tile.rows, rhs.len());
         multiply(self.product, &lhs[..tile.rows], rhs, ends, tile.sums);
     }
-}
-
-/// Part `index` of `parts` even ones of `0..items`.
-#[inline(always)]
-pub(crate) fn share(items: usize, parts: usize, index: usize) -> Range<usize> {
-    let (each, more) = (items / parts, items % parts);
-    let start = index * each + index.min(more);
-    start..start + each + usize::from(index < more)
 }
 
 /// Cuts `range` into as few even pieces as fit in `most`.

@@ -65,6 +65,15 @@ pub enum Error {
         /// Rows of the left operand.
         expected: usize,
     },
+    /// The residual has another shape than the product of a call.
+    #[error("the residual has {} rows and {} columns; the product has {} and {}",
+        given[0], given[1], expected[0], expected[1])]
+    Residual {
+        /// Its rows and columns.
+        given: [usize; 2],
+        /// Those of the product.
+        expected: [usize; 2],
+    },
     /// Values that go with the rows or the columns are of another number.
     #[error("{given} {what}, but {expected} of those; give one for each")]
     Length {

@@ -172,6 +172,15 @@ impl Meaning<'_> {
         }
     }
 
+    /// The sum of a row's bytes, where it was noted when they were made.
+    #[inline(always)]
+    pub(super) fn sum(&self, row: usize) -> Option<i32> {
+        match self {
+            Meaning::Given(..) => None,
+            Meaning::Found(rows) => Some(rows.sum(row)),
+        }
+    }
+
     /// The scale of a row.
     #[inline(always)]
     pub(super) fn scale(&self, row: usize) -> f32 {

@@ -112,8 +112,8 @@ impl Linear {
     /// Computes `y` from any number of rows: a matrix of floats, or an [`Lhs`].
     ///
     /// # Errors
-    /// [`Error::Mismatch`] or [`Error::OutputRows`] for shapes that do not go together;
-    /// [`Error::Scratch`] when `scratch` was made for fewer rows.
+    /// Those of [`Plan::run`]: [`Error::Scratch`] when `scratch` was made for fewer rows,
+    /// [`Error::Length`] when there are not as many scales of the rows as rows.
     pub fn run<'x>(
         &self,
         x: impl Into<Lhs<'x>>,

@@ -1,7 +1,7 @@
 //! Rows of floats as rows of bytes in scratch, made once for all members of a team.
 //!
 //! ```text
-//! row 0   k bytes, zeros to the end of a cache line | a line with scale and zero point
+//! row 0   k bytes, zeros to the end of a cache line | a line with scale, zero point and sum
 //! row 1   ...
 //! ```
 //!
@@ -10,8 +10,8 @@
 //!
 //! This is all the packing there is of them: the bytes stand as tiles read them, one pass over a row
 //! in the first-level cache finds its range and another writes them. (Where words are multiplied, a
-//! block of them is widened from here.) A row's sum is of use only with zero points of the weights,
-//! and is taken where those are (`zeros`).
+//! block of them is widened from here.) The sum of a row is noted where weights have zero points, for
+//! nobody else asks for it.
 
 use super::Line;
 use super::lhs::{ByteRows, Stored};
@@ -26,19 +26,27 @@ pub(super) fn lines_of_row(k: usize) -> usize {
     k.div_ceil(size_of::<Line>()).saturating_add(1)
 }
 
-/// Quantises the rows of `values` from `first` on into as many as `lines` has room for.
+/// Quantises the rows of `values` from `first` on into as many as `lines` has room for; with `sums`,
+/// the sums of their bytes are noted, too.
 pub(super) fn quantise<T: Token>(
     token: T,
     values: Stored<'_, f32>,
-    scales: Scales<'_>,
+    (scales, sums): (Scales<'_>, bool),
     first: usize,
     lines: &mut [Line],
 ) {
     token.run(
         #[inline(always)]
         || {
-            let room = Room { lines, k: values.depth(), first, scales };
-            if values.transposed { room.columns(values.values) } else { room.rows(values.values) }
+            let room = Room { lines: &mut *lines, k: values.depth(), first, scales };
+            if values.transposed {
+                room.columns(values.values)
+            } else {
+                room.rows(values.values)
+            }
+            if sums {
+                lines.chunks_exact_mut(lines_of_row(values.depth())).for_each(note_sum);
+            }
         },
     );
 }
@@ -110,6 +118,14 @@ fn noted(row: &mut [Line], k: usize, meaning: Bytes, scale: f32) -> &mut [u8] {
     bytes
 }
 
+/// Notes the sum of a row's bytes.
+#[inline(always)]
+fn note_sum(row: &mut [Line]) {
+    let (note, bytes) = row.split_last_mut().expect("a line for the notes");
+    let bytes: &[u8] = bytemuck::cast_slice(bytes);
+    note[2] = bytes.iter().fold(0, |sum: i32, &byte| sum.wrapping_add(byte.into()));
+}
+
 /// Quantised rows, for reading.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quantised<'a> {
@@ -141,6 +157,12 @@ impl<'a> Quantised<'a> {
     #[inline(always)]
     pub(super) fn zero_point(&self, row: usize) -> i32 {
         self.note(row)[1]
+    }
+
+    /// The sum of a row's bytes, if it was noted.
+    #[inline(always)]
+    pub(super) fn sum(&self, row: usize) -> i32 {
+        self.note(row)[2]
     }
 
     /// The scale of a row.

@@ -33,7 +33,8 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
         self.first_row = block.rows.start;
         if self.weights.zero_points().is_some() {
             for index in block.rows.clone() {
-                self.row_sums[index - self.first_row] = P::row_sum(block.row(index));
+                let sum = self.meaning.sum(index).unwrap_or_else(|| P::row_sum(block.row(index)));
+                self.row_sums[index - self.first_row] = sum;
             }
         }
     }

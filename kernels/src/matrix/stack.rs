@@ -151,7 +151,7 @@ impl Strides {
     }
 
     /// Where a matrix begins; those without rows may begin past the end.
-    fn start(self, index: usize) -> usize {
+    pub(crate) fn start(self, index: usize) -> usize {
         index.saturating_mul(self.matrix)
     }
 

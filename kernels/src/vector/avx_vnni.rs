@@ -28,9 +28,7 @@ impl ByteDot for AvxVnni {
 
     #[inline(always)]
     fn load(self, step: &Step) -> Self::Rhs {
-        let [low, high]: &[[u8; 32]; 2] = bytemuck::cast_ref(step);
-        // SAFETY: the token proves AVX2; each half is 32 readable bytes.
-        [low, high].map(|half| unsafe { _mm256_loadu_si256(half.as_ptr().cast()) })
+        load_pair(bytemuck::cast_ref(step))
     }
 
     #[inline(always)]

@@ -7,9 +7,9 @@
 use crate::isa::{Isa, Token};
 
 /// The token of an instruction set, for weights whose pairs fit 16 bits ([`super::Operands`]).
-/// With others, sums come out wrong.
+/// With others, sums come out wrong: nobody outside this crate may have one.
 #[derive(Clone, Copy, Debug)]
-pub struct Pairs<T>(pub T);
+pub(crate) struct Pairs<T>(pub(super) T);
 
 impl<T: Token> Token for Pairs<T> {
     const ISA: Isa = T::ISA;
