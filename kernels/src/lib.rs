@@ -1,5 +1,6 @@
 //! Compute kernels written by hand for vector registers: exact to the bit on every CPU, tiled,
-//! threaded by a team the caller owns, with no I/O, no environment and no global state.
+//! threaded by a team the caller owns, with no I/O, no environment and no global state but what the
+//! CPU says of itself.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;

@@ -105,20 +105,30 @@ impl<T: Element> Points<T> {
         if d == 0 {
             return Err(Error::NoFeatures);
         }
-        let len = n.div_ceil(BLOCK).saturating_mul(BLOCK).saturating_mul(d);
-        let blocks = Buffer::zeroed(len).map_err(|source| Error::OutOfMemory { n, d, source })?;
-        let mut points = Points { n, d, blocks };
+        let mut points =
+            Self::zeroed(n, d).map_err(|source| Error::OutOfMemory { n, d, source })?;
         for row in 0..n {
             let values = rows.row(row);
             if let Some(bad) = NotFinite::in_row(row, values) {
                 return Err(bad.into());
             }
-            let block = &mut points.blocks[row / BLOCK * BLOCK * d..][..BLOCK * d];
+            let block = points.block_mut(row / BLOCK);
             for (feature, value) in block.chunks_exact_mut(BLOCK).zip(values) {
                 feature[row % BLOCK] = *value;
             }
         }
         Ok(points)
+    }
+
+    /// Blocks for `n` points of `d` features, all zeros.
+    pub(crate) fn zeroed(n: usize, d: usize) -> Result<Self, OutOfMemory> {
+        let len = n.div_ceil(BLOCK).saturating_mul(BLOCK).saturating_mul(d);
+        Ok(Points { n, d, blocks: Buffer::zeroed(len)? })
+    }
+
+    /// Block `index`, to be written: values behind the last point stay zeros.
+    pub(crate) fn block_mut(&mut self, index: usize) -> &mut [T] {
+        &mut self.blocks[index * BLOCK * self.d..][..BLOCK * self.d]
     }
 
     /// How many points.

@@ -4,7 +4,7 @@
 use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
 use super::held::Held;
-use super::look::{self, Look, Seen};
+use super::look::{self, Look};
 use super::recipe::{Form, Tile};
 use super::update::{self, Labelled};
 use super::{Error, Recipe, exact, lattice, seed, table};
@@ -44,7 +44,7 @@ pub(super) trait Loops<T>: Send + Sync {
     fn lanes(&self) -> usize;
 
     /// Looks at a block of points while centres are chosen.
-    fn look(&self, look: Look<'_, T>) -> Seen;
+    fn look(&self, look: Look<'_, T>);
 
     /// The distances of a point to all centres, by the definition; room for as many centres as
     /// fill whole registers.
@@ -164,11 +164,11 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         <V::Floats as Simd>::F32_LANES
     }
 
-    fn look(&self, look: Look<'_, T>) -> Seen {
+    fn look(&self, look: Look<'_, T>) {
         self.token.run(
             #[inline(always)]
             || look::look(self.token.floats(), look),
-        )
+        );
     }
 
     fn distances(&self, point: &[T], ready: &Ready<'_>, out: &mut [f64]) {

@@ -228,21 +228,37 @@ pub(super) fn tolerance<T: Element>(task: &Task<'_, T>, factor: f64) -> Result<f
     if factor == 0.0 {
         return Ok(0.0);
     }
-    let (source, n) = (task.source, n as f64);
-    let sums = |of: &(dyn Fn(usize, f64) -> f64 + Sync)| {
-        over_leaves(source, (k, d), task.team, &|leaf, Piece { held, blocks, .. }| {
-            let mut space = vec![T::default(); d * BLOCK];
-            for block in blocks {
-                let lanes = held.in_block(block).len();
-                let columns = held.columns(block, &mut space).chunks_exact(BLOCK);
-                for (feature, column) in columns.enumerate() {
-                    leaf[feature] +=
-                        column[..lanes].iter().map(|&x| of(feature, x.into())).sum::<f64>();
-                }
-            }
-        })
-    };
-    let means: Vec<f64> = sums(&|_, x| x)?.into_iter().map(|sum| sum / n).collect();
-    let squares = sums(&|feature, x| (x - means[feature]) * (x - means[feature]))?;
+    let n = n as f64;
+    let means: Vec<f64> =
+        column_sums(task, (k, d), |_, x| x)?.into_iter().map(|sum| sum / n).collect();
+    let squares = column_sums(task, (k, d), |feature, x| {
+        let difference = x - means[feature];
+        difference * difference
+    })?;
     Ok(factor * squares.into_iter().map(|sum| sum / n).sum::<f64>() / d as f64)
+}
+
+/// The sum over all points of what `of` makes of a feature and its value, for each feature: in a block
+/// every eighth value, then the eight sums, then the blocks.
+fn column_sums<T: Element>(
+    task: &Task<'_, T>,
+    (k, d): (usize, usize),
+    of: impl Fn(usize, f64) -> f64 + Sync,
+) -> Result<Vec<f64>, Error> {
+    over_leaves(task.source, (k, d), task.team, &|leaf, Piece { held, blocks, .. }| {
+        let mut space = vec![T::default(); d * BLOCK];
+        for block in blocks {
+            let lanes = held.in_block(block).len();
+            let columns = held.columns(block, &mut space).chunks_exact(BLOCK);
+            for (feature, column) in columns.enumerate() {
+                let mut sums = [0.0; 8];
+                for eight in column[..lanes].chunks(sums.len()) {
+                    for (sum, &x) in sums.iter_mut().zip(eight) {
+                        *sum += of(feature, x.into());
+                    }
+                }
+                leaf[feature] += sums.iter().sum::<f64>();
+            }
+        }
+    })
 }

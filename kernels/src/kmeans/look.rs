@@ -14,6 +14,7 @@
 //! | d = 8 | 1.5 | | 0.7 | |
 //! | d = 16 | 1.1 | | 0.4 | |
 
+use super::curve::FEW;
 use super::exact::sums;
 use super::held::Held;
 use super::reference::squared_distance;
@@ -43,10 +44,12 @@ pub(super) struct Candidates {
 impl Candidates {
     /// `lanes` is how many a register holds; `offset` what [`Look::offset`] will be.
     pub(super) fn new(features: Vec<Vec<f64>>, offset: &[f64], lanes: usize) -> Self {
-        let fast = Panels::new(&features, offset, lanes);
         let d = offset.len();
-        let mut exact = vec![[f64::INFINITY; EXACT]; features.len().div_ceil(EXACT) * d];
-        for (index, candidate) in features.iter().enumerate() {
+        // With few features there is nothing to tell apart beforehand.
+        let screened = if d <= FEW { &[] } else { &features[..] };
+        let fast = Panels::new(screened, offset, lanes);
+        let mut exact = vec![[f64::INFINITY; EXACT]; screened.len().div_ceil(EXACT) * d];
+        for (index, candidate) in screened.iter().enumerate() {
             for (feature, c) in candidate.iter().enumerate() {
                 exact[index / EXACT * d + feature][index % EXACT] = *c;
             }
@@ -75,6 +78,8 @@ pub(super) struct Look<'a, T> {
     /// Weights, if there are any.
     pub(super) weights: Option<&'a [f64]>,
     pub(super) desk: Desk<'a, T>,
+    /// What is found, of as many as there are candidates.
+    pub(super) seen: &'a mut Seen,
 }
 
 /// Room to work in.
@@ -88,6 +93,7 @@ pub(super) struct Desk<'a, T> {
 }
 
 /// What each candidate would leave of a block.
+#[derive(Default)]
 pub(super) struct Seen {
     /// The sum over its points of the distances to the nearest centre, each times its weight.
     pub(super) potentials: [f64; CANDIDATES],
@@ -97,7 +103,7 @@ pub(super) struct Seen {
 
 /// See [`Look`] and [`Seen`].
 #[inline(always)]
-pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
+pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
     match look.held.d() {
         1 => whole::<_, _, 1>(simd, look),
         2 => whole::<_, _, 2>(simd, look),
@@ -109,31 +115,36 @@ pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
 
 /// All distances by the definition.
 #[inline(always)]
-fn whole<S: Simd, T: Element, const D: usize>(simd: S, look: Look<'_, T>) -> Seen {
-    let Look { held, block, newest, candidates, closest, weights, desk, .. } = look;
-    let (mut columns, points) = ([[0.0; BLOCK]; D], held.in_block(block).len());
+fn whole<S: Simd, T: Element, const D: usize>(simd: S, look: Look<'_, T>) {
+    let Look { held, block, newest, candidates, closest, weights, desk, seen, .. } = look;
+    let (widened, points) = (T::NAME != <f64 as Element>::NAME, held.in_block(block).len());
     let given = held.columns(block, desk.space);
-    for (column, given) in columns.iter_mut().zip(given.chunks_exact(BLOCK)) {
-        column.iter_mut().zip(&given[..points]).for_each(|(to, &x)| *to = x.into());
-    }
+    let mut room;
+    let columns: &[[f64; BLOCK]; D] = if widened || points < BLOCK {
+        room = [[0.0; BLOCK]; D];
+        for (column, given) in room.iter_mut().zip(given.chunks_exact(BLOCK)) {
+            column.iter_mut().zip(&given[..points]).for_each(|(to, &x)| *to = x.into());
+        }
+        &room
+    } else {
+        bytemuck::cast_slice(given).as_chunks().0.first_chunk().expect("a column each")
+    };
     let closest = S::as_mut_simd_f64s(closest).0;
     if let Some((centre, _)) = newest {
         let centre = centre.first_chunk().expect("a feature each");
         for (register, closest) in closest.iter_mut().enumerate() {
-            *closest = left(simd, &columns, centre, register, *closest);
+            *closest = left(simd, columns, centre, register, *closest);
         }
     }
-    let mut seen = Seen { potentials: [0.0; CANDIDATES], nearer: [0; CANDIDATES] };
     for (potential, centre) in seen.potentials.iter_mut().zip(&candidates.features) {
         let centre = centre.first_chunk().expect("a feature each");
         *potential = total(
             simd,
             #[inline(always)]
-            |register| left(simd, &columns, centre, register, closest[register]),
+            |register| left(simd, columns, centre, register, closest[register]),
             weights,
         );
     }
-    seen
 }
 
 /// What a centre leaves of the points of a register. Behind the last point nothing is left.
@@ -146,19 +157,21 @@ fn left<S: Simd, const D: usize>(
     closest: S::f64s,
 ) -> S::f64s {
     let mut sum = simd.splat_f64s(0.0);
-    for (column, &c) in columns.iter().zip(centre) {
-        let x = S::as_simd_f64s(column).0[register];
-        let difference = simd.sub_f64s(x, simd.splat_f64s(c));
-        sum = simd.add_f64s(sum, simd.mul_f64s(difference, difference));
+    for feature in 0..D {
+        let x = S::as_simd_f64s(&columns[feature]).0[register];
+        let difference = simd.sub_f64s(x, simd.splat_f64s(centre[feature]));
+        let square = simd.mul_f64s(difference, difference);
+        // Added to zero it is the same.
+        sum = if feature == 0 { square } else { simd.add_f64s(sum, square) };
     }
     simd.min_f64s(sum, closest)
 }
 
 /// Distances by the definition where they may matter.
 #[inline(always)]
-fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
+fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
     let Look { held, block, offset, newest, candidates, closest, limits, squares, .. } = look;
-    let (weights, Desk { space, staged, least }) = (look.weights, look.desk);
+    let (seen, weights, Desk { space, staged, least }) = (look.seen, look.weights, look.desk);
     let (first, d) = (block * BLOCK, held.d());
     let square = |lane: usize| squares.map_or(0.0, |squares| squares[lane]);
     if let Some((centre, nearer)) = newest {
@@ -170,13 +183,13 @@ fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
             }
         }
     }
-    let mut seen = Seen { potentials: [0.0; CANDIDATES], nearer: [0; CANDIDATES] };
     let count = candidates.features.len();
+    seen.nearer[..count].fill(0);
     let mut near = [0; CANDIDATES];
     let points = held.in_block(block).len();
     let rows = rows(held, block, offset, staged);
     screen(simd, (rows.0, rows.1, points), &candidates.fast, limits, &mut near[..count]);
-    seen.potentials.fill(whole_block(simd, closest, weights));
+    seen.potentials[..count].fill(whole_block(simd, closest, weights));
     for lane in ones(near[..count].iter().fold(0, |all, near| all | near)) {
         let point = held.point(first + lane, space);
         for (panel, exact) in candidates.exact.chunks_exact(d).enumerate() {
@@ -197,7 +210,6 @@ fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) -> Seen {
             seen.potentials[index] = whole_block(simd, &least[index], weights);
         }
     }
-    seen
 }
 
 /// The rows of a block in `f32` and how far they are apart: where they lie, or staged.

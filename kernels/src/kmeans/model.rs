@@ -178,13 +178,21 @@ impl<C: Real> Centres<C> {
 
 /// A recipe for this machine.
 pub(super) fn estimate(shape: Shape) -> Recipe {
-    #[cfg(feature = "std")]
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    #[cfg(not(feature = "std"))]
-    let cores = 1;
-    // The team has to be made.
-    let cores = cores.min(members(shape, WORTH_A_TEAM));
+    // The team has to be made. The system is asked only where there is work for one: its answer takes
+    // as long as some hundred distances of a thousand points.
+    let cores = match members(shape, WORTH_A_TEAM) {
+        1 => 1,
+        most => cores().min(most),
+    };
     Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), cores)
+}
+
+/// How many cores this process may use.
+fn cores() -> usize {
+    #[cfg(feature = "std")]
+    return std::thread::available_parallelism().map_or(1, usize::from);
+    #[cfg(not(feature = "std"))]
+    1
 }
 
 /// Runs `work` on a team of `threads` where there are threads, else alone.
