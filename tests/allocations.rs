@@ -45,8 +45,8 @@ fn requests(work: impl FnOnce()) -> usize {
     REQUESTS.load(Ordering::Relaxed) - before
 }
 
-/// So many rows that weights are widened beforehand where they are.
-const SHAPE: Shape = Shape { m: 33, n: 70, k: 41 };
+/// So many rows that weights are widened beforehand where they are, for each of two members.
+const SHAPE: Shape = Shape { m: 66, n: 70, k: 41 };
 
 /// The operands of all products, each for rows and for columns.
 struct Operands {
@@ -62,8 +62,9 @@ impl Operands {
         let Shape { m, n, k } = SHAPE;
         let bytes: Vec<u8> = (0..m * k).map(|i| (i * 89 % 256) as u8).collect();
         let floats: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) - 99.5).collect();
-        // Some pairs saturate, some do not.
-        let weights: Vec<i8> = (0..k * n).map(|i| (i * 57 % (3 * n)) as u8 as i8).collect();
+        // Pairs saturate in all panels but the first.
+        let weight = |i: usize| (i * 7919 % 251) as u8 as i8 / if i % n < 16 { 4 } else { 1 };
+        let weights: Vec<i8> = (0..k * n).map(weight).collect();
         let real: Vec<f32> = weights.iter().map(|&weight| f32::from(weight)).collect();
         let plain = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
         let shifted = plain.clone().with_zero_points(&[3]).unwrap();
@@ -88,9 +89,11 @@ impl Operands {
     }
 }
 
-/// Asserts that `work` asks for no memory.
-fn none(what: &str, work: impl FnOnce()) {
-    assert_eq!(requests(work), 0, "{what}");
+/// Asserts that `work` asks for no memory. Who does asks every time; what the test's own runner asks
+/// for meanwhile is counted too, but not three times in a row.
+fn none(what: &str, mut work: impl FnMut()) {
+    let least = (0..3).map(|_| requests(&mut work)).min();
+    assert_eq!(least, Some(0), "{what}");
 }
 
 /// Products of bytes by a plan: one, one by column, one through all stages, a batch.

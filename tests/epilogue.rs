@@ -325,7 +325,7 @@ fn documented(x: f32, end: f32, r: &[f32]) -> f32 {
     let (last, rest) = r.split_last().unwrap();
     let t = rest.iter().rev().fold(*last, |t, r| t * a + r);
     let t = (0..4).fold(t, |t, _| t * t);
-    x.max(0.0) - t * a
+    (if x > 0.0 { x } else { 0.0 }) - t * a
 }
 
 #[test]

@@ -41,12 +41,14 @@ mod avx512_vnni;
 mod avx_vnni;
 #[cfg(all(target_arch = "aarch64", not(tilewise_portable)))]
 mod neon;
+#[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 mod pairs;
 mod real;
 mod scalar;
 mod stream;
 mod strip;
 
+#[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 pub(crate) use pairs::Pairs;
 pub use real::Real;
 pub use stream::{Region, Rows, store, stream};

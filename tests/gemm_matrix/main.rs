@@ -1,7 +1,8 @@
 //! The big matrix: products of every kind, on every instruction set, drawn at random or counted
 //! through, equal to plain loops bit for bit, with forbidden memory around every operand.
 //!
-//! An ordinary test run takes a few thousand cases. All of them, with the checks of overflow that
+//! An ordinary test run takes a few thousand random cases and each small shape a few times. All of
+//! them, with the checks of overflow that
 //! tests have:
 //!
 //! ```sh

@@ -100,7 +100,7 @@ impl Linear {
         })
     }
 
-    /// Room for calls of up to `rows` rows on a team of `threads`; of a larger team only so many
+    /// Room for calls of up to `rows` rows on a team of `threads`; of a larger team at least so many
     /// multiply.
     ///
     /// # Errors

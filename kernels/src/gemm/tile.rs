@@ -59,10 +59,11 @@ const DEEP: usize = 512;
 ///
 /// From [`DEEP`] on where rows are four or five: on one and two Zen 4 cores 4x4096x4096 (rows,
 /// depth, columns) makes 0.93 and 1.02 of the speed so, from memory 1.19 and 1.09; 4x3072x768 1.0,
-/// from memory 1.05 and 1.0; 5x4096x4096 0.98 and 1.01, from memory 1.08 and 1.02; 128 and more
-/// rows 1.0 to 1.02. Six rows make 0.97 and from memory 1.03, seven 0.94 to 1.01. Not with other
-/// instruction sets: compiled for them too, 1x4096x4096 made 0.84 of the speed with AVX2, from a
-/// cache and from memory; with AVX-512 but no VNNI 0.92 and 1.17, 1x768x768 1.0 and 0.9.
+/// from memory 1.05 and 1.0; 5x4096x4096 0.98 and 1.01, from memory 1.08 and 1.02. Six rows make
+/// 0.97 and from memory 1.03, seven 0.94 to 1.01. Not with other instruction sets: AVX2 on one and
+/// two Zen 3 cores makes 0.79 and 0.93 with 1x4096x4096, from memory 1.14 and 1.08, 0.92 and 1.07
+/// with 1x768x768, from memory 0.95 and 0.98, two rows 0.73 to 1.12, from memory 0.93 to 1.05; AVX-512
+/// without VNNI 0.92 and 1.17 with 1x4096x4096, 1.0 and 0.9 with 1x768x768 (one Zen 4 core).
 const fn quiet_from<P: Product>(rows: usize) -> Option<usize> {
     match (P::Token::ISA, rows) {
         (Isa::Avx512Vnni, 0..=3) => Some(0),

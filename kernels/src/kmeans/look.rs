@@ -104,6 +104,7 @@ pub(super) struct Seen {
 /// See [`Look`] and [`Seen`].
 #[inline(always)]
 pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
+    const { assert!(FEW == 4, "those with few features are all of these") };
     match look.held.d() {
         1 => whole::<_, _, 1>(simd, look),
         2 => whole::<_, _, 2>(simd, look),

@@ -20,9 +20,9 @@ use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element, Points};
 use alloc::{vec, vec::Vec};
 
-/// Values up to which points of few features are widened and turned once, not for every centre. Of
-/// 1000 pixels (f32, f64) 64 are chosen at 1.43 and 1.52 of the speed, of 20,000 pixels at 1.22, of
-/// 20,000 points in a plane at 1.14 (one Zen 3 core).
+/// Values up to which points in memory, of few features, are widened and turned once, not for every
+/// centre. Of 1000 pixels (f32, f64) 64 are chosen at 1.43 and 1.52 of the speed, of 20,000 pixels at
+/// 1.22, of 20,000 points in a plane at 1.14 (one Zen 3 core).
 const WIDENED: usize = 1 << 17;
 
 /// Chooses `k` points by greedy k-means++.
@@ -32,7 +32,8 @@ pub(super) fn plus_plus<T: Element>(
     draws: &mut dyn Draws,
 ) -> Result<Vec<usize>, Error> {
     let Task { source, weights, plan, team } = *task;
-    if source.d() > curve::FEW || source.n() * source.d() > WIDENED {
+    let few = source.d() <= curve::FEW && source.n().saturating_mul(source.d()) <= WIDENED;
+    if !few || source.held().is_none() {
         return greedy(task, k, draws);
     }
     let points = widened(source)?;

@@ -1,7 +1,7 @@
 //! What a feature of a point can be: `f32`, `f64`, or `u8` as in pictures.
 //!
 //! Kernels read features where they lie and widen them in registers; nothing is copied to an
-//! array of another type first.
+//! array of another type first (but few points of few features while centres are chosen among them).
 
 use crate::vector::Real;
 use bytemuck::Pod;
