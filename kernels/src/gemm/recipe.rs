@@ -4,7 +4,7 @@
 //! A recipe decides how fast a product is, never what it is.
 
 use super::drive::Cuts;
-use super::table::{MAX_PANELS, registers_of_panel};
+use super::table::registers_of_panel;
 use super::{Error, Shape, Tile, tiles};
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
@@ -182,6 +182,7 @@ fn best_tile(isa: Isa, (rows, panels): (usize, usize)) -> Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gemm::table::MAX_PANELS;
 
     #[test]
     fn estimates_use_the_threads_there_is_work_for() {
