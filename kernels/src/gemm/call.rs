@@ -117,9 +117,9 @@ impl<'a> Call<'a> {
 
     /// Cuts panels into runs that are multiplied alike. Not depths: of a language model's weights as
     /// they come (MiniLM, 8 bits, a scale a column) 37 % of all steps hold a pair that saturates, no
-    /// panel is without, and every 2.6 steps another kind begins; a loop left so often for the other
-    /// would wait longer than the shorter one saves. [`Fit::Pairs`](super::Fit::Pairs) makes weights
-    /// that all fit.
+    /// panel is without, and every 2.6 steps another kind begins: a loop left so often for the other
+    /// should wait longer than the shorter one saves (reckoned, not built). [`Fit::Pairs`](super::Fit::Pairs)
+    /// makes weights that all fit.
     fn alike<T: Vocabulary>(&self, mut panels: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         core::iter::from_fn(move || {
             let fit = |&panel: &usize| self.weights.pairs_fit(panel);

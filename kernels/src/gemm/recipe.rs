@@ -174,7 +174,7 @@ fn best_tile(isa: Isa, (rows, panels): (usize, usize)) -> Tile {
     // is one register, four for three (Zen 4): 1x768x768 1.03, from memory 1.06 and 1.04; 2x768x768
     // 1.04 and 1.05, from memory 1.08 and 1.06; rows of 1 to 4 at depths of 3072 and 4096 1.0 to 1.04,
     // from memory 0.96 to 1.02. Not so three and more rows in tiles of two where those of one panel
-    // take them at once (2x32 for 6x16, Zen 3): 0.66 to 0.89, from memory too.
+    // take them at once (2x32 for 6x16, Zen 3, 3 to 8 rows): 0.64 to 0.92, from memory too.
     // The first of equals is the generally best one.
     table.iter().copied().min_by_key(cost).unwrap_or(table[0])
 }

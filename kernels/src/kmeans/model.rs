@@ -179,7 +179,7 @@ impl<C: Real> Centres<C> {
 /// A recipe for this machine.
 pub(super) fn estimate(shape: Shape) -> Recipe {
     // The team has to be made. The system is asked only where there is work for one: its answer takes
-    // as long as some hundred distances of a thousand points.
+    // some twenty system calls.
     let cores = match members(shape, WORTH_A_TEAM) {
         1 => 1,
         most => cores().min(most),

@@ -83,7 +83,7 @@ fn bytes_suit(Shape { n, d, k }: Shape, isa: Isa) -> bool {
     let (least, work) = match isa {
         Isa::Avx512Vnni | Isa::AvxVnni => (96, 2048),
         // After two iterations, one Zen 3 core, 64 to 256 features: points around 256 centres 1.5 to
-        // 2.1 of the speed of lanes, points drawn evenly, for which centres end up all alike, 0.76 to
+        // 2.1 of the speed of lanes, points drawn evenly, for which centres end up all alike, 0.73 to
         // 0.84; evenly drawn ones with 512 and more centres 1.35 to 1.54.
         Isa::Avx512 | Isa::Avx2 => (256, 8192),
         // Without vector registers nothing was measured.

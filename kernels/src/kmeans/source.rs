@@ -12,7 +12,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::{mem, slice};
 
 /// Points, borrowed. Wherever one is asked for, a `&Points`, a `Matrix` of rows with any row
-/// stride or [`Chunks`] will do; none that are many are copied as a whole. A file mapped into memory is rows.
+/// stride or [`Chunks`] will do; none is copied as a whole, but for few points of few features while
+/// centres are chosen among them. A file mapped into memory is rows.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Source<'a, T: Element> {
