@@ -6,11 +6,11 @@ use rand_pcg::Pcg64Mcg;
 use std::sync::Mutex;
 use tilewise::cache::CacheSizes;
 use tilewise::gemm::{
-    Dequantise, Error, Item, Lhs, PackedWeights, Plan, Recipe, Scales, Scratch, Shape, Split,
-    Store, reference,
+    Dequantise, Error, Item, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Scratch, Shape,
+    Split, Store, reference,
 };
 use tilewise::matrix::{Stack, StackMut, Strides};
-use tilewise::{Isa, Matrix, Solo};
+use tilewise::{Isa, Matrix, Solo, Team};
 use tilewise_tests::{Guarded, each_isa, guarded, teams};
 
 /// Operands of a batch whose outputs stand as `strides` say.
@@ -20,6 +20,8 @@ struct Case {
     lhs: Guarded<u8>,
     lhs_strides: Strides,
     weights: Vec<i8>,
+    /// Whether the outputs are stored column by column.
+    transposed: bool,
     strides: Strides,
 }
 
@@ -37,9 +39,11 @@ impl Case {
             1 => beside,
             _ => Strides { row: k, matrix: 0 },
         };
+        let transposed = rng.random();
+        let [lines, line] = if transposed { [n, m] } else { [m, n] };
         let strides = match rng.random() {
-            true => Strides { row: n + gap, matrix: m * (n + gap) + gap },
-            false => Strides { row: (n + gap) * count.max(1), matrix: n + gap },
+            true => Strides { row: line + gap, matrix: lines * (line + gap) + gap },
+            false => Strides { row: (line + gap) * count.max(1), matrix: line + gap },
         };
         let len = |[rows, cols]: [usize; 2], strides: Strides| match (count, rows) {
             (0, _) | (_, 0) => count.saturating_sub(1) * strides.matrix,
@@ -48,7 +52,7 @@ impl Case {
         let lhs: Vec<u8> = (0..len([m, k], lhs_strides)).map(|_| rng.random()).collect();
         let lhs = guarded(&lhs);
         let weights = (0..count * k * n).map(|_| rng.random()).collect();
-        Case { count, shape, lhs, lhs_strides, weights, strides }
+        Case { count, shape, lhs, lhs_strides, weights, transposed, strides }
     }
 
     fn rows(&self) -> Stack<'_, u8> {
@@ -61,12 +65,39 @@ impl Case {
         Matrix::new(&self.weights[index * k * n..][..k * n], k, n).unwrap()
     }
 
-    fn out_len(&self) -> usize {
+    /// Rows and columns of an output as it is stored.
+    fn size(&self) -> [usize; 2] {
         let Shape { m, n, .. } = self.shape;
-        match (self.count, m) {
+        if self.transposed { [n, m] } else { [m, n] }
+    }
+
+    fn out_len(&self) -> usize {
+        let [rows, columns] = self.size();
+        match (self.count, rows) {
             (0, _) | (_, 0) => self.count.saturating_sub(1) * self.strides.matrix,
-            (count, m) => (count - 1) * self.strides.matrix + (m - 1) * self.strides.row + n,
+            (count, rows) => {
+                (count - 1) * self.strides.matrix + (rows - 1) * self.strides.row + columns
+            }
         }
+    }
+
+    /// Runs the items with the guarded output that is returned, `before` where nothing is written.
+    fn run<O: Output<Element: bytemuck::Pod>>(
+        &self,
+        plan: &Plan,
+        items: &[Item<'_, O>],
+        before: O::Element,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Guarded<O::Element> {
+        let mut out = guarded(&vec![before; self.out_len()]);
+        let stack = StackMut::with_strides(&mut out, self.count, self.size(), self.strides);
+        let stack = stack.unwrap();
+        match self.transposed {
+            true => plan.run_batch_transposed(items, stack, scratch, team).unwrap(),
+            false => plan.run_batch(items, stack, scratch, team).unwrap(),
+        }
+        out
     }
 
     /// What must stand in the output, `before` where nothing is written.
@@ -76,11 +107,11 @@ impl Case {
         for (index, rows) in self.rows().iter().enumerate() {
             let mut sums = vec![0; m * n];
             reference::multiply(Lhs::u8(rows, 7), self.set(index), &[], &mut sums);
-            for (i, row) in sums.chunks(n.max(1)).enumerate() {
-                let start = index * self.strides.matrix + i * self.strides.row;
-                for (to, &sum) in expected[start..].iter_mut().zip(row) {
-                    *to = value(index, sum);
-                }
+            for (at, &sum) in sums.iter().enumerate() {
+                let (row, column) = (at / n, at % n);
+                let [line, at] = if self.transposed { [column, row] } else { [row, column] };
+                let start = index * self.strides.matrix + line * self.strides.row;
+                expected[start + at] = value(index, sum);
             }
         }
         expected
@@ -98,10 +129,10 @@ fn recipe(rng: &mut Pcg64Mcg, shape: Shape, isa: Isa) -> Recipe {
 fn products_of_a_batch_equal_the_reference() {
     each_isa(|isa| {
         let rng = &mut Pcg64Mcg::seed_from_u64(isa.name().len() as u64);
-        for index in 0..120 {
+        for index in 0..200 {
             let case = Case::draw(rng);
-            let Case { count, shape, strides, .. } = case;
-            let size = [shape.m, shape.n];
+            let Case { count, shape, transposed, .. } = case;
+            let how = if transposed { "by columns" } else { "by rows" };
             let weights: Vec<PackedWeights> =
                 (0..count).map(|index| PackedWeights::pack(case.set(index)).unwrap()).collect();
             let plan = Plan::new(shape, isa, recipe(rng, shape, isa)).unwrap();
@@ -110,10 +141,8 @@ fn products_of_a_batch_equal_the_reference() {
 
             let item = |(rows, weights)| Item { lhs: Lhs::u8(rows, 7), weights, output: Store };
             let items: Vec<_> = case.rows().iter().zip(&weights).map(item).collect();
-            let mut out = guarded(&vec![-7; case.out_len()]);
-            let stack = StackMut::with_strides(&mut out, count, size, strides).unwrap();
-            plan.run_batch(&items, stack, &mut scratch, team).unwrap();
-            assert!(*out == case.expected(-7, |_, sum| sum), "{isa}, {count} of {shape}");
+            let out = case.run(&plan, &items, -7, &mut scratch, team);
+            assert!(*out == case.expected(-7, |_, sum| sum), "{isa}, {count} of {shape} {how}");
 
             // Scales of its own for each product.
             let scale = |index: usize| index as f32 * 0.5 + 0.25;
@@ -122,12 +151,10 @@ fn products_of_a_batch_equal_the_reference() {
                 Item { lhs: Lhs::u8(rows, 7), weights, output }
             };
             let items: Vec<_> = case.rows().iter().zip(&weights).enumerate().map(item).collect();
-            let mut out = guarded(&vec![-7.0; case.out_len()]);
-            let stack = StackMut::with_strides(&mut out, count, size, strides).unwrap();
-            plan.run_batch(&items, stack, &mut scratch, team).unwrap();
+            let out = case.run(&plan, &items, -7.0, &mut scratch, team);
             let expected =
                 case.expected(-7.0, |index, sum| reference::dequantise(sum, 1.0, scale(index)));
-            assert!(*out == expected, "{isa}, {count} of {shape}, real numbers");
+            assert!(*out == expected, "{isa}, {count} of {shape} {how}, real numbers");
         }
     });
 }
@@ -235,6 +262,13 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
     let message = "product 1 of the batch: the matrix of weights has 3 rows and 4 columns; the \
                    plan is for m 2, n 3, k 4";
     assert_eq!(error.to_string(), message);
+    let items = [Item { lhs: Lhs::u8(rows.get(0), 0), weights: &right, output: Store }];
+    let mut by_rows = [-7; 6];
+    let stack = StackMut::new(&mut by_rows, 1, [2, 3]).unwrap();
+    let mut room = plan.batch_scratch(1).unwrap();
+    let error = plan.run_batch_transposed(&items, stack, &mut room, &Solo).unwrap_err();
+    assert!(matches!(error, Error::Item { index: 0, .. }), "{error}");
+    assert_eq!(by_rows, [-7; 6]);
     let error = run([&right; 2], 3, None).unwrap_err();
     assert!(error.to_string().starts_with("3 matrices for the outputs, but 2"), "{error}");
 

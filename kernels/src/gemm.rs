@@ -69,7 +69,7 @@ use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch, dispatch_floats
 use call::Call;
 use core::fmt;
 use drive::Cuts;
-use epilogue::{Write, WriteTransposed};
+use epilogue::Write;
 use quantise::lines_of_row;
 use words::HALVES;
 
@@ -368,11 +368,7 @@ impl<O: Output, const TRANSPOSED: bool> Visitor for Finish<'_, O, TRANSPOSED> {
         let (columns, stride) = (self.call.plan.shape.n, self.out.stride());
         let out = self.out.into_disjoint();
         let write = Write::new(token, self.output, &out).at(0, columns, stride);
-        if TRANSPOSED {
-            self.call.run(&WriteTransposed(write), self.team)
-        } else {
-            self.call.run(&write, self.team)
-        }
+        self.call.run_to::<_, _, TRANSPOSED>(write, self.team)
     }
 }
 

@@ -76,12 +76,60 @@ impl Plan {
         scratch: &mut Scratch,
         team: &dyn Team,
     ) -> Result<(), Error> {
+        self.batch::<O, false>(items, out, scratch, team)
+    }
+
+    /// As [`run_batch`](Plan::run_batch), to outputs that are stored column by column: each matrix
+    /// of `out` is the transpose of its product, row `j` of it column `j`.
+    ///
+    /// ```
+    /// # use tilewise::{Isa, Matrix, Solo, cache::CacheSizes, matrix::{Stack, StackMut}};
+    /// # use tilewise::gemm::{Item, Lhs, PackedWeights, Plan, Recipe, Shape, Store};
+    /// # let shape = Shape { m: 2, n: 3, k: 1 };
+    /// # let recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::detect(), 1);
+    /// # let plan = Plan::new(shape, Isa::best(), recipe)?;
+    /// // A right operand for each product, from one slice.
+    /// let weights = Stack::new(&[1, 2, 3, 4, 5, 6], 2, [1, 3])?;
+    /// let weights = weights.iter().map(PackedWeights::pack).collect::<Result<Vec<_>, _>>()?;
+    /// let rows = Stack::new(&[1, 10, 1, 10], 2, [2, 1])?;
+    /// let item = |(rows, weights)| Item { lhs: Lhs::u8(rows, 0), weights, output: Store };
+    /// let items: Vec<_> = rows.iter().zip(&weights).map(item).collect();
+    /// let mut out = [0; 12]; // two products of two rows and three columns, column by column
+    /// let stack = StackMut::new(&mut out, 2, [3, 2])?;
+    /// plan.run_batch_transposed(&items, stack, &mut plan.batch_scratch(1)?, &Solo)?;
+    /// assert_eq!(out, [1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`run_batch`](Plan::run_batch); rows and columns are those of the products.
+    pub fn run_batch_transposed<O: Output>(
+        &self,
+        items: &[Item<'_, O>],
+        out: StackMut<'_, O::Element>,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
+        self.batch::<O, true>(items, out, scratch, team)
+    }
+
+    fn batch<O: Output, const TRANSPOSED: bool>(
+        &self,
+        items: &[Item<'_, O>],
+        out: StackMut<'_, O::Element>,
+        scratch: &mut Scratch,
+        team: &dyn Team,
+    ) -> Result<(), Error> {
         let (given, expected) = (out.count(), items.len());
         if given != expected {
             return Err(Error::Length { what: "matrices for the outputs", given, expected });
         }
+        let mut size = out.size();
+        if TRANSPOSED {
+            size.reverse();
+        }
         for (index, item) in items.iter().enumerate() {
-            self.check_item(item, out.size())
+            self.check_item(item, size)
                 .map_err(|error| Error::Item { index, source: error.into() })?;
         }
         let each = self.shared_lines().saturating_add(self.lines().all());
@@ -91,10 +139,9 @@ impl Plan {
             return Err(Error::Scratch { given, needed });
         }
         let (strides, members) = (out.strides(), given / each.max(1));
-        let batch = Batch {
+        let batch = Batch::<O, TRANSPOSED> {
             plan: self,
             items,
-            columns: out.size()[1],
             strides,
             out: &out.into_disjoint(),
             members: members.min(team.size()).max(1),
@@ -112,10 +159,9 @@ impl Plan {
 }
 
 /// A batch in which everything fits.
-struct Batch<'a, O: Output> {
+struct Batch<'a, O: Output, const TRANSPOSED: bool> {
     plan: &'a Plan,
     items: &'a [Item<'a, O>],
-    columns: usize,
     strides: Strides,
     out: &'a Disjoint<'a, O::Element>,
     /// Members that take whole products.
@@ -126,7 +172,7 @@ struct Batch<'a, O: Output> {
     team: &'a dyn Team,
 }
 
-impl<O: Output> Visitor for Batch<'_, O> {
+impl<O: Output, const TRANSPOSED: bool> Visitor for Batch<'_, O, TRANSPOSED> {
     type Output = Result<(), MissingIsa>;
 
     fn visit<T: Vocabulary>(self, token: T) -> Result<(), MissingIsa> {
@@ -135,8 +181,8 @@ impl<O: Output> Visitor for Batch<'_, O> {
             let item = &items[index];
             let start = self.strides.start(index);
             let write =
-                Write::new(token, &item.output, self.out).at(start, self.columns, self.strides.row);
-            Call::new(plan, item.lhs, item.weights, lines).run(&write, team)
+                Write::new(token, &item.output, self.out).at(start, plan.shape.n, self.strides.row);
+            Call::new(plan, item.lhs, item.weights, lines).run_to::<_, _, TRANSPOSED>(write, team)
         };
         let whole = items.len() / members * members;
         if whole > 0 {

@@ -1,15 +1,15 @@
 //! One call of a plan: what each member of the team does, in the vocabulary that suits it.
 
 use super::drive::{Columns, Multiply, Panels, Part, Room, Rows};
-use super::epilogue::Sink;
+use super::epilogue::{Sink, Write, WriteTransposed};
 use super::lhs::{ByteRows, Lhs, Meaning, Values};
 use super::pack::Weights;
 use super::quantise::{Quantised, lines_of_row, quantise};
 use super::table::MAX_ROWS;
 use super::words::{ByteProduct, HALVES, Widened};
 use super::zeros::LessZeros;
-use super::{Line, PackedWeights, Plan};
-use crate::isa::MissingIsa;
+use super::{Line, Output, PackedWeights, Plan};
+use crate::isa::{MissingIsa, Token};
 use crate::matrix::Disjoint;
 use crate::product::{Bytes, Words};
 use crate::team::{Member, Team, share};
@@ -44,6 +44,15 @@ impl<'a> Call<'a> {
             quantised: Disjoint::new(shared),
             scratch: Disjoint::new(lines),
         }
+    }
+
+    /// Multiplies and writes row by row, or column by column.
+    pub(super) fn run_to<T: Token, O: Output, const TRANSPOSED: bool>(
+        &self,
+        write: Write<'_, T, i32, O>,
+        team: &dyn Team,
+    ) -> Result<(), MissingIsa> {
+        if TRANSPOSED { self.run(&WriteTransposed(write), team) } else { self.run(&write, team) }
     }
 
     /// Multiplies on the instruction set of the plan. Generic over nothing, so that all loops and

@@ -47,7 +47,7 @@ const NARROW_BYTES: &[Tile] = &[
 
 /// The tiles of a form on an instruction set: the first is best, but for many features with
 /// [`Form::Lanes`], where the last is.
-pub fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
+pub const fn tiles(form: Form, isa: Isa) -> &'static [Tile] {
     match (form, isa) {
         (Form::Lanes, Isa::Neon | Isa::Avx512 | Isa::Avx512Vnni) => WIDE,
         (Form::Lanes, _) => NARROW,
@@ -74,29 +74,41 @@ const fn products<const N: usize>(of: &[gemm::Tile]) -> [Tile; N] {
     tiles
 }
 
-/// The kernel of a tile, if there is one.
+/// Whether an instruction set has a tile of a form.
+const fn offers(form: Form, isa: Isa, points: usize, centres: usize) -> bool {
+    let (tiles, mut i) = (tiles(form, isa), 0);
+    while i < tiles.len() {
+        if tiles[i].points == points && tiles[i].centres == centres {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// The kernel of a tile, if there is one. Each instruction set has only its own compiled.
 pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V>> {
-    if !tiles(form, V::ISA).contains(&tile) {
+    if !offers(form, V::ISA, tile.points, tile.centres) {
         return None;
     }
-    match (form, tile.points, tile.centres) {
-        (Form::Lanes, 4, 1) => Some(lanes::nearest::<V, 4, 1>),
-        (Form::Lanes, 2, 2) => Some(lanes::nearest::<V, 2, 2>),
-        (Form::Lanes, 2, 4) => Some(lanes::nearest::<V, 2, 4>),
-        (Form::Lanes, 2, 6) => Some(lanes::nearest::<V, 2, 6>),
-        (Form::Lanes, 4, 2) => Some(lanes::nearest::<V, 4, 2>),
-        (Form::Lanes, 4, 4) => Some(lanes::nearest::<V, 4, 4>),
-        (Form::Lanes, 4, 6) => Some(lanes::nearest::<V, 4, 6>),
-        (Form::Cells, 1, 1) => Some(cells::nearest::<V, 1>),
-        (Form::Cells, 2, 1) => Some(cells::nearest::<V, 2>),
-        (Form::Cells, 4, 1) => Some(cells::nearest::<V, 4>),
-        (Form::Tile, ..) => Some(tile::nearest::<V>),
-        (Form::Bytes, 1, 2) => Some(bytes::nearest::<V, 1, 2>),
-        (Form::Bytes, 1, 4) => Some(bytes::nearest::<V, 1, 4>),
-        (Form::Bytes, 2, 2) => Some(bytes::nearest::<V, 2, 2>),
-        (Form::Bytes, 2, 8) => Some(bytes::nearest::<V, 2, 8>),
-        (Form::Bytes, 4, 2) => Some(bytes::nearest::<V, 4, 2>),
-        (Form::Bytes, 4, 4) => Some(bytes::nearest::<V, 4, 4>),
-        _ => None,
+    macro_rules! find {
+        ($($form:ident: $module:ident $([$points:literal x $centres:literal])+;)+) => {
+            match (form, tile.points, tile.centres) {
+                $($((Form::$form, $points, $centres)
+                    if const { offers(Form::$form, V::ISA, $points, $centres) } =>
+                {
+                    Some($module::nearest::<V, $points, $centres>)
+                })+)+
+                (Form::Cells, 1, 1) => Some(cells::nearest::<V, 1>),
+                (Form::Cells, 2, 1) => Some(cells::nearest::<V, 2>),
+                (Form::Cells, 4, 1) => Some(cells::nearest::<V, 4>),
+                (Form::Tile, ..) => Some(tile::nearest::<V>),
+                _ => None,
+            }
+        };
+    }
+    find! {
+        Lanes: lanes [4 x 1] [2 x 2] [2 x 4] [2 x 6] [4 x 2] [4 x 4] [4 x 6];
+        Bytes: bytes [1 x 2] [1 x 4] [2 x 2] [2 x 8] [4 x 2] [4 x 4];
     }
 }

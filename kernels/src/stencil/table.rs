@@ -7,23 +7,50 @@ use super::react::GrayScott;
 use super::rows::Bands;
 use super::wave::Wave;
 use super::{Error, Kind, SideBySide, Stencil};
-use crate::isa::Isa;
+use crate::isa::{Isa, MissingIsa};
 use crate::vector::{Real, Visitor, Vocabulary, dispatch_floats};
 use alloc::boxed::Box;
+use core::any::Any;
+use core::marker::PhantomData;
 
 /// Looks up the row loops, once for a plan.
+///
+/// They are compiled with this crate, once for each kind of number: generic ones were compiled
+/// again in every crate that makes a plan, a minute and a half each.
 pub(super) fn find<T: Real>(
     stencil: Stencil,
     isa: Isa,
     side_by_side: SideBySide,
 ) -> Result<Kernels<T>, Error> {
-    Ok(dispatch_floats(isa, Find { stencil, side_by_side, number: core::marker::PhantomData })?)
+    let found: Box<dyn Any> = match size_of::<T>() == size_of::<f32>() {
+        true => Box::new(singles(stencil, isa, side_by_side)?),
+        false => Box::new(doubles(stencil, isa, side_by_side)?),
+    };
+    Ok(*found.downcast().expect("`Real` is for `f32` and `f64` alone"))
+}
+
+#[inline(never)]
+fn singles(
+    stencil: Stencil,
+    isa: Isa,
+    side_by_side: SideBySide,
+) -> Result<Kernels<f32>, MissingIsa> {
+    dispatch_floats(isa, Find { stencil, side_by_side, number: PhantomData })
+}
+
+#[inline(never)]
+fn doubles(
+    stencil: Stencil,
+    isa: Isa,
+    side_by_side: SideBySide,
+) -> Result<Kernels<f64>, MissingIsa> {
+    dispatch_floats(isa, Find { stencil, side_by_side, number: PhantomData })
 }
 
 struct Find<T> {
     stencil: Stencil,
     side_by_side: SideBySide,
-    number: core::marker::PhantomData<T>,
+    number: PhantomData<T>,
 }
 
 /// Strips that `by` rows in `bz` slices of a formula look at, whatever its numbers.
@@ -93,12 +120,12 @@ impl<T: Real> Visitor for Find<T> {
 
 /// The row loops of a formula of one's own.
 pub(super) fn own<T: Real, F: Formula<T>>(formula: F, isa: Isa) -> Result<Kernels<T>, Error> {
-    Ok(dispatch_floats(isa, Own { formula, number: core::marker::PhantomData })?)
+    Ok(dispatch_floats(isa, Own { formula, number: PhantomData })?)
 }
 
 struct Own<T, F> {
     formula: F,
-    number: core::marker::PhantomData<T>,
+    number: PhantomData<T>,
 }
 
 impl<T: Real, F: Formula<T>> Visitor for Own<T, F> {
