@@ -1,9 +1,9 @@
 //! Seeding looks at few distances in full; the points it chooses are those of all of them.
 
-use crate::problem::{Case, Problem, Sample, cases, recipes};
+use crate::problem::{Case, Kind, Problem, Sample, cases, recipes};
 use proptest::prelude::*;
 use tilewise::Isa;
-use tilewise::kmeans::{Draws, KMeans, Plan, Seeded, With, reference};
+use tilewise::kmeans::{Draws, KMeans, Plan, Seeded, Shape, With, reference};
 use tilewise::points::Points;
 use tilewise_tests::teams;
 
@@ -114,5 +114,17 @@ proptest! {
         chooses_what_the_definition_does::<f32>(case, seed);
         chooses_what_the_definition_does::<f64>(case, seed);
         chooses_what_the_definition_does::<u8>(case, seed);
+    }
+}
+
+/// Few features and more values than are widened beforehand.
+#[test]
+fn seeds_of_many_points_of_few_features_are_those_of_all_distances() {
+    for (d, kind) in [(1, Kind::Uniform), (2, Kind::Grid), (3, Kind::Offset), (4, Kind::Uniform)] {
+        let shape = Shape { n: (1 << 17) / d + 77, d, k: 5 };
+        let case = Case { kind, shape, pad: d % 2, seed: d as u64 };
+        chooses_what_the_definition_does::<f32>(case, 11);
+        chooses_what_the_definition_does::<f64>(case, 12);
+        chooses_what_the_definition_does::<u8>(case, 13);
     }
 }

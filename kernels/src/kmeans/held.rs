@@ -214,6 +214,16 @@ impl<'a, T: Element> Held<'a, T> {
         }
     }
 
+    /// The points of a block feature by feature as `f64`, which holds them all; what stands behind
+    /// the last point stays as it is.
+    #[inline(always)]
+    pub(super) fn widen(&self, block: usize, space: &mut [T], to: &mut [[f64; BLOCK]]) {
+        let count = self.in_block(block).len();
+        for (to, column) in to.iter_mut().zip(self.columns(block, space).chunks_exact(BLOCK)) {
+            to.iter_mut().zip(&column[..count]).for_each(|(to, &x)| *to = x.into());
+        }
+    }
+
     /// One point, copied to `space` where it does not lie in one piece.
     #[inline(always)]
     pub(super) fn point<'b>(&self, index: usize, space: &'b mut [T]) -> &'b [T]

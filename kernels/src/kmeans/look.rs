@@ -119,16 +119,14 @@ pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
 fn whole<S: Simd, T: Element, const D: usize>(simd: S, look: Look<'_, T>) {
     let Look { held, block, newest, candidates, closest, weights, desk, seen, .. } = look;
     let (widened, points) = (T::NAME != <f64 as Element>::NAME, held.in_block(block).len());
-    let given = held.columns(block, desk.space);
     let mut room;
     let columns: &[[f64; BLOCK]; D] = if widened || points < BLOCK {
         room = [[0.0; BLOCK]; D];
-        for (column, given) in room.iter_mut().zip(given.chunks_exact(BLOCK)) {
-            column.iter_mut().zip(&given[..points]).for_each(|(to, &x)| *to = x.into());
-        }
+        held.widen(block, desk.space, &mut room);
         &room
     } else {
-        bytemuck::cast_slice(given).as_chunks().0.first_chunk().expect("a column each")
+        let given = bytemuck::cast_slice(held.columns(block, desk.space));
+        given.as_chunks().0.first_chunk().expect("a column each")
     };
     let closest = S::as_mut_simd_f64s(closest).0;
     if let Some((centre, _)) = newest {

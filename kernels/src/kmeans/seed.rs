@@ -33,27 +33,23 @@ pub(super) fn plus_plus<T: Element>(
 ) -> Result<Vec<usize>, Error> {
     let Task { source, weights, plan, team } = *task;
     let few = source.d() <= curve::FEW && source.n().saturating_mul(source.d()) <= WIDENED;
-    if !few || source.held().is_none() {
-        return greedy(task, k, draws);
+    match source.held() {
+        Some(Held::Blocks(_)) if T::NAME == <f64 as Element>::NAME => greedy(task, k, draws),
+        Some(held) if few => {
+            let source = Source::Blocks(&widened(held)?);
+            greedy(&Task { source, weights, plan, team }, k, draws)
+        }
+        _ => greedy(task, k, draws),
     }
-    let points = widened(source)?;
-    greedy(&Task { source: Source::Blocks(&points), weights, plan, team }, k, draws)
 }
 
-/// Points in blocks of `f64`, which holds all there are.
-fn widened<T: Element>(source: Source<'_, T>) -> Result<Points<f64>, Error> {
-    let mut points = Points::zeroed(source.n(), source.d())?;
-    let mut space = vec![T::default(); source.d() * BLOCK];
-    source.each(0..source.blocks(), |Piece { held, blocks, points: of_all }| {
-        for (to, block) in (of_all.start / BLOCK..).zip(blocks) {
-            let (columns, count) = (held.columns(block, &mut space), held.in_block(block).len());
-            let to = points.block_mut(to).chunks_exact_mut(BLOCK);
-            for (to, column) in to.zip(columns.chunks_exact(BLOCK)) {
-                to.iter_mut().zip(&column[..count]).for_each(|(to, &x)| *to = x.into());
-            }
-        }
-        Ok(())
-    })?;
+/// Points in blocks of `f64`.
+fn widened<T: Element>(held: Held<'_, T>) -> Result<Points<f64>, Error> {
+    let mut points = Points::zeroed(held.n(), held.d())?;
+    let mut space = vec![T::default(); held.d() * BLOCK];
+    for block in 0..held.n().div_ceil(BLOCK) {
+        held.widen(block, &mut space, points.block_mut(block).as_chunks_mut().0);
+    }
     Ok(points)
 }
 
