@@ -144,8 +144,8 @@ impl Plan {
             Form::Lanes if bounds => prune::room(k, d, tile.centres),
             Form::Lanes => 0,
             Form::Cells => space::room(k, d),
-            Form::Tile => tile::room(k, d, tile),
-            Form::Bytes => usize::max(Runs::new(k, tile).room(), tile::room(k, d, floats)),
+            Form::Tile => tile::room(d, tile),
+            Form::Bytes => usize::max(Runs::new(k, tile).room(), tile::room(d, floats)),
         };
         let centres = Storage::new((k, d), self.recipe, (self.engine.levels(), floats))?;
         // In f64: a block of any element; in f32: a block with room for a feature more, and what

@@ -24,16 +24,16 @@ use pulp::Simd;
 /// cache of 48 while the rows of a block pass by.
 const DEPTH: usize = 160;
 
-/// How the driver cuts a block of points by `k` centres.
-fn cuts(k: usize, tile: Tile) -> Cuts {
+/// How the driver cuts a block of points by centres: those of a tile at a time.
+fn cuts(tile: Tile) -> Cuts {
     let tile = crate::gemm::Tile { rows: tile.points, panels: tile.centres / PANEL };
-    Cuts { tile, rows: BLOCK, steps: DEPTH, panels: k.div_ceil(PANEL) }
+    Cuts { tile, rows: BLOCK, steps: DEPTH, panels: tile.panels }
 }
 
 /// Elements a desk needs beside a block and a point: the least two of every column and the norm
 /// for every point, and sums that wait.
-pub(super) fn room(k: usize, d: usize, tile: Tile) -> usize {
-    let sums = cuts(k, tile).sums(d + 1);
+pub(super) fn room(d: usize, tile: Tile) -> usize {
+    let sums = cuts(tile).sums(d + 1);
     sums.saturating_add(2 * BLOCK + BLOCK / PANEL).saturating_mul(PANEL)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn nearest<V: Vocabulary>(
     ready: &Ready<'_>,
     labels: &mut [u32; BLOCK],
 ) -> u64 {
-    let (cuts, steps) = (cuts(ready.k, ready.tile), ready.d + 1);
+    let (cuts, steps) = (cuts(ready.tile), ready.d + 1);
     let rows = Matrix::new(staged.values, staged.points, steps).expect("a staged block");
     let rhs = Panels { data: ready.fast.as_chunks().0, steps };
     let product = Multiply { product: Floats(token), lhs: &rows, rhs, cuts };
@@ -53,7 +53,7 @@ pub(super) fn nearest<V: Vocabulary>(
     let (second, squares) = lanes.split_at_mut(BLOCK);
     let squares = squares.as_flattened_mut();
     let mut nearest = Nearest { token, mask: ready.mask, best, second, squares };
-    let part = Part { rows: 0..staged.points, panels: 0..cuts.panels };
+    let part = Part { rows: 0..staged.points, panels: 0..ready.k.div_ceil(PANEL) };
     product.run(part, Room { groups: &mut [], sums, steps: &mut [] }, &mut nearest);
     token.run(
         #[inline(always)]

@@ -9,7 +9,7 @@ use tilewise::{Isa, Matrix, MatrixMut, SpinTeam};
 impl Problem for Shape {
     type Recipe = Recipe;
     const KERNEL: &'static str = "gemm";
-    const SURFACE: u32 = 1;
+    const SURFACE: u32 = 2;
 
     fn shape(&self) -> problem::Shape {
         shape([("m", self.m.into()), ("n", self.n.into()), ("k", self.k.into())])
