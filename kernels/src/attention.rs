@@ -379,7 +379,9 @@ impl<P: Product> Whole<'_, P> {
     ) {
         let columns = self.panels.len() / self.steps;
         let cuts = cuts(P::Token::ISA, P::MOST_ROWS);
-        let cuts = Cuts { rows: self.rows, steps: self.steps, panels: columns, ..cuts };
+        // Down the columns: their tiles are small, and their sums stay in cache.
+        let panels = cuts.tile.panels;
+        let cuts = Cuts { rows: self.rows, steps: self.steps, panels, ..cuts };
         let rhs = Panels { data: self.panels, steps: self.steps };
         let part = Part { rows: 0..self.rows, panels: 0..columns };
         let room = Room { groups: &mut [], sums, steps: &mut [] };

@@ -31,6 +31,7 @@
 mod backend;
 mod batch;
 mod call;
+mod cuts;
 pub(crate) mod drive;
 mod epilogue;
 mod error;

@@ -44,7 +44,8 @@ pub(crate) trait Product: Copy + Debug + Send + Sync + 'static {
 
     /// No tile of more rows than this has all its sums in registers.
     const MOST_ROWS: usize = usize::MAX;
-    /// Steps that a tile takes between two looks at its counter: one or two.
+    /// Steps that a tile takes between two looks at its counter: one or two. Tiles of some sizes take
+    /// one all the same.
     const TOGETHER: usize = 1;
 
     /// The proof of the instructions used.

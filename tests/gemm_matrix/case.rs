@@ -183,6 +183,8 @@ fn shape(rng: &mut Pcg64Mcg) -> Shape {
         0 => Shape { m: rng.random_range(0..300), n: n.min(40), k: k.min(40) },
         1 => Shape { m: m.min(9), n: rng.random_range(0..1200), k: k.min(40) },
         2 => Shape { m: m.min(9), n: n.min(40), k: rng.random_range(0..3000) },
+        // Deep enough to go along the rows, and cut where it is just deep enough or just not.
+        3 => Shape { m, n: n + 48, k: rng.random_range(370..1200) },
         _ => Shape { m, n, k },
     }
 }
@@ -196,7 +198,10 @@ fn recipe(rng: &mut Pcg64Mcg, estimate: Recipe, isa: Isa) -> Recipe {
         recipe.mc = rng.random_range(1..40);
     }
     if rng.random() {
-        recipe.kc = rng.random_range(1..100);
+        recipe.kc = match recipe.kc {
+            370.. => rng.random_range(370..800),
+            _ => rng.random_range(1..100),
+        };
     }
     if rng.random() {
         recipe.nc = rng.random_range(1..100);

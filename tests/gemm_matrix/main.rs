@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use tilewise::Isa;
-use tilewise::gemm::{EXACT_DEPTH, Shape, Tile, tiles};
+use tilewise::gemm::{EXACT_DEPTH, Recipe, Shape, Tile, tiles};
 use tilewise_tests::{GuardedLines, each_isa};
 
 #[global_allocator]
@@ -176,6 +176,23 @@ fn drawn_cases_cover_every_choice() {
         some(&format!("words on {isa}"), &|case| {
             let rows = case.shape.m / case.recipe.split.rows;
             wide(case) && case.bytes == Bytes::Any && rows > 25
+        });
+    }
+    // Waiting sums of tiles that go along the rows, of several tiles each way; and of cuts of which
+    // some would go along by themselves and others not.
+    for isa in Isa::available() {
+        let cut = |case: &Case, cuts: usize| {
+            let Recipe { tile, kc, mc, .. } = case.recipe;
+            let steps = case.shape.k.div_ceil(4);
+            case.isa == isa
+                && steps.div_ceil(kc.div_ceil(4)) == cuts
+                && case.recipe.split.rows == 1
+                && mc.min(case.shape.m) > tile.rows
+                && case.shape.n > tile.panels * 16 * 2 * case.recipe.split.columns
+        };
+        some(&format!("cuts along the rows on {isa}"), &|case| cut(case, 2) && case.shape.k > 800);
+        some(&format!("cuts of 96 and 95 steps on {isa}"), &|case| {
+            cut(case, 2) && case.shape.k.div_ceil(4) == 191
         });
     }
     for output in OutputKind::ALL {

@@ -117,11 +117,11 @@ proptest! {
     }
 }
 
-/// Few features and more values than are widened beforehand.
+/// Few features and twice as many values as are widened beforehand (`WIDENED` of the kernel).
 #[test]
 fn seeds_of_many_points_of_few_features_are_those_of_all_distances() {
     for (d, kind) in [(1, Kind::Uniform), (2, Kind::Grid), (3, Kind::Offset), (4, Kind::Uniform)] {
-        let shape = Shape { n: (1 << 17) / d + 77, d, k: 5 };
+        let shape = Shape { n: (1 << 18) / d + 77, d, k: 5 };
         let case = Case { kind, shape, pad: d % 2, seed: d as u64 };
         chooses_what_the_definition_does::<f32>(case, 11);
         chooses_what_the_definition_does::<f64>(case, 12);

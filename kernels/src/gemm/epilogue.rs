@@ -1,7 +1,8 @@
 //! What becomes of a finished tile while it is in the first-level cache: an [`Output`] turns its
 //! sums into what the caller asked for.
 //!
-//! Writing costs more than its instructions: on one Zen 4 core 512^3, 1024^3 and 384x1024x4096 make
+//! Writing costs more than its instructions, most of all down the columns, as all tiles went when this
+//! was measured (along the rows see [`drive`](super::drive)): on one Zen 4 core 512^3, 1024^3 and 384x1024x4096 make
 //! 1.06, 1.075 and 1.10 of the speed if finished tiles are thrown away (96x64x1024 1.01), and as much
 //! if all are written to the same lines. A third of that is had by asking for the lines just before
 //! (`LATE` in `tile`). What else was tried: lines asked for 3 to 16 rows ahead while a tile is

@@ -14,7 +14,7 @@ pub(crate) const MAX_ROWS: usize = 8;
 /// ... or more panels.
 pub(crate) const MAX_PANELS: usize = 4;
 
-/// So many tiles below each other are finished together, for what becomes of them begins with the
+/// So many tiles below each other are finished together where tiles go down, for what becomes of them begins with the
 /// same for all of their rows: a call, and what the columns need. Their sums still fit the
 /// first-level cache beside a panel.
 pub(crate) const RUN: usize = 4;

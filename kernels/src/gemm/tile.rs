@@ -279,7 +279,7 @@ fn without_steps<S: Sum, const MR: usize, const NP: usize>(
 
 /// Steps that a tile of so many rows takes between two looks at its counter.
 ///
-/// Five rows of words with AVX2 take one: twelve sums leave the compiler nowhere to put the second
+/// Five rows of words with AVX2 take one (tiles of AVX-512 have registers enough): twelve sums leave the compiler nowhere to put the second
 /// step, ten do, and it loads both at once and keeps sums in memory for it, how many depends on
 /// the profile (16 accesses in the loop with Cargo's own, 2 with one codegen unit and LTO). One Zen 3
 /// core, against two steps together, Cargo's own profile: 128x3072x768 (rows, depth, columns) 1.48,

@@ -16,13 +16,13 @@ use core::marker::PhantomData;
 /// Looks up the row loops, once for a plan.
 ///
 /// They are compiled with this crate, once for each kind of number: generic ones were compiled
-/// again in every crate that makes a plan, a minute and a half each.
+/// again in every crate that makes a plan, for a minute and a half each (optimised, one Zen 3 core).
 pub(super) fn find<T: Real>(
     stencil: Stencil,
     isa: Isa,
     side_by_side: SideBySide,
 ) -> Result<Kernels<T>, Error> {
-    let found: Box<dyn Any> = match size_of::<T>() == size_of::<f32>() {
+    let found: Box<dyn Any> = match T::NAME == <f32 as Real>::NAME {
         true => Box::new(singles(stencil, isa, side_by_side)?),
         false => Box::new(doubles(stencil, isa, side_by_side)?),
     };

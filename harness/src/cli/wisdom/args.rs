@@ -16,7 +16,7 @@ pub(in crate::cli) struct WisdomArgs {
 pub(super) enum WisdomCommand {
     /// List the records, those of other CPUs too, and count lines that are none
     #[command(
-        after_help = "Example:\n  tilewise wisdom show --wisdom results/amd-26-2-1/wisdom.jsonl"
+        after_help = "Example:\n  tilewise wisdom show --wisdom results/amd-25-1-1/wisdom.jsonl"
     )]
     Show,
     /// Say for a shape which record is used, which are not, and why

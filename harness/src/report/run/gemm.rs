@@ -8,6 +8,7 @@ use crate::gemm::Workload;
 use crate::workload::Cache;
 use tilewise::Isa;
 use tilewise::gemm::{Recipe, Shape, tiles};
+use tilewise::vector::PANEL;
 use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::wisdom::Chosen;
 
@@ -98,6 +99,9 @@ fn untiled(Shape { m, n, k }: Shape, estimate: Recipe, isa: Isa) -> Recipe {
     let row = tiles(isa).iter().filter(|tile| tile.rows == 1).max_by_key(|tile| tile.panels);
     let mut recipe = estimate;
     recipe.tile = row.copied().unwrap_or(estimate.tile);
-    (recipe.mc, recipe.kc, recipe.nc) = (m, k, n);
+    // All rows pass by the columns of a tile, whose weights stay near. With all columns at a time all
+    // weights would be read anew for every row, and the next rung would look better for it.
+    (recipe.mc, recipe.kc) = (m, k);
+    recipe.nc = n.min(recipe.tile.panels * PANEL);
     recipe
 }
