@@ -184,7 +184,10 @@ fn shape(rng: &mut Pcg64Mcg) -> Shape {
         1 => Shape { m: m.min(9), n: rng.random_range(0..1200), k: k.min(40) },
         2 => Shape { m: m.min(9), n: n.min(40), k: rng.random_range(0..3000) },
         // Deep enough to go along the rows, and cut where it is just deep enough or just not.
-        3 => Shape { m, n: n + 48, k: rng.random_range(370..1200) },
+        3 | 4 => {
+            let k = if rng.random() { 761..765 } else { 370..1200 };
+            Shape { m, n: rng.random_range(48..300), k: rng.random_range(k) }
+        }
         _ => Shape { m, n, k },
     }
 }

@@ -99,7 +99,7 @@ mod tests {
         let asked = tilewise::gemm::Shape { m: 97, n: 512, k: 512 };
         let site = site(&setting.identity(), &setting.context());
         let before = |k: usize, m: usize| {
-            let fold = Fold::new(site).kernel("gemm", 1, "u8i8");
+            let fold = Fold::new(site).kernel("gemm", tilewise::gemm::Shape::SURFACE, "u8i8");
             fold.shape(&shape([("k", k.into()), ("m", m.into())])).text("n").0
         };
         let n = before(1, 1) ^ before(asked.k, asked.m) ^ asked.n as u64;
