@@ -379,7 +379,7 @@ impl<P: Product> Whole<'_, P> {
     ) {
         let columns = self.panels.len() / self.steps;
         let cuts = cuts(P::Token::ISA, P::MOST_ROWS);
-        // Down the columns: their tiles are small, and their sums stay in cache.
+        // Down the columns: the only order in which this was measured.
         let panels = cuts.tile.panels;
         let cuts = Cuts { rows: self.rows, steps: self.steps, panels, ..cuts };
         let rhs = Panels { data: self.panels, steps: self.steps };

@@ -81,10 +81,9 @@ impl Recipe {
         isa: Isa,
         caches: &CacheSizes,
     ) -> Self {
-        // A block of rows takes half of the second level. The
-        // depth is not cut: sums that wait between cuts cost 4 % of 1024^3 at a kc of 512 and
-        // 11 % at 256, more than panels cost that are read from the second level (6x64 tiles
-        // take 21 bytes a cycle).
+        // A block of rows takes half of the second level. The depth is not cut: sums that wait
+        // between cuts cost 4 % of 1024^3 at a kc of 512 and 11 % at 256, more than panels cost that
+        // are read from the second level (6x64 tiles take 21 bytes a cycle).
         // Where there is no dot product of bytes, rows may be widened to words: half as many. With
         // all of 512 in one block 512^3 takes 1.07 of the time (Zen 3, two threads, 8-bit weights),
         // 384x768x384 1.06; with 7-bit weights, which are not widened, it is all the same.

@@ -86,7 +86,7 @@ const fn offers(form: Form, isa: Isa, points: usize, centres: usize) -> bool {
     false
 }
 
-/// The kernel of a tile, if there is one. Each instruction set has only its own compiled.
+/// The kernel of a tile, if there is one. Of the tiles each instruction set has only its own compiled.
 pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V>> {
     if !offers(form, V::ISA, tile.points, tile.centres) {
         return None;

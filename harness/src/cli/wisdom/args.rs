@@ -15,9 +15,7 @@ pub(in crate::cli) struct WisdomArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum WisdomCommand {
     /// List the records, those of other CPUs too, and count lines that are none
-    #[command(
-        after_help = "Example:\n  tilewise wisdom show --wisdom results/amd-25-1-1/wisdom.jsonl"
-    )]
+    #[command(after_help = "Example:\n  tilewise wisdom show --wisdom wisdom.jsonl")]
     Show,
     /// Say for a shape which record is used, which are not, and why
     #[command(after_help = "Example:\n  tilewise wisdom explain gemm --m 128 --k 768 --n 3072")]
