@@ -41,13 +41,14 @@ use crate::points::BLOCK;
 use crate::vector::{FloatExtra, Vocabulary};
 use pulp::Simd;
 
-/// [`Nearest`](super::assign::Nearest) with `P` registers of points.
-pub(super) fn nearest<V: Vocabulary, const P: usize>(
+/// [`Nearest`](super::assign::Nearest) with `P` registers of points, a centre at a time.
+pub(super) fn nearest<V: Vocabulary, const P: usize, const Q: usize>(
     token: V,
     staged: Staged<'_>,
     ready: &Ready<'_>,
     labels: &mut [u32; BLOCK],
 ) -> u64 {
+    const { assert!(Q == 1) };
     token.run(
         #[inline(always)]
         || match ready.d {

@@ -87,21 +87,22 @@ impl dyn Engine {
 
 /// The loops for `isa` that `recipe` asks for.
 pub(super) fn engine(isa: Isa, recipe: Recipe) -> Result<Arc<dyn Engine>, Error> {
-    struct Choose(Isa, Recipe);
+    struct Choose<const BYTES: bool>(Isa, Recipe);
 
-    impl Visitor for Choose {
+    impl<const BYTES: bool> Visitor for Choose<BYTES> {
         type Output = Result<Arc<dyn Engine>, Error>;
 
         fn visit<V: Vocabulary>(self, token: V) -> Self::Output {
             let Choose(isa, Recipe { form, tile, .. }) = self;
-            let nearest = table::nearest::<V>(form, tile).ok_or(Error::Tile { form, tile, isa })?;
+            let nearest = table::nearest::<V, BYTES>(form, tile);
+            let nearest = nearest.ok_or(Error::Tile { form, tile, isa })?;
             Ok(Arc::new(On { token, form, nearest }))
         }
     }
 
     match recipe.form {
-        Form::Bytes => dispatch(isa, Choose(isa, recipe))?,
-        _ => dispatch_floats(isa, Choose(isa, recipe))?,
+        Form::Bytes => dispatch(isa, Choose::<true>(isa, recipe))?,
+        _ => dispatch_floats(isa, Choose::<false>(isa, recipe))?,
     }
 }
 

@@ -86,8 +86,15 @@ const fn offers(form: Form, isa: Isa, points: usize, centres: usize) -> bool {
     false
 }
 
-/// The kernel of a tile, if there is one. Of the tiles each instruction set has only its own compiled.
-pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V>> {
+/// The kernel of a tile of one of the forms whose scores are floats, or with `BYTES` of the other;
+/// `None` if there is none.
+///
+/// What nobody can reach is not compiled: of the tiles each instruction set has only its own, and of
+/// forms only those that its token is asked for.
+pub(super) fn nearest<V: Vocabulary, const BYTES: bool>(
+    form: Form,
+    tile: Tile,
+) -> Option<Nearest<V>> {
     if !offers(form, V::ISA, tile.points, tile.centres) {
         return None;
     }
@@ -99,16 +106,18 @@ pub(super) fn nearest<V: Vocabulary>(form: Form, tile: Tile) -> Option<Nearest<V
                 {
                     Some($module::nearest::<V, $points, $centres>)
                 })+)+
-                (Form::Cells, 1, 1) => Some(cells::nearest::<V, 1>),
-                (Form::Cells, 2, 1) => Some(cells::nearest::<V, 2>),
-                (Form::Cells, 4, 1) => Some(cells::nearest::<V, 4>),
-                (Form::Tile, ..) => Some(tile::nearest::<V>),
                 _ => None,
             }
         };
     }
-    find! {
-        Lanes: lanes [4 x 1] [2 x 2] [2 x 4] [2 x 6] [4 x 2] [4 x 4] [4 x 6];
-        Bytes: bytes [1 x 2] [1 x 4] [2 x 2] [2 x 8] [4 x 2] [4 x 4];
+    if const { BYTES } {
+        find! { Bytes: bytes [1 x 2] [1 x 4] [2 x 2] [2 x 8] [4 x 2] [4 x 4]; }
+    } else if form == Form::Tile {
+        Some(tile::nearest::<V>)
+    } else {
+        find! {
+            Lanes: lanes [4 x 1] [2 x 2] [2 x 4] [2 x 6] [4 x 2] [4 x 4] [4 x 6];
+            Cells: cells [1 x 1] [2 x 1] [4 x 1];
+        }
     }
 }
