@@ -108,3 +108,47 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stencil::heat::{Compact, Heat};
+    use crate::stencil::react::GrayScott;
+    use crate::stencil::wave::Wave;
+    use alloc::vec::Vec;
+    use pulp::Scalar;
+
+    /// A row has a slot if and only if it is looked at sideways, and the slot holds that row.
+    fn agrees<F: Formula<f32>, const BY: usize, const BZ: usize>() {
+        let reach = Reach::of::<f32, F>(BY, BZ);
+        let mut slots = Vec::new();
+        for strip in 0..reach.own(0) {
+            let (field, row) = (strip / reach.rows(), strip % reach.rows());
+            let [y, z] = reach.place(row);
+            assert_eq!(reach.index(y, z), row);
+            let slot = Held::<Scalar, f32, F, 0, BY, BZ>::slot(field, y, z);
+            assert_eq!(slot.is_some(), reach.sideways(strip), "row {y}, {z} of field {field}");
+            slots.extend(slot.map(|slot| (slot, strip)));
+        }
+        assert!(!slots.is_empty());
+        slots.sort_unstable();
+        let mut held = Vec::new();
+        Held::<Scalar, f32, F, 0, BY, BZ>::rows(|slot, strip| held.push((slot, strip)));
+        assert_eq!(slots, held);
+    }
+
+    #[test]
+    fn what_is_looked_at_sideways_is_held() {
+        agrees::<Heat<f32, 1, 1>, 1, 1>();
+        agrees::<Heat<f32, 2, 1>, 1, 2>();
+        agrees::<Heat<f32, 3, 1>, 2, 1>();
+        agrees::<Heat<f32, 3, 1>, 1, 2>();
+        agrees::<Heat<f32, 3, 2>, 2, 2>();
+        agrees::<Heat<f32, 3, 4>, 1, 1>();
+        agrees::<Compact<f32, 2>, 1, 2>();
+        agrees::<Compact<f32, 3>, 1, 1>();
+        agrees::<Wave<f32, 2>, 1, 1>();
+        agrees::<Wave<f32, 4>, 2, 3>();
+        agrees::<GrayScott<f32>, 1, 1>();
+    }
+}
