@@ -9,7 +9,7 @@ const LONGEST_FILE: usize = 400;
 const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("kernels/src/vector", "intrinsics"),
     ("kernels/src/isa.rs", "entering code compiled for the features a token proves"),
-    ("kernels/src/buffer.rs", "asking the system for large pages"),
+    ("kernels/src/buffer.rs", "asking the system for large pages, memory nobody has touched yet"),
     ("kernels/src/team", "a job on the caller's stack, and the promise kernels split output by"),
     ("kernels/src/matrix.rs", "splitting a mutable slice among members"),
     ("kernels/examples/packed_file.rs", "mapping a file into memory"),

@@ -192,8 +192,18 @@ impl<T: Field> Workload<T> {
         }
     }
 
+    /// Steps of a call.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// That the field grows without bound, if it does.
+    pub fn warning(&self, plan: &Plan<T>) -> Option<stencil::Unstable> {
+        plan.warning(&self.grid.borrow())
+    }
+
     /// Bytes that one step at a time has to move at least for an update.
-    fn least(&self) -> f64 {
+    pub fn least(&self) -> f64 {
         let form = self.stencil.kind.form();
         let moved = 2 * form.fields * form.levels + form.media - (form.levels - 1) * form.fields;
         (moved * size_of::<T>()) as f64
@@ -252,10 +262,10 @@ impl<T: Field> Workload<T> {
     ) -> Result<Candidate<'a>, Error> {
         let plan = self.plan(isa, chosen.recipe)?;
         let threads = chosen.recipe.threads.min(team.size());
-        let fuses = chosen.recipe.scheme.fuses();
-        let fused = if fuses { chosen.recipe.depth.min(self.steps) } else { 1 };
-        let least = self.least() / fused as f64;
-        let traffic = Traffic { least, expected: plan.bytes_per_update() };
+        // As often as all fields go through the cores.
+        let passes = self.steps.div_ceil(plan.depth(self.steps)) as f64 / self.steps as f64;
+        let least = self.least() * passes;
+        let traffic = Traffic { least, expected: plan.bytes_per_update(self.steps) };
         let work = Ours { workload: self, plan, team };
         let recipe = Recipe::describe(chosen);
         Ok(Candidate::kernel(name, isa, threads, recipe, work).moving(traffic))

@@ -1,5 +1,6 @@
 //! Aligned storage that is asked for politely: an oversize request is an error, not an abort.
 
+use crate::team::Team;
 use aligned_vec::{AVec, RuntimeAlign};
 use bytemuck::Zeroable;
 use core::ops::{Deref, DerefMut};
@@ -31,13 +32,67 @@ impl<T: Zeroable + Copy> Buffer<T> {
     /// # Errors
     /// [`OutOfMemory`] when the system does not have that much.
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
+        let mut storage = Self::reserved(len)?;
+        storage.resize(len, T::zeroed());
+        Ok(Buffer(storage))
+    }
+
+    /// Allocates and zeroes, each member of a team an even share of it, one after the other: where
+    /// memory belongs to some cores more than to others, a page belongs to those who touch it first.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when the system does not have that much.
+    pub fn zeroed_by(len: usize, team: &dyn Team) -> Result<Self, OutOfMemory>
+    where
+        T: Send + Sync,
+    {
+        let mut storage = Self::reserved(len)?;
+        zeroes::fill(&mut storage, len, team);
+        Ok(Buffer(storage))
+    }
+
+    /// Nothing yet, with room for `len` values.
+    fn reserved(len: usize) -> Result<AVec<T, RuntimeAlign>, OutOfMemory> {
         let bytes = len.saturating_mul(size_of::<T>());
         let align = if len >= Self::LARGE { LARGE_PAGE } else { LINE };
         let mut storage: AVec<T, RuntimeAlign> = AVec::new(align);
         storage.try_reserve_exact(len).map_err(|_| OutOfMemory { bytes })?;
         pages::ask_for_large(storage.as_ptr().addr(), bytes);
-        storage.resize(len, T::zeroed());
-        Ok(Buffer(storage))
+        Ok(storage)
+    }
+}
+
+/// Zeroes by several threads.
+#[allow(unsafe_code, reason = "aligned storage: memory that nobody has touched yet")]
+mod zeroes {
+    use crate::matrix::Disjoint;
+    use crate::team::Team;
+    use aligned_vec::{AVec, RuntimeAlign};
+    use bytemuck::Zeroable;
+    use core::mem::MaybeUninit;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Fills an empty vector that has room for `len` values.
+    pub(super) fn fill<T: Zeroable + Copy + Send + Sync>(
+        storage: &mut AVec<T, RuntimeAlign>,
+        len: usize,
+        team: &dyn Team,
+    ) {
+        assert!(storage.is_empty() && storage.capacity() >= len, "room for {len} values");
+        let first = storage.as_mut_ptr().cast::<MaybeUninit<T>>();
+        // SAFETY: room for `len` values by the assertion, which may hold anything, and is borrowed.
+        let room = Disjoint::new(unsafe { core::slice::from_raw_parts_mut(first, len) });
+        let filled = AtomicUsize::new(0);
+        team.run(&|member| {
+            // SAFETY: members' shares do not overlap.
+            let share = unsafe { room.part(member.share(len)) };
+            share.fill(MaybeUninit::zeroed());
+            filled.fetch_add(share.len(), Ordering::Relaxed);
+        });
+        // No team promises that every member comes.
+        assert_eq!(filled.into_inner(), len, "values zeroed by a team");
+        // SAFETY: as many different ones are filled, and zeros are values of `T`.
+        unsafe { storage.set_len(len) };
     }
 }
 

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Heat, waves and a reaction are ready-made ([`Kind`]); weights of one's own make a [`Star`], a
-//! [`PairedStar`] or a [`Block`], a coefficient that differs from point to point makes it
+//! [`PairedStar`] or a [`Block`], [`Fused`] if need be, a coefficient that differs from point to point makes it
 //! [`Varied`], and any other update is a [`Formula`]. [`run`] steps those.
 //!
 //! The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
@@ -21,7 +21,7 @@
 //! and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula sees
 //! from one, `held` what it keeps of the rows, `ahead` what it asks memory for, and `apply` the
 //! loop's only caller; `sweep` goes through a grid one step at a time, `overlap` and `skew` several;
-//! `plan` puts it together, `table` picks the loops for a CPU, and
+//! `plan` puts it together, `traffic` says what it should cost, `table` picks the loops for a CPU, and
 //! [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
 //! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
 //! gives is the CPU's business).
@@ -53,6 +53,7 @@ mod skew;
 mod space;
 mod sweep;
 mod table;
+mod traffic;
 mod wave;
 mod weights;
 
@@ -65,7 +66,7 @@ pub use layout::Extent;
 pub use plan::{Plan, Unstable};
 pub use react::GrayScott;
 pub use recipe::{Recipe, Registers, Scheme, SideBySide};
-pub use weights::{Block, PairedStar, Star, Varied};
+pub use weights::{Block, Fused, PairedStar, Star, Varied, Weighted};
 
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
@@ -174,12 +175,12 @@ impl Stencil {
     }
 
     /// Steps a grid with the best instruction set, an estimated recipe and, where the grid leaves
-    /// the second-level cache, all cores. Those who step many grids, or have a team or a tuned
-    /// recipe, make a [`Plan`].
+    /// the second-level cache, all cores; says so if the field grows without bound. Those who step
+    /// many grids, or have a team or a tuned recipe, make a [`Plan`].
     ///
     /// # Errors
     /// As [`Plan::new`], and [`Error::Team`] when threads cannot be started.
-    pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<(), Error> {
+    pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<Option<Unstable>, Error> {
         front_door(self.kind.form(), grid, steps, |extent, isa, recipe| {
             Plan::new(self, extent, isa, recipe)
         })
@@ -198,7 +199,8 @@ pub fn run<T: Real, F: Formula<T>>(
 ) -> Result<(), Error> {
     front_door(Form::of::<T, F>(), grid, steps, |extent, isa, recipe| {
         Plan::of(formula, boundary, extent, isa, recipe)
-    })
+    })?;
+    Ok(())
 }
 
 fn front_door<T: Real>(
@@ -206,7 +208,7 @@ fn front_door<T: Real>(
     grid: &mut Grid<T>,
     steps: usize,
     plan: impl Fn(Extent, Isa, Recipe) -> Result<Plan<T>, Error>,
-) -> Result<(), Error> {
+) -> Result<Option<Unstable>, Error> {
     let (extent, isa, caches) = (grid.extent(), Isa::best(), CacheSizes::detect());
     let plan = |threads| {
         let recipe = match steps > 1 {
@@ -218,7 +220,11 @@ fn front_door<T: Real>(
     #[cfg(feature = "std")]
     if grid.bytes() > caches.l2 {
         let team = crate::SpinTeam::all_cores()?;
-        return plan(crate::Team::size(&team))?.run(grid, steps, &team);
+        let plan = plan(crate::Team::size(&team))?;
+        plan.run(grid, steps, &team)?;
+        return Ok(plan.warning(grid));
     }
-    plan(1)?.run(grid, steps, &crate::Solo)
+    let plan = plan(1)?;
+    plan.run(grid, steps, &crate::Solo)?;
+    Ok(plan.warning(grid))
 }

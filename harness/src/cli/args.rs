@@ -284,7 +284,7 @@ pub(super) struct StencilArgs {
     pub(super) scheme: Option<SchemeArg>,
     /// Time step times diffusivity by spacing squared (waves: times speed by spacing, squared)
     /// [default: half of what is stable]
-    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    #[arg(long, value_name = "C", allow_negative_numbers = true, value_parser = value::number)]
     pub(super) coefficient: Option<f64>,
     /// Write the field after the last step as a picture; in space, its middle plane
     #[arg(long, value_name = "FILE")]

@@ -104,6 +104,9 @@ impl Setup {
     /// force, so it is asked for before anything is made.
     pub(super) fn check_memory(&self, what: impl Display, bytes: usize) -> Result<(), Failure> {
         match self.machine.memory_available.known() {
+            _ if bytes == usize::MAX => Err(Failure::usage(format!(
+                "{what} needs more memory than this machine can address; use smaller sizes"
+            ))),
             Some(&available) if bytes as u64 > available => Err(Failure::usage(format!(
                 "{what} needs {:.1} GB with its reference; {:.1} GB are available, use smaller sizes",
                 bytes as f64 / 1e9,

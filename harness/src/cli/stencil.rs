@@ -10,8 +10,8 @@ use super::single;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
-use tilewise::SpinTeam;
 use tilewise::stencil::{self, Extent, Kind, Plan, Recipe, Scheme, Stencil};
+use tilewise::{Isa, SpinTeam};
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files;
 use tilewise_harness::roofs::{self, Memory, Pattern, Probe, Quantity};
@@ -61,13 +61,16 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
         chosen = Chosen::given(with_scheme::<T>(scheme, (kind, extent), &setting));
     }
     let plan = workload.plan(setting.isa, chosen.recipe).map_err(failure)?;
-    if let Some(warning) = plan.warning() {
+    if args.scheme == Some(SchemeArg::Streaming) && !plan.streams() {
+        return Err(Failure::usage(no_streams(kind, setting.isa)));
+    }
+    if let Some(warning) = workload.warning(&plan) {
         output::remark(warning);
     }
     let mut candidate =
         workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
     let mut line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
-    line.add("predicted", predicted(&plan, chosen.recipe.threads, &setup)?);
+    line.add("predicted", predicted(&workload, &plan, &setup)?);
     if png.is_some() || npy.is_some() {
         // Timing went on from where the check stood: begin again for exactly these steps.
         candidate.work.check();
@@ -114,8 +117,12 @@ fn points<T: Field + Number>(file: &Path, kind: Kind, extent: Extent) -> Result<
 }
 
 /// What the plan should cost, and what memory allows at the rate of a streaming copy now.
-fn predicted<T: Field>(plan: &Plan<T>, threads: usize, setup: &Setup) -> Result<Value, Failure> {
-    let setting = setup.setting();
+fn predicted<T: Field>(
+    workload: &Workload<T>,
+    plan: &Plan<T>,
+    setup: &Setup,
+) -> Result<Value, Failure> {
+    let (setting, threads) = (setup.setting(), plan.recipe().threads);
     let memory = Quantity::Bandwidth { memory: Memory::Dram, pattern: Pattern::StreamingCopy };
     let threads = threads.min(setting.threads);
     let probe = Probe::new(memory, setting.isa, threads, setting.caches());
@@ -123,15 +130,26 @@ fn predicted<T: Field>(plan: &Plan<T>, threads: usize, setup: &Setup) -> Result<
     let watch = Stopwatch::within(BANDWIDTH_BUDGET);
     let probes = [probe.map_err(Failure::failed)?];
     let roofs = roofs::measure(watch, &probes, &team).map_err(Failure::failed)?;
-    let (bandwidth, bytes) = (roofs[0].value, plan.bytes_per_update());
+    let (bandwidth, bytes) = (roofs[0].value, plan.bytes_per_update(workload.steps()));
     Ok(json!({
         "bytes_per_update": bytes,
         "bandwidth": bandwidth,
         "bandwidth_unit": roofs[0].unit,
         "streaming_limit": bandwidth / bytes,
         "streaming_limit_unit": "GLUP/s",
-        "cache_footprint": plan.cache_footprint(),
+        "single_step_limit": bandwidth / workload.least(),
+        "cache_footprint": plan.cache_footprint(workload.steps()),
     }))
+}
+
+/// Why no store of a stencil goes past the caches.
+fn no_streams(kind: Kind, isa: Isa) -> String {
+    if kind.form().levels > 1 {
+        return format!(
+            "{kind} writes where it has just read the values of one step before, so no store can go past the caches; expected --scheme plain, spatial or skewed"
+        );
+    }
+    format!("{isa} has no stores past the caches; expected --scheme plain, spatial or overlapped")
 }
 
 /// The estimate, changed to what the user wants to see.

@@ -3,6 +3,7 @@
 use super::{Extent, Kind, SideBySide};
 use crate::buffer::OutOfMemory;
 use crate::isa::{Isa, MissingIsa};
+use core::fmt;
 
 /// A stencil that cannot be run as asked.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +60,15 @@ pub enum Error {
     },
     /// A coefficient that is no number to compute with.
     #[error(
-        "coefficient {coefficient} of {kind}; expected a finite number, 0 to {limit} for a stable step"
+        "coefficient {coefficient:?} of {kind}; expected a number that {numbers} can hold, 0 to {limit} for a stable step"
     )]
     Coefficient {
         /// The stencil.
         kind: Kind,
         /// What was given.
         coefficient: f64,
+        /// What the grid has: `"f32"` or `"f64"`.
+        numbers: &'static str,
         /// The largest stable one.
         limit: f64,
     },
@@ -139,7 +142,8 @@ pub enum Error {
     },
     /// A recipe for another kind of stencil.
     #[error(
-        "recipe field side_by_side is {given}, which {stencil} does not have; expected one of {choices:?}"
+        "recipe field side_by_side is {given}, which {stencil} does not have; expected {}",
+        Choices(choices)
     )]
     SideBySide {
         /// The stencil.
@@ -156,4 +160,16 @@ pub enum Error {
     #[cfg(feature = "std")]
     #[error(transparent)]
     Team(#[from] crate::team::TeamError),
+}
+
+/// Names in a row.
+struct Choices(&'static [SideBySide]);
+
+impl fmt::Display for Choices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, choice) in self.0.iter().enumerate() {
+            write!(f, "{}{choice}", if index > 0 { " or " } else { "" })?;
+        }
+        Ok(())
+    }
 }

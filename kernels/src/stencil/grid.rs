@@ -10,9 +10,11 @@ use super::layout::{Extent, Layout};
 use super::space::Space;
 use super::weights::is_finite;
 use super::{Boundary, Error, Form};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, OutOfMemory};
 use crate::matrix::Disjoint;
+use crate::team::Team;
 use crate::vector::Real;
+use core::ops::Range;
 
 /// Fields of `f32` or `f64` on a line, a plane or in space; mostly one.
 ///
@@ -36,6 +38,8 @@ pub struct Grid<T> {
     /// What no step changes, laid out as the fields are, and how many fields there are of it.
     media: Buffer<T>,
     media_count: usize,
+    /// Their least and their greatest value.
+    media_range: [f64; 2],
     /// What tiles keep between memory and memory.
     scratch: Buffer<T>,
 }
@@ -54,14 +58,53 @@ impl<T: Real> Grid<T> {
     /// # Errors
     /// As [`Grid::zeroed`]; [`Error::Fields`] for none.
     pub fn with_fields(extent: Extent, fields: usize) -> Result<Self, Error> {
+        Self::made(extent, fields, Buffer::zeroed)
+    }
+
+    /// The same, each member of a team the first to touch what it is going to step: where memory
+    /// belongs to some cores more than to others, and because zeroing a large grid takes as long as
+    /// some steps.
+    ///
+    /// ```
+    /// use tilewise::SpinTeam;
+    /// use tilewise::stencil::{Extent, Grid};
+    /// let team = SpinTeam::all_cores()?;
+    /// let mut grid = Grid::with_fields_by(Extent::space(60, 50, 40), 1, &team)?;
+    /// grid.fill(|_, [x, _, _]| x as f32);
+    /// assert_eq!(grid.row(1, 1)[..3], [0.0, 1.0, 2.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Grid::with_fields`].
+    pub fn with_fields_by(extent: Extent, fields: usize, team: &dyn Team) -> Result<Self, Error> {
+        Self::made(extent, fields, |len| Buffer::zeroed_by(len, team))
+    }
+
+    fn made(
+        extent: Extent,
+        fields: usize,
+        zeroed: impl Fn(usize) -> Result<Buffer<T>, OutOfMemory>,
+    ) -> Result<Self, Error> {
         if fields == 0 {
             return Err(Error::Fields { what: "fields", expected: 1, given: 0 });
         }
         let layout = Layout::new::<T>(extent, fields)?;
-        let [front, back] = [Buffer::zeroed(layout.len())?, Buffer::zeroed(layout.len())?];
+        let [front, back] = [zeroed(layout.len())?, zeroed(layout.len())?];
         let [media, scratch] = [Buffer::zeroed(0)?, Buffer::zeroed(0)?];
-        let (rim, media_count) = ([0; 3], 0);
-        Ok(Grid { layout, front, back, keeps_before: false, rim, media, media_count, scratch })
+        let (rim, media_count, media_range) = ([0; 3], 0, [1.0; 2]);
+        let keeps_before = false;
+        Ok(Grid {
+            layout,
+            front,
+            back,
+            keeps_before,
+            rim,
+            media,
+            media_count,
+            media_range,
+            scratch,
+        })
     }
 
     /// A field whose point `[x, y, z]` is `value([x, y, z])`, the rim's too.
@@ -79,19 +122,23 @@ impl<T: Real> Grid<T> {
     pub fn from_fields(
         extent: Extent,
         fields: usize,
-        mut value: impl FnMut(usize, [usize; 3]) -> T,
+        value: impl FnMut(usize, [usize; 3]) -> T,
     ) -> Result<Self, Error> {
         let mut grid = Self::with_fields(extent, fields)?;
-        let layout = grid.layout;
-        for field in 0..fields {
-            for (y, z) in layout.rows() {
-                let row = &mut grid.front[layout.row(field, y, z)..][..extent.x];
-                for (x, point) in row.iter_mut().enumerate() {
-                    *point = value(field, [x, y, z]);
-                }
+        grid.fill(value);
+        Ok(grid)
+    }
+
+    /// Sets point `[x, y, z]` of every field to `value(field, [x, y, z])`, the rim's too. What was
+    /// one step before is forgotten.
+    pub fn fill(&mut self, mut value: impl FnMut(usize, [usize; 3]) -> T) {
+        for field in 0..self.fields() {
+            for (y, z) in self.layout.rows() {
+                let row = self.field_row_mut(field, y, z).iter_mut().enumerate();
+                row.for_each(|(x, point)| *point = value(field, [x, y, z]));
             }
         }
-        Ok(grid)
+        self.keeps_before = false;
     }
 
     /// A field from its points in row-major order (x fastest, then y, then z), rim included.
@@ -166,6 +213,11 @@ impl<T: Real> Grid<T> {
         let layout = Layout::new::<T>(extent, count)?;
         let mut media = Buffer::zeroed(layout.len())?;
         layout.spread(points, &mut media);
+        let values = points.iter().map(|&value| value.into());
+        self.media_range = values
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], value| {
+                [f64::min(least, value), f64::max(most, value)]
+            });
         (self.media, self.media_count) = (media, count);
         Ok(())
     }
@@ -193,12 +245,44 @@ impl<T: Real> Grid<T> {
     /// # Panics
     /// When there is no such field or row.
     pub fn field_row(&self, field: usize, y: usize, z: usize) -> &[T] {
+        &self.front[self.place(field, y, z)]
+    }
+
+    /// One row of points of a field, to be written.
+    ///
+    /// # Panics
+    /// When there is no such field or row.
+    pub fn field_row_mut(&mut self, field: usize, y: usize, z: usize) -> &mut [T] {
+        // The rim may be written, too.
+        self.rim = [0; 3];
+        let place = self.place(field, y, z);
+        &mut self.front[place]
+    }
+
+    /// One row of points of a field as they were one step before, where a stencil has asked for
+    /// those or they were [set](Grid::set_before).
+    ///
+    /// # Panics
+    /// When there is no such field or row.
+    pub fn row_before(&self, field: usize, y: usize, z: usize) -> Option<&[T]> {
+        let place = self.place(field, y, z);
+        self.keeps_before.then(|| &self.back[place])
+    }
+
+    /// Where a row of a field stands.
+    fn place(&self, field: usize, y: usize, z: usize) -> Range<usize> {
         let (extent, fields) = (self.extent(), self.fields());
         assert!(
             field < fields && y < extent.y && z < extent.z,
             "row y = {y}, z = {z} of field {field} of {fields} on a grid of {extent}"
         );
-        &self.front[self.layout.row(field, y, z)..][..extent.x]
+        let first = self.layout.row(field, y, z);
+        first..first + extent.x
+    }
+
+    /// The least and the greatest value of its media.
+    pub(super) fn media_range(&self) -> [f64; 2] {
+        self.media_range
     }
 
     /// The bytes of both buffers and the media, padding included.
@@ -237,6 +321,7 @@ impl<T: Real> Grid<T> {
         space: &Space,
         form: Form,
         scratch: usize,
+        team: &dyn Team,
     ) -> Result<(), Error> {
         let expect = |what, expected, given| match expected == given {
             true => Ok(()),
@@ -253,7 +338,7 @@ impl<T: Real> Grid<T> {
         if self.scratch.len() < scratch {
             // Large pages are contiguous in the cache; small ones collide in it at random.
             let large = if scratch > 0 { Buffer::<T>::LARGE } else { 0 };
-            self.scratch = Buffer::zeroed(scratch.max(large))?;
+            self.scratch = Buffer::zeroed_by(scratch.max(large), team)?;
         }
         if form.keeps_two() && !self.keeps_before {
             self.back.copy_from_slice(&self.front);

@@ -81,8 +81,11 @@ impl Extent {
 
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.x, self.y)?;
-        if self.z == 1 { Ok(()) } else { write!(f, "x{}", self.z) }
+        match *self {
+            Extent { x, y: 1, z: 1 } => write!(f, "{x}"),
+            Extent { x, y, z: 1 } => write!(f, "{x}x{y}"),
+            Extent { x, y, z } => write!(f, "{x}x{y}x{z}"),
+        }
     }
 }
 

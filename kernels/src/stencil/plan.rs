@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::overlap::{self, Tiling};
 use super::skew::{self, Slant};
 use super::space::{Field, Numbers, Space};
+use super::weights::is_finite;
 use super::{
     Boundary, Error, Extent, Formula, Grid, Kind, Recipe, Scheme, Stencil, reference, sweep, table,
 };
@@ -15,6 +16,7 @@ use crate::isa::Isa;
 use crate::matrix::Disjoint;
 use crate::team::{Member, Team};
 use crate::vector::Real;
+use alloc::{format, string::String};
 use core::cell::Cell;
 use core::ops::Range;
 
@@ -32,13 +34,14 @@ use core::ops::Range;
 /// ```
 #[derive(Debug)]
 pub struct Plan<T> {
-    form: Form,
-    warning: Option<Unstable>,
+    pub(super) form: Form,
+    /// What decides whether steps are stable, of a kind of which that is known.
+    step: Option<(Kind, f64)>,
     isa: Isa,
-    recipe: Recipe,
+    pub(super) recipe: Recipe,
     layout: Layout,
-    space: Space,
-    kernels: Kernels<T>,
+    pub(super) space: Space,
+    pub(super) kernels: Kernels<T>,
 }
 
 impl<T: Real> Plan<T> {
@@ -50,15 +53,13 @@ impl<T: Real> Plan<T> {
     /// [`Error::SideBySide`] and [`Error::Registers`] for the recipe, [`Error::MissingIsa`].
     pub fn new(stencil: Stencil, extent: Extent, isa: Isa, recipe: Recipe) -> Result<Self, Error> {
         let Stencil { kind, coefficient, boundary } = stencil;
-        let limit = kind.stability_limit();
-        if !coefficient.is_finite() {
-            return Err(Error::Coefficient { kind, coefficient, limit });
+        if !is_finite(T::from_f64(coefficient)) {
+            let limit = kind.stability_limit();
+            return Err(Error::Coefficient { kind, coefficient, numbers: T::NAME, limit });
         }
-        let stable = (0.0..=limit).contains(&coefficient);
-        let warning = (!stable).then_some(Unstable { kind, coefficient, limit });
         let kernels = |isa| table::find(stencil, isa, recipe.side_by_side);
         let plan = Self::made(kind.form(), boundary, extent, isa, recipe, kernels)?;
-        Ok(Plan { warning, ..plan })
+        Ok(Plan { step: Some((kind, coefficient)), ..plan })
     }
 
     /// The same for a formula of one's own. Its side_by_side is [`SideBySide::One`].
@@ -99,7 +100,7 @@ impl<T: Real> Plan<T> {
         let space = Space::new(layout, form, boundary)?;
         recipe.check(form)?;
         let kernels = kernels(recipe.registers.code(isa)?)?;
-        Ok(Plan { form, warning: None, isa, recipe, layout, space, kernels })
+        Ok(Plan { form, step: None, isa, recipe, layout, space, kernels })
     }
 
     /// What it computes.
@@ -107,9 +108,15 @@ impl<T: Real> Plan<T> {
         self.form
     }
 
-    /// That the field grows without bound, if it does.
-    pub fn warning(&self) -> Option<Unstable> {
-        self.warning
+    /// That the fields of such a grid grow without bound, if they do; of formulas of one's own
+    /// that is not known.
+    pub fn warning(&self, grid: &Grid<T>) -> Option<Unstable> {
+        let (kind, coefficient) = self.step?;
+        let media = if self.form.media > 0 { grid.media_range() } else { [1.0; 2] };
+        let limit = kind.stability_limit();
+        let grows = |medium: &f64| !(0.0..=limit).contains(&(coefficient * medium));
+        let medium = media.into_iter().find(grows)?;
+        Some(Unstable { kind, coefficient, medium, limit })
     }
 
     /// The grids it is for.
@@ -127,55 +134,6 @@ impl<T: Real> Plan<T> {
         &self.recipe
     }
 
-    /// Bytes moved between memory and caches for one update of a large grid, if each point that a
-    /// tile looks at is read once: what the bandwidth of memory limits.
-    ///
-    /// One step at a time it is a read and a write of each field and a read of the media, and
-    /// another read of what is written unless stores go past the caches. Fused steps share that
-    /// among them, and read again what their tiles overlap.
-    pub fn bytes_per_update(&self) -> f64 {
-        let Recipe { depth, streaming, scheme, .. } = self.recipe;
-        let [reads, writes] = self.form.streams(streaming).map(|numbers| numbers as f64);
-        let size = size_of::<T>() as f64;
-        match scheme {
-            Scheme::Plain | Scheme::Spatial => (reads + writes) * size,
-            Scheme::Overlapped => {
-                let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
-                let once = (self.form.fields + self.form.media) as f64;
-                let again = (tiling.overlap::<T>(depth) - 1.0) * once;
-                (reads + again + writes) * size / depth as f64
-            }
-            Scheme::Skewed => {
-                // Both buffers are read and written.
-                let (slant, fields) = (self.slant(), 2.0 * self.form.fields as f64);
-                let numbers = 2.0 * fields + self.form.media as f64;
-                numbers * slant.overlap(slant.depth) * size / slant.depth as f64
-            }
-        }
-    }
-
-    /// Bytes of cache that a tile keeps busy: that of one member, or of all where they share it.
-    pub fn cache_footprint(&self) -> usize {
-        let Recipe { scheme, depth, tile_rows, .. } = self.recipe;
-        let [_, rows, _] = self.space.points;
-        let looked_at = 2 * self.space.reach[2] + self.bz();
-        let numbers = match scheme {
-            Scheme::Skewed => {
-                let (slant, Form { fields, media, .. }) = (self.slant(), self.form);
-                slant.busy(slant.depth) / fields * (2 * fields + media)
-            }
-            Scheme::Overlapped => {
-                let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
-                tiling.slice() * looked_at + tiling.scratch::<T>().unwrap_or(usize::MAX)
-            }
-            Scheme::Plain | Scheme::Spatial => {
-                let rows = if scheme == Scheme::Plain { rows } else { tile_rows.min(rows) };
-                (rows + 2 * self.space.reach[1]) * self.space.pitch * looked_at
-            }
-        };
-        numbers.saturating_mul(size_of::<T>())
-    }
-
     /// Steps the grid `steps` times. All steps are one region of the team.
     ///
     /// # Errors
@@ -185,12 +143,7 @@ impl<T: Real> Plan<T> {
         if grid.extent() != self.extent() {
             return Err(Error::Mismatch { plan: self.extent(), grid: grid.extent() });
         }
-        let scheme = self.recipe.scheme;
-        let depth = match scheme {
-            Scheme::Overlapped => self.recipe.depth.min(steps),
-            Scheme::Skewed => self.slant().depth.min(steps),
-            Scheme::Plain | Scheme::Spatial => 1,
-        };
+        let (scheme, depth) = (self.recipe.scheme, self.depth(steps));
         let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
         let takers = self.recipe.threads.min(team.size());
         let fused = scheme == Scheme::Overlapped && depth > 1;
@@ -198,7 +151,7 @@ impl<T: Real> Plan<T> {
         let scratch =
             ring.and_then(|ring| ring.checked_next_multiple_of(LINE)?.checked_mul(takers));
         let scratch = scratch.ok_or(Error::TooLarge { extent: self.extent() })?;
-        grid.prepare(&self.space, self.form, scratch)?;
+        grid.prepare(&self.space, self.form, scratch, team)?;
         let Buffers { fields, rings, media } = grid.buffers();
         let passes = steps.div_ceil(depth.max(1));
         // Skewed tiles leave every step where it belongs; others change buffers once a pass.
@@ -224,16 +177,25 @@ impl<T: Real> Plan<T> {
         Ok(())
     }
 
+    /// How many of so many steps are taken at a time.
+    pub fn depth(&self, steps: usize) -> usize {
+        match self.recipe.scheme {
+            Scheme::Overlapped => self.recipe.depth.min(steps),
+            Scheme::Skewed => self.slant().depth.min(steps),
+            Scheme::Plain | Scheme::Spatial => 1,
+        }
+    }
+
     /// Points ahead of use that memory is asked for; 0: not at all.
     fn ahead(&self) -> usize {
         self.recipe.prefetch / size_of::<T>()
     }
 
-    fn bz(&self) -> usize {
+    pub(super) fn bz(&self) -> usize {
         self.kernels.wide.reach().bz
     }
 
-    fn slant(&self) -> Slant {
+    pub(super) fn slant(&self) -> Slant {
         Slant::new(self.space, &self.recipe, self.bz())
     }
 
@@ -352,7 +314,8 @@ fn cells<'a, T>(buffer: &Disjoint<'a, T>) -> &'a [Cell<T>] {
 /// A step with which the field grows without bound.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "coefficient {coefficient} of {kind} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps"
+    "coefficient {coefficient:?}{} of {kind} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps",
+    if *medium == 1.0 { String::new() } else { format!(" times a medium of {medium:?}") }
 )]
 #[non_exhaustive]
 pub struct Unstable {
@@ -360,6 +323,8 @@ pub struct Unstable {
     pub kind: Kind,
     /// What was given.
     pub coefficient: f64,
+    /// What the grid multiplies it by somewhere; 1 where there are no media.
+    pub medium: f64,
     /// The largest stable one.
     pub limit: f64,
 }

@@ -2,11 +2,35 @@
 //! coefficient that differs from point to point.
 //!
 //! The order of the operations is part of each type, for it decides how results round: a
-//! [`Star`] adds neighbour after neighbour, a [`PairedStar`] the two at the same distance first.
+//! [`Star`] adds neighbour after neighbour, a [`PairedStar`] the two at the same distance first,
+//! and [`Fused`] rounds a product and a sum once.
 
 use super::formula::{Formula, Near, Shape};
 use super::heat::weighed;
 use crate::vector::{FloatExtra, Real};
+
+/// A weighted sum of a point and its neighbours: what can be [`Fused`].
+pub trait Weighted<T: Real>: Formula<T> {
+    /// The sum in a register full of points, each product added in one rounding where `FUSED`.
+    fn sum<S: FloatExtra, const FUSED: bool>(
+        self,
+        simd: S,
+        near: impl Near<T, S>,
+    ) -> T::Register<S>;
+}
+
+/// `sum + weight * value`, rounded once or twice.
+#[inline(always)]
+fn add<T: Real, S: FloatExtra, const FUSED: bool>(
+    simd: S,
+    sum: T::Register<S>,
+    (weight, value): (T, T::Register<S>),
+) -> T::Register<S> {
+    match FUSED {
+        true => T::fused(simd, T::splat(simd, weight), value, sum),
+        false => T::plus(simd, sum, weighed::<T, S>(simd, weight, value)),
+    }
+}
 
 /// A weighted sum of a point and its neighbours on `D` axes, up to `R` away, which is the new
 /// value: the point itself first, then for each axis and each distance the neighbour before and
@@ -31,13 +55,24 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Star<T, D, R> {
 
     #[inline(always)]
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        self.sum::<S, false>(simd, near)
+    }
+}
+
+impl<T: Real, const D: usize, const R: usize> Weighted<T> for Star<T, D, R> {
+    #[inline(always)]
+    fn sum<S: FloatExtra, const FUSED: bool>(
+        self,
+        simd: S,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
         let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
         for axis in 0..D {
             for index in 0..R {
                 for side in 0..2 {
                     let value = near.at(0, along(axis, index, side));
-                    let part = weighed::<T, S>(simd, self.arms[axis][index][side], value);
-                    sum = T::plus(simd, sum, part);
+                    let weight = self.arms[axis][index][side];
+                    sum = add::<T, S, FUSED>(simd, sum, (weight, value));
                 }
             }
         }
@@ -78,12 +113,23 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for PairedStar<T, D, R>
 
     #[inline(always)]
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        self.sum::<S, false>(simd, near)
+    }
+}
+
+impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R> {
+    #[inline(always)]
+    fn sum<S: FloatExtra, const FUSED: bool>(
+        self,
+        simd: S,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
         let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
         for axis in 0..D {
             for index in 0..R {
                 let before = near.at(0, along(axis, index, 0));
                 let pair = T::plus(simd, before, near.at(0, along(axis, index, 1)));
-                sum = T::plus(simd, sum, weighed::<T, S>(simd, self.arms[axis][index], pair));
+                sum = add::<T, S, FUSED>(simd, sum, (self.arms[axis][index], pair));
             }
         }
         sum
@@ -131,6 +177,17 @@ impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
 
     #[inline(always)]
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        self.sum::<S, false>(simd, near)
+    }
+}
+
+impl<T: Real, const D: usize, const W: usize> Weighted<T> for Block<T, D, W> {
+    #[inline(always)]
+    fn sum<S: FloatExtra, const FUSED: bool>(
+        self,
+        simd: S,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
         const { assert!(W % 2 == 1, "a block has a point in the middle") };
         let most = |axis: usize| if axis < D { W } else { 1 };
         let off = |axis: usize, index: usize| {
@@ -141,12 +198,51 @@ impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
             for y in 0..most(1) {
                 for x in 0..W {
                     let value = near.at(0, [off(0, x), off(1, y), off(2, z)]);
-                    let part = weighed::<T, S>(simd, self.weights[z][y][x], value);
-                    sum = if [x, y, z] == [0; 3] { part } else { T::plus(simd, sum, part) };
+                    let weight = self.weights[z][y][x];
+                    sum = match [x, y, z] {
+                        [0, 0, 0] => weighed::<T, S>(simd, weight, value),
+                        _ => add::<T, S, FUSED>(simd, sum, (weight, value)),
+                    };
                 }
             }
         }
         sum
+    }
+}
+
+/// The same weighted sum, but each product after the first is added to it in one rounding (a fused
+/// multiply-add): fewer operations, other bits, and those too the same on every instruction set.
+/// Where there is no such instruction it is computed in software, exactly and slowly.
+///
+/// ```
+/// use tilewise::stencil::{self, Boundary, Extent, Fused, Grid, PairedStar};
+/// let heat = PairedStar { centre: 0.4, arms: [[0.2], [0.1]] };
+/// let mut grid = Grid::from_fn(Extent::plane(9, 9), |[x, y, _]| (3 * x + y) as f64)?;
+/// stencil::run(Fused(heat), [Boundary::Fixed; 3], &mut grid, 1)?;
+/// // The two beside it and the two above and below.
+/// let here = 0.1_f64.mul_add(32.0, 0.2_f64.mul_add(32.0, 0.4 * 16.0));
+/// assert_eq!(grid.row(4, 0)[4], here);
+/// # Ok::<(), stencil::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fused<F>(
+    /// What is summed.
+    pub F,
+);
+
+impl<T: Real, F: Weighted<T>> Formula<T> for Fused<F> {
+    const NAME: &'static str = F::NAME;
+    const SHAPE: Shape = F::SHAPE;
+    const DIMENSIONS: usize = F::DIMENSIONS;
+    const RADIUS: usize = F::RADIUS;
+
+    fn is_finite(&self) -> bool {
+        self.0.is_finite()
+    }
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        self.0.sum::<S, true>(simd, near)
     }
 }
 

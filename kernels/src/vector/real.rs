@@ -1,8 +1,9 @@
 //! `f32` and `f64` as one: register operations named by the number they work on, so that a
 //! float kernel is written once for both.
 //!
-//! Additions, subtractions and products only, each rounded on its own: what is computed with
-//! these has the same bits on every instruction set.
+//! Additions, subtractions and products, each rounded on its own, and products added in one
+//! rounding where that is asked for by name: what is computed with these has the same bits on every
+//! instruction set.
 
 use super::FloatExtra;
 use bytemuck::Pod;
@@ -80,6 +81,14 @@ pub trait Real:
         b: Self::Register<S>,
     ) -> Self::Register<S>;
 
+    /// `a * b + c`, rounded once.
+    fn fused<S: FloatExtra>(
+        simd: S,
+        a: Self::Register<S>,
+        b: Self::Register<S>,
+        c: Self::Register<S>,
+    ) -> Self::Register<S>;
+
     /// Lane `i` goes to lane `i + by`, the last `by` lanes to the first ones; `by` is less than
     /// the lanes there are.
     fn rotate_up<S: FloatExtra>(simd: S, a: Self::Register<S>, by: usize) -> Self::Register<S>;
@@ -113,7 +122,7 @@ pub trait Real:
 /// Implements [`Real`] for one number by the names pulp gives its operations.
 macro_rules! real {
     ($real:ident, $registers:ident, $mask:ident, $index:ident, $number:literal,
-     $splat:ident, $as_simd:ident, $as_mut_simd:ident, $add:ident, $sub:ident, $mul:ident,
+     $splat:ident, $as_simd:ident, $as_mut_simd:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident,
      $rotate_right:ident, $join:ident, $between:ident, $select:ident, $stream:ident) => {
         #[allow(unsafe_code, reason = "a contract handed on from `FloatExtra`")]
         impl Real for $real {
@@ -154,6 +163,16 @@ macro_rules! real {
             #[inline(always)]
             fn times<S: FloatExtra>(simd: S, a: S::$registers, b: S::$registers) -> S::$registers {
                 simd.$mul(a, b)
+            }
+
+            #[inline(always)]
+            fn fused<S: FloatExtra>(
+                simd: S,
+                a: S::$registers,
+                b: S::$registers,
+                c: S::$registers,
+            ) -> S::$registers {
+                simd.$mul_add(a, b, c)
             }
 
             #[inline(always)]
@@ -210,6 +229,7 @@ real!(
     add_f32s,
     sub_f32s,
     mul_f32s,
+    mul_add_f32s,
     rotate_right_f32s,
     join_f32s,
     mask_between_m32s,
@@ -228,6 +248,7 @@ real!(
     add_f64s,
     sub_f64s,
     mul_f64s,
+    mul_add_f64s,
     rotate_right_f64s,
     join_f64s,
     mask_between_m64s,

@@ -16,11 +16,20 @@ pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
 pub(super) fn grid(text: &str) -> Result<Extent, String> {
     let sizes: Result<Vec<usize>, _> = text.split(',').map(|size| size.trim().parse()).collect();
     match sizes.as_deref() {
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+            Err(format!("expected whole numbers, at most {}", usize::MAX))
+        }
         Ok([x]) => Ok(Extent::line(*x)),
         Ok([x, y]) => Ok(Extent::plane(*x, *y)),
         Ok([x, y, z]) => Ok(Extent::space(*x, *y, *z)),
         _ => Err("expected one to three whole numbers, as in 512,512,512".into()),
     }
+}
+
+/// A number to compute with.
+pub(super) fn number(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "expected a number, as in 0.125".into())
 }
 
 /// `500ms`, `10s`, `2m`.
@@ -49,8 +58,12 @@ mod tests {
         assert_eq!(grid("4"), Ok(Extent::line(4)));
         assert_eq!(grid("4,5"), Ok(Extent::plane(4, 5)));
         assert_eq!(grid("4,5,6"), Ok(Extent::space(4, 5, 6)));
-        for wrong in ["4,5,6,7", "4,x", "", "-4,5"] {
+        for wrong in ["4,5,6,7", "4,x", "", "-4,5", "4,99999999999999999999"] {
             assert!(grid(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(number(" -1e-3"), Ok(-1e-3));
+        for wrong in ["", "abc", "nan", "inf", "1,5"] {
+            assert!(number(wrong).is_err(), "{wrong}");
         }
     }
 }

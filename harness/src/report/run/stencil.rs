@@ -16,7 +16,8 @@ use tilewise_tuner::wisdom::Chosen;
 pub(super) struct Run {
     pub(super) kind: Kind,
     pub(super) extent: Extent,
-    /// Steps of a call: as many as the usual recipe for many takes together.
+    /// Steps of a call: as many as the usual recipe for many takes together, or all of them would
+    /// not show what fusing saves.
     pub(super) steps: usize,
     /// Whether its numbers are f64 instead of f32.
     pub(super) double: bool,
@@ -47,7 +48,7 @@ impl Run {
 /// The fields of a mode.
 pub(super) fn runs(mode: Mode) -> Vec<Run> {
     let run = |kind: Kind, extent, double| {
-        let steps = if kind.dimensions() == 2 { 8 } else { 4 };
+        let steps = if kind.dimensions() == 2 { 16 } else { 8 };
         Run { kind, extent, steps, double }
     };
     let (volume, plane) = match mode {
