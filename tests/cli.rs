@@ -5,6 +5,8 @@
 mod bert;
 #[path = "cli/kmeans.rs"]
 mod kmeans;
+#[path = "cli/stencil.rs"]
+mod stencil;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/wisdom.rs"]
@@ -68,57 +70,6 @@ fn the_same_seed_gives_the_same_output_on_every_instruction_set() {
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{isas:?}: {digests:?}");
 }
 
-#[test]
-fn fields_are_stepped_and_painted() {
-    let folder = folder();
-    let png = folder.path().join("field.png");
-    let arguments = format!(
-        "stencil --kind heat5 --grid 60,40 --steps 7 --dtype f64 --png {} --json",
-        png.display()
-    );
-    let value = json(&arguments, "line");
-    assert_eq!(value["rate_unit"], "GLUP/s");
-    let picture = image::open(&png).expect("a picture");
-    assert_eq!((picture.width(), picture.height()), (60, 40));
-    json("stencil --kind heat3 --grid 2000 --json", "line");
-    json("stencil --kind heat9 --grid 40,30 --steps 3 --json", "line");
-    json("stencil --kind gray-scott --grid 40,30 --steps 3 --json", "line");
-    for kind in ["heat7", "heat13", "heat25", "heat27", "wave7", "wave13", "wave25"] {
-        json(&format!("stencil --kind {kind} --grid 20,21,22 --steps 3 --json"), "line");
-    }
-    for scheme in ["plain", "spatial", "streaming", "overlapped", "skewed"] {
-        let line = format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json");
-        let predicted = json(&line, "line")["predicted"].clone();
-        let number = |name: &str| predicted[name].as_f64().expect(name);
-        let limit = number("bandwidth") / number("bytes_per_update");
-        assert!((number("streaming_limit") / limit - 1.0).abs() < 1e-9, "{predicted}");
-    }
-}
-
-#[test]
-fn fields_are_read_from_arrays_and_written_to_them() {
-    let folder = folder();
-    let [middle, end, whole] = ["middle.npy", "end.npy", "whole.npy"].map(|name| {
-        let file = folder.path().join(name);
-        file.to_str().expect("a name in UTF-8").to_owned()
-    });
-    let line = |rest: &str| {
-        json(&format!("stencil --kind heat7 --grid 12,11,10 --json {rest}"), "line");
-    };
-    // Three steps and four from where they led are seven.
-    line(&format!("--steps 3 --npy-out {middle}"));
-    line(&format!("--steps 4 --npy {middle} --npy-out {end}"));
-    line(&format!("--steps 7 --npy-out {whole}"));
-    assert_eq!(fs::read(&end).expect("an array"), fs::read(&whole).expect("an array"));
-    let of = |rest: &str| format!("stencil --npy {middle} {rest}");
-    refused(&of("--grid 10,11,12"), 1, &["middle.npy", "[10, 11, 12]", "[12, 11, 10]", "--grid"]);
-    refused(&of("--grid 12,11,10 --dtype f64"), 1, &["middle.npy", "<f4", "f8", "--dtype"]);
-    refused("stencil --npy missing.npy", 1, &["missing.npy"]);
-    refused("stencil --npy-out field.png", 2, &["--npy-out field.png", ".npy"]);
-    refused("stencil --coefficient nan", 2, &["NaN", "heat7"]);
-    refused("stencil --kind wave7 --grid 9,9,9 --scheme overlapped", 2, &["wave7", "skewed"]);
-}
-
 fn written(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.path().join(name);
     fs::write(&path, contents).expect("written");
@@ -142,20 +93,8 @@ fn wrong_values_are_named() {
     refused("kmeans --k 273281", 2, &["273281", "273280"]);
     refused("kmeans --k 1 --tol -1", 2, &["--tol -1", "0 or more"]);
     refused("kmeans --max-iter 0", 2, &["--max-iter 0", "at least 1"]);
-    refused("stencil --grid 5", 2, &["1 points along y", "at least 3"]);
-    refused("stencil --grid 5,5,5,5", 2, &["5,5,5,5", "one to three"]);
-    refused("stencil --kind heat3 --grid 9,9", 2, &["9x9", "one row"]);
-    refused("stencil --kind heat25 --grid 9,8,9", 2, &["8 points along y", "at least 9"]);
-    refused("stencil --grid 2,2,2", 2, &["2", "at least 3"]);
-    refused("stencil --grid 0,0,0", 2, &["0x0x0", "at least"]);
-    refused("stencil --grid 3,3", 2, &["3x3", "at least 3"]);
-    refused("stencil --grid -3,3", 2, &["--grid", "-3,3", "one to three"]);
-    refused("stencil --kind heat5 --grid 9,9,9", 2, &["9x9x9", "one plane"]);
     refused("tune stencil --wisdom off --grid 0,0,0", 2, &["0x0x0", "at least"]);
     refused("tune stencil --wisdom off --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
-    refused("stencil --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
-    refused("stencil --steps 0", 2, &["0", "expected 1"]);
-    refused("stencil --kind cold", 2, &["cold", "heat13, heat25"]);
     refused("tune gemm --budget soon", 2, &["soon", "10s"]);
     refused("tune gemm --budget -5s", 2, &["--budget", "-5s", "positive"]);
     for flag in ["gemm --threads", "gemm --m", "kmeans --k", "kmeans --max-iter", "stencil --steps"]
@@ -170,7 +109,6 @@ fn wrong_values_are_named() {
     refused("kmeans --labels few", 2, &["--labels few", ".npy"]);
     refused("kmeans --n-init 0", 2, &["--n-init", "1 or more"]);
     refused("kmeans --dtype f16", 2, &["--dtype", "f16", "u8"]);
-    refused("stencil --png field.jpg", 2, &["--png field.jpg", ".png"]);
     refused("", 2, &["expected machine, report"]);
     refused("dance", 2, &["dance"]);
     refused("gemm --wisdom /no/such/file.jsonl", 1, &["/no/such/file.jsonl"]);

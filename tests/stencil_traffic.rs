@@ -42,7 +42,7 @@ fn a_step_moves_every_field_once_and_what_is_written_twice() {
         assert_eq!(bytes::<f32>(Kind::Wave25, isa, true), (false, 16.0));
     }
     assert_eq!(bytes::<f32>(Kind::Heat7, Isa::Scalar, true), (false, 12.0));
-    if Isa::best() != Isa::Scalar {
+    if cfg!(target_arch = "x86_64") && Isa::best() != Isa::Scalar {
         assert_eq!(bytes::<f32>(Kind::Heat7, Isa::best(), true), (true, 8.0));
         assert_eq!(bytes::<f64>(Kind::Heat7, Isa::best(), true), (true, 16.0));
     }
@@ -70,16 +70,17 @@ fn what_tiles_and_members_overlap_is_read_again() {
     let mut recipe = recipe::<f32>(Kind::Heat7, CUBE, Scheme::Overlapped, 4);
     recipe.tile_rows = 32;
     let of = |recipe| plan::<f32>(Kind::Heat7, Isa::best(), recipe).bytes_per_update(4);
-    // Four rows more on either side.
-    assert_eq!(of(recipe), (12.0 + 4.0 * 8.0 / 32.0) / 4.0);
+    // Four rows more on either side where one of ten tiles ends and the next one begins.
+    assert!((of(recipe) - (3.0 + 9.0 * 8.0 / 318.0) * 4.0 / 4.0).abs() < 1e-12);
     recipe.tile_rows = 320;
     recipe.threads = 2;
     // Four slices more where one member ends and where the other one begins.
-    assert!((of(recipe) - (12.0 + 4.0 * 8.0 / 320.0) / 4.0).abs() < 1e-12);
+    assert!((of(recipe) - (3.0 + 8.0 / 318.0) * 4.0 / 4.0).abs() < 1e-12);
     let mut recipe = self::recipe::<f32>(Kind::Wave25, CUBE, Scheme::Spatial, 1);
     recipe.tile_rows = 64;
     let bytes = plan::<f32>(Kind::Wave25, Isa::best(), recipe).bytes_per_update(1);
-    assert_eq!(bytes, 16.0 + 4.0 * 8.0 / 64.0);
+    // Four rows on either side of four edges.
+    assert!((bytes - (4.0 + 4.0 * 8.0 / 312.0) * 4.0).abs() < 1e-12);
 }
 
 #[test]
@@ -128,7 +129,10 @@ fn unstable_steps_are_warned_of_wherever_they_come_from() {
     assert_eq!(step(1.0), None);
     let warning = step(1.5).unwrap();
     assert_eq!((warning.medium, warning.limit), (1.5, limit));
-    assert!(warning.to_string().contains("times a medium of 1.5 of wave7"), "{warning}");
+    assert!(
+        warning.to_string().contains("of wave7, times a medium of 1.5, is beyond"),
+        "{warning}"
+    );
     assert!(step(-0.5).is_some());
     let mut heat = Grid::<f64>::zeroed(Extent::line(9)).unwrap();
     let warning = Stencil::heat3(0.6).run(&mut heat, 1).unwrap().unwrap();

@@ -42,6 +42,9 @@ impl<T: Zeroable + Copy> Buffer<T> {
     ///
     /// # Errors
     /// [`OutOfMemory`] when the system does not have that much.
+    ///
+    /// # Panics
+    /// When not all members of the team come.
     pub fn zeroed_by(len: usize, team: &dyn Team) -> Result<Self, OutOfMemory>
     where
         T: Send + Sync,

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Heat, waves and a reaction are ready-made ([`Kind`]); weights of one's own make a [`Star`], a
-//! [`PairedStar`] or a [`Block`], [`Fused`] if need be, a coefficient that differs from point to point makes it
+//! [`PairedStar`] or a [`Block`] ([`Fused`] if products are to be added in one rounding), a coefficient that differs from point to point makes it
 //! [`Varied`], and any other update is a [`Formula`]. [`run`] steps those.
 //!
 //! The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
@@ -175,8 +175,8 @@ impl Stencil {
     }
 
     /// Steps a grid with the best instruction set, an estimated recipe and, where the grid leaves
-    /// the second-level cache, all cores; says so if the field grows without bound. Those who step
-    /// many grids, or have a team or a tuned recipe, make a [`Plan`].
+    /// the second-level cache, all cores. What it gives back is a warning, if the field grows without
+    /// bound. Those who step many grids, or have a team or a tuned recipe, make a [`Plan`].
     ///
     /// # Errors
     /// As [`Plan::new`], and [`Error::Team`] when threads cannot be started.

@@ -123,7 +123,7 @@ fn a_truncated_photograph_is_refused() {
 }
 
 /// The head of a .npy file, as anyone may have written it, and bytes behind it.
-fn array(element: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn array(element: &str, fortran: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
     let head =
         format!("{{'descr': '{element}', 'fortran_order': {fortran}, 'shape': ({shape}), }}\n");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();

@@ -54,16 +54,20 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     };
     let coefficient = args.coefficient.unwrap_or(kind.stability_limit() / 2.0);
     let stencil = Stencil::new(kind, coefficient);
-    let workload = Workload::<T>::of(stencil, extent, args.shape.steps, source).map_err(failure)?;
     let setting = setup.setting();
-    let mut chosen = setup.choose(&workload.problem())?;
-    if let Some(scheme) = args.scheme {
-        chosen = Chosen::given(with_scheme::<T>(scheme, (kind, extent), &setting));
+    let given = args.scheme.map(|scheme| with_scheme::<T>(scheme, (kind, extent), &setting));
+    if let (Some(SchemeArg::Streaming), Some(recipe)) = (args.scheme, given) {
+        let plan = Plan::<T>::new(stencil, extent, setting.isa, recipe);
+        if !plan.map_err(|error| failure(error.into()))?.streams() {
+            return Err(Failure::usage(no_streams(kind, setting.isa)));
+        }
     }
+    let workload = Workload::<T>::of(stencil, extent, args.shape.steps, source).map_err(failure)?;
+    let chosen = match given {
+        Some(recipe) => Chosen::given(recipe),
+        None => setup.choose(&workload.problem())?,
+    };
     let plan = workload.plan(setting.isa, chosen.recipe).map_err(failure)?;
-    if args.scheme == Some(SchemeArg::Streaming) && !plan.streams() {
-        return Err(Failure::usage(no_streams(kind, setting.isa)));
-    }
     if let Some(warning) = workload.warning(&plan) {
         output::remark(warning);
     }
@@ -138,6 +142,7 @@ fn predicted<T: Field>(
         "streaming_limit": bandwidth / bytes,
         "streaming_limit_unit": "GLUP/s",
         "single_step_limit": bandwidth / workload.least(),
+        "single_step_limit_unit": "GLUP/s",
         "cache_footprint": plan.cache_footprint(workload.steps()),
     }))
 }

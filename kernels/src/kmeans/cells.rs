@@ -48,7 +48,7 @@ pub(super) fn nearest<V: Vocabulary, const P: usize, const Q: usize>(
     ready: &Ready<'_>,
     labels: &mut [u32; BLOCK],
 ) -> u64 {
-    const { assert!(Q == 1) };
+    const { assert!(Q == 1, "unions are gone through a centre at a time") };
     token.run(
         #[inline(always)]
         || match ready.d {

@@ -86,7 +86,7 @@ const fn offers(form: Form, isa: Isa, points: usize, centres: usize) -> bool {
     false
 }
 
-/// The kernel of a tile of one of the forms whose scores are floats, or with `BYTES` of the other;
+/// The kernel of a tile of [`Form::Bytes`] if `BYTES`, or else of a form whose scores are floats;
 /// `None` if there is none.
 ///
 /// What nobody can reach is not compiled: of the tiles each instruction set has only its own, and of

@@ -21,7 +21,7 @@ impl Boundary {
     /// Every boundary there is.
     pub const ALL: [Boundary; 3] = [Boundary::Fixed, Boundary::Mirror, Boundary::Periodic];
 
-    /// Its name.
+    /// The name it is displayed by.
     pub const fn name(self) -> &'static str {
         match self {
             Boundary::Fixed => "fixed",

@@ -265,7 +265,8 @@ impl Recipe {
             // Each level holds as many rows as are written in one front.
             let depth = Self::LEANING_DEPTH;
             let tile_rows = (room / depth).saturating_sub(radius + 1).clamp(1, Self::FRONT);
-            return Recipe { scheme: Scheme::Skewed, depth, tile_rows, ..single };
+            let scheme = Scheme::Skewed;
+            return Recipe { scheme, depth, tile_rows, streaming: false, ..single };
         }
         let rows = |depth: usize| room / slices(depth);
         let high = |depth: usize| rows(depth) >= inner.min(4 * radius * (depth + 1));

@@ -154,7 +154,7 @@ impl Form {
 
     /// Numbers that are read and written for an update: the fields as they are, what is written,
     /// what is read there before, and the media.
-    pub(super) const fn streams(&self, streaming: bool) -> [usize; 2] {
+    pub(super) const fn moves(&self, streaming: bool) -> [usize; 2] {
         let reads = self.fields + self.media;
         [reads + if self.levels > 1 || !streaming { self.fields } else { 0 }, self.fields]
     }

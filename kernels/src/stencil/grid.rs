@@ -61,9 +61,9 @@ impl<T: Real> Grid<T> {
         Self::made(extent, fields, Buffer::zeroed)
     }
 
-    /// The same, each member of a team the first to touch what it is going to step: where memory
-    /// belongs to some cores more than to others, and because zeroing a large grid takes as long as
-    /// some steps.
+    /// The same, zeroed by a team: each member is the first to touch an even share of the slices,
+    /// and on machines where memory is nearer to some cores than to others a page is near those who
+    /// touched it first.
     ///
     /// ```
     /// use tilewise::SpinTeam;
@@ -77,10 +77,14 @@ impl<T: Real> Grid<T> {
     ///
     /// # Errors
     /// As [`Grid::with_fields`].
+    ///
+    /// # Panics
+    /// When not all members of the team come.
     pub fn with_fields_by(extent: Extent, fields: usize, team: &dyn Team) -> Result<Self, Error> {
         Self::made(extent, fields, |len| Buffer::zeroed_by(len, team))
     }
 
+    /// A grid in buffers from `zeroed`.
     fn made(
         extent: Extent,
         fields: usize,
@@ -129,16 +133,16 @@ impl<T: Real> Grid<T> {
         Ok(grid)
     }
 
-    /// Sets point `[x, y, z]` of every field to `value(field, [x, y, z])`, the rim's too. What was
-    /// one step before is forgotten.
+    /// Sets point `[x, y, z]` of every field to `value(field, [x, y, z])`, the rim's too: x fastest,
+    /// then y, then z, field after field. What was one step before is forgotten.
     pub fn fill(&mut self, mut value: impl FnMut(usize, [usize; 3]) -> T) {
+        self.keeps_before = false;
         for field in 0..self.fields() {
             for (y, z) in self.layout.rows() {
                 let row = self.field_row_mut(field, y, z).iter_mut().enumerate();
                 row.for_each(|(x, point)| *point = value(field, [x, y, z]));
             }
         }
-        self.keeps_before = false;
     }
 
     /// A field from its points in row-major order (x fastest, then y, then z), rim included.
@@ -248,7 +252,7 @@ impl<T: Real> Grid<T> {
         &self.front[self.place(field, y, z)]
     }
 
-    /// One row of points of a field, to be written.
+    /// One row of points of a field, to be written. What was one step before stays.
     ///
     /// # Panics
     /// When there is no such field or row.
@@ -259,8 +263,8 @@ impl<T: Real> Grid<T> {
         &mut self.front[place]
     }
 
-    /// One row of points of a field as they were one step before, where a stencil has asked for
-    /// those or they were [set](Grid::set_before).
+    /// One row of points of a field as they were one step before, if they were
+    /// [set](Grid::set_before) or the stencil that ran last asks for them.
     ///
     /// # Panics
     /// When there is no such field or row.
@@ -329,7 +333,8 @@ impl<T: Real> Grid<T> {
         };
         expect("fields", form.fields, self.fields())?;
         if self.media_count == 0 && form.media > 0 {
-            let mut media = Buffer::zeroed(Layout::new::<T>(self.extent(), form.media)?.len())?;
+            let layout = Layout::new::<T>(self.extent(), form.media)?;
+            let mut media = Buffer::zeroed_by(layout.len(), team)?;
             media.fill(T::from_f64(1.0));
             (self.media, self.media_count) = (media, form.media);
         } else if form.media > 0 {
@@ -337,8 +342,7 @@ impl<T: Real> Grid<T> {
         }
         if self.scratch.len() < scratch {
             // Large pages are contiguous in the cache; small ones collide in it at random.
-            let large = if scratch > 0 { Buffer::<T>::LARGE } else { 0 };
-            self.scratch = Buffer::zeroed_by(scratch.max(large), team)?;
+            self.scratch = Buffer::zeroed_by(scratch.max(Buffer::<T>::LARGE), team)?;
         }
         if form.keeps_two() && !self.keeps_before {
             self.back.copy_from_slice(&self.front);

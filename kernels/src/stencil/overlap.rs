@@ -102,13 +102,9 @@ impl Tiling {
 
     /// How often a point of the field is read, because tiles overlap.
     pub(super) fn overlap<T: Real>(&self, depth: usize) -> f64 {
-        let beside = |own: usize, more: usize, all: usize| match own < all {
-            true => (own + 2 * more) as f64 / own as f64,
-            false => 1.0,
-        };
         let Tiling { space, rows, columns, .. } = *self;
-        beside(columns, Self::margin::<T>(&space, depth), space.width)
-            * beside(rows, space.reach[1] * depth, space.points[1])
+        let beside = space.again(0, columns, 2 * Self::margin::<T>(&space, depth));
+        (1.0 + beside) * (1.0 + space.again(1, rows, 2 * space.reach[1] * depth))
     }
 
     /// Numbers of a ring, with a line before and after it as a field has; `None` if they cannot

@@ -153,7 +153,7 @@ impl<T: Real> Plan<T> {
         let scratch = scratch.ok_or(Error::TooLarge { extent: self.extent() })?;
         grid.prepare(&self.space, self.form, scratch, team)?;
         let Buffers { fields, rings, media } = grid.buffers();
-        let passes = steps.div_ceil(depth.max(1));
+        let passes = steps.div_ceil(depth);
         // Skewed tiles leave every step where it belongs; others change buffers once a pass.
         let written = |pass: usize| if scheme == Scheme::Skewed { pass * depth } else { pass };
         team.run(&|member| {
@@ -177,11 +177,11 @@ impl<T: Real> Plan<T> {
         Ok(())
     }
 
-    /// How many of so many steps are taken at a time.
+    /// How many of so many steps are taken at a time; 1 at least.
     pub fn depth(&self, steps: usize) -> usize {
         match self.recipe.scheme {
-            Scheme::Overlapped => self.recipe.depth.min(steps),
-            Scheme::Skewed => self.slant().depth.min(steps),
+            Scheme::Overlapped => self.recipe.depth.min(steps).max(1),
+            Scheme::Skewed => self.slant().depth.min(steps).max(1),
             Scheme::Plain | Scheme::Spatial => 1,
         }
     }
@@ -209,13 +209,13 @@ impl<T: Real> Plan<T> {
         if rows.is_empty() {
             return;
         }
-        let Recipe { tile_rows, streaming, .. } = self.recipe;
+        let tile_rows = self.recipe.tile_rows;
         let before = self.form.keeps_two().then(|| cells(to));
         let part = sweep::Part {
             space: self.space,
             kernels: &self.kernels,
             tile_rows: if self.recipe.scheme == Scheme::Plain { usize::MAX } else { tile_rows },
-            streaming,
+            streaming: self.streams(),
             ahead: self.ahead(),
             rows,
             field: self.field(from, before, media),
@@ -278,7 +278,7 @@ impl<T: Real> Plan<T> {
             tiling,
             kernels: &self.kernels,
             depth,
-            streaming: self.recipe.streaming,
+            streaming: self.streams(),
             ahead: self.ahead(),
             slices: updated.start + share.start..updated.start + share.end,
             field: self.field(from, None, media),
@@ -314,8 +314,8 @@ fn cells<'a, T>(buffer: &Disjoint<'a, T>) -> &'a [Cell<T>] {
 /// A step with which the field grows without bound.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "coefficient {coefficient:?}{} of {kind} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps",
-    if *medium == 1.0 { String::new() } else { format!(" times a medium of {medium:?}") }
+    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps",
+    if *medium == 1.0 { String::new() } else { format!(", times a medium of {medium:?},") }
 )]
 #[non_exhaustive]
 pub struct Unstable {

@@ -217,6 +217,11 @@ impl fmt::Display for Recipe {
         if self.registers == Registers::Half {
             write!(f, ", half registers")?;
         }
-        write!(f, " ({side_by_side}), {stores} stores, prefetch {prefetch} B, threads {threads}")
+        write!(f, " ({side_by_side})")?;
+        if *scheme != Scheme::Skewed {
+            // Those are stepped in place.
+            write!(f, ", {stores} stores")?;
+        }
+        write!(f, ", prefetch {prefetch} B, threads {threads}")
     }
 }

@@ -80,7 +80,7 @@ impl Slant {
 
     /// How often a row is read and written, because tiles lean over each other.
     pub(super) fn overlap(&self, depth: usize) -> f64 {
-        1.0 + (self.lean * (depth + 1)) as f64 / self.rows as f64
+        1.0 + self.space.again(1, self.rows, self.lean * (depth + 1))
     }
 
     /// Rows of a tile at a level; none of them at the last level when there is no such tile.

@@ -65,6 +65,19 @@ impl Space {
         Ok(space)
     }
 
+    /// How much of the points along an axis is looked at again, as a part of all, where it is cut
+    /// every `own` points and `more` are read twice at each cut.
+    pub(super) fn again(&self, axis: usize, own: usize, more: usize) -> f64 {
+        let all = self.updated(axis).len();
+        let pieces = all.div_ceil(own.max(1));
+        let cuts = match self.boundary[axis] {
+            Boundary::Periodic if pieces > 1 || axis == 2 => pieces,
+            _ => pieces.saturating_sub(1),
+        };
+        // Nobody reads more than everything.
+        f64::min(cuts as f64 * more as f64 / all.max(1) as f64, cuts as f64)
+    }
+
     /// The points along an axis that are updated.
     pub(super) fn updated(&self, axis: usize) -> Range<usize> {
         self.boundary[axis].updated(self.points[axis], self.reach[axis])

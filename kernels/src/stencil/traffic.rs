@@ -22,7 +22,8 @@ impl<T: Real> Plan<T> {
     /// One step at a time it is a read and a write of each field and a read of the media, and
     /// another read of what is written unless stores go past the caches. Fused steps share that
     /// among them; fewer are left for the last pass where the depth of the recipe does not divide
-    /// them. What tiles, and members that share slices out, overlap is read again.
+    /// them. What tiles, and as many members as the recipe has threads, overlap is read again; what
+    /// skewed tiles leave open at the ends of a periodic axis, and close later, is not counted.
     ///
     /// ```
     /// use tilewise::cache::CacheSizes;
@@ -48,51 +49,52 @@ impl<T: Real> Plan<T> {
     /// Numbers moved for a point while `depth` steps are taken together.
     fn numbers_of_a_pass(&self, depth: usize) -> f64 {
         let Recipe { scheme, tile_rows, threads, .. } = self.recipe;
-        let [reads, writes] = self.form.streams(self.streams()).map(|numbers| numbers as f64);
-        let [_, rows, slices] = self.space.points;
+        let [reads, writes] = self.form.moves(self.streams()).map(|numbers| numbers as f64);
         let [_, within, across] = self.space.reach;
-        let looked_at = self.form.fields as f64;
+        let [looked_at, media] = [self.form.fields, self.form.media].map(|count| count as f64);
         match scheme {
             Scheme::Plain => reads + writes,
             Scheme::Spatial => {
-                let again = if tile_rows < rows { 2 * within } else { 0 };
-                reads + looked_at * again as f64 / tile_rows as f64 + writes
+                let again = self.space.again(1, tile_rows, 2 * within);
+                reads + again * looked_at + writes
             }
             Scheme::Overlapped => {
-                // Each member steps the slices beside its own, too.
-                let ends = 2 * (threads.min(slices) - 1) * across * depth;
-                let ends = 1.0 + ends as f64 / slices as f64;
+                // Members step the slices beside their own, too.
+                let slices = self.space.updated(2).len();
+                let each = slices.div_ceil(threads.min(slices).max(1));
+                let ends =
+                    self.space.again(2, each, if depth > 1 { 2 * across * depth } else { 0 });
                 let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
-                let again = tiling.overlap::<T>(depth) * ends - 1.0;
-                reads + again * (looked_at + self.form.media as f64) + writes
+                let again = tiling.overlap::<T>(depth) * (1.0 + ends) - 1.0;
+                reads + again * (looked_at + media) + writes
             }
-            Scheme::Skewed => {
-                // Both buffers are read, and written where more than one step is taken.
-                let numbers = looked_at * (2 + depth.min(2)) as f64 + self.form.media as f64;
-                numbers * self.slant().overlap(depth)
-            }
+            // Both buffers are read and written, unless there is but one step.
+            Scheme::Skewed if depth > 1 => (4.0 * looked_at + media) * self.slant().overlap(depth),
+            Scheme::Skewed => looked_at * (2.0 + self.slant().overlap(depth)) + media,
         }
     }
 
     /// Bytes of cache that a tile keeps busy in a call of so many steps: that of one member, or of
-    /// all where they share it.
+    /// all where they share it. Media count where tiles are skewed, else they only pass by.
     pub fn cache_footprint(&self, steps: usize) -> usize {
         let Recipe { scheme, tile_rows, .. } = self.recipe;
         let [_, rows, _] = self.space.points;
         let looked_at = 2 * self.space.reach[2] + self.bz();
-        let depth = self.depth(steps.max(1));
+        let depth = self.depth(steps);
         let numbers = match scheme {
             Scheme::Skewed => {
                 let Form { fields, media, .. } = self.form;
-                self.slant().busy(depth) / fields * (2 * fields + media)
+                (self.slant().busy(depth) / fields).saturating_mul(2 * fields + media)
             }
             Scheme::Overlapped => {
                 let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
-                tiling.slice() * looked_at + tiling.scratch::<T>().unwrap_or(usize::MAX)
+                let ring = tiling.scratch::<T>().unwrap_or(usize::MAX);
+                tiling.slice().saturating_mul(looked_at).saturating_add(ring)
             }
             Scheme::Plain | Scheme::Spatial => {
                 let rows = if scheme == Scheme::Plain { rows } else { tile_rows.min(rows) };
-                (rows + 2 * self.space.reach[1]) * self.space.pitch * looked_at
+                let slice = (rows + 2 * self.space.reach[1]).saturating_mul(self.space.pitch);
+                slice.saturating_mul(looked_at)
             }
         };
         numbers.saturating_mul(size_of::<T>())

@@ -9,14 +9,25 @@ use super::formula::{Formula, Near, Shape};
 use super::heat::weighed;
 use crate::vector::{FloatExtra, Real};
 
-/// A weighted sum of a point and its neighbours: what can be [`Fused`].
-pub trait Weighted<T: Real>: Formula<T> {
+/// A weighted sum of a point and its neighbours, which can be [`Fused`]: a [`Star`], a
+/// [`PairedStar`] or a [`Block`].
+pub trait Weighted<T: Real>: Formula<T> + sealed::Sealed {
     /// The sum in a register full of points, each product added in one rounding where `FUSED`.
+    #[doc(hidden)]
     fn sum<S: FloatExtra, const FUSED: bool>(
         self,
         simd: S,
         near: impl Near<T, S>,
     ) -> T::Register<S>;
+}
+
+mod sealed {
+    use super::{Block, PairedStar, Star};
+
+    pub trait Sealed {}
+    impl<T, const D: usize, const R: usize> Sealed for Star<T, D, R> {}
+    impl<T, const D: usize, const R: usize> Sealed for PairedStar<T, D, R> {}
+    impl<T, const D: usize, const W: usize> Sealed for Block<T, D, W> {}
 }
 
 /// `sum + weight * value`, rounded once or twice.
@@ -220,8 +231,8 @@ impl<T: Real, const D: usize, const W: usize> Weighted<T> for Block<T, D, W> {
 /// let mut grid = Grid::from_fn(Extent::plane(9, 9), |[x, y, _]| (3 * x + y) as f64)?;
 /// stencil::run(Fused(heat), [Boundary::Fixed; 3], &mut grid, 1)?;
 /// // The two beside it and the two above and below.
-/// let here = 0.1_f64.mul_add(32.0, 0.2_f64.mul_add(32.0, 0.4 * 16.0));
-/// assert_eq!(grid.row(4, 0)[4], here);
+/// let once = 0.1_f64.mul_add(30.0, 0.2_f64.mul_add(30.0, 0.4 * 15.0));
+/// assert_eq!(grid.row(3, 0)[4], once);
 /// # Ok::<(), stencil::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

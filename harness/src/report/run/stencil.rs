@@ -16,8 +16,8 @@ use tilewise_tuner::wisdom::Chosen;
 pub(super) struct Run {
     pub(super) kind: Kind,
     pub(super) extent: Extent,
-    /// Steps of a call: as many as the usual recipe for many takes together, or all of them would
-    /// not show what fusing saves.
+    /// Steps of a call: as many as the usual recipe takes together; fewer would not show all that
+    /// fusing them saves.
     pub(super) steps: usize,
     /// Whether its numbers are f64 instead of f32.
     pub(super) double: bool,

@@ -1,0 +1,123 @@
+//! `tilewise stencil`: fields stepped, painted, read and written, and what is refused.
+
+use crate::kmeans::array;
+use crate::{folder, json, refused, written};
+use std::fs;
+
+#[test]
+fn fields_are_stepped_and_painted() {
+    let folder = folder();
+    let png = folder.path().join("field.png");
+    let arguments = format!(
+        "stencil --kind heat5 --grid 60,40 --steps 7 --dtype f64 --png {} --json",
+        png.display()
+    );
+    let value = json(&arguments, "line");
+    assert_eq!(value["rate_unit"], "GLUP/s");
+    let picture = image::open(&png).expect("a picture");
+    assert_eq!((picture.width(), picture.height()), (60, 40));
+    json("stencil --kind heat3 --grid 2000 --json", "line");
+    json("stencil --kind heat9 --grid 40,30 --steps 3 --json", "line");
+    json("stencil --kind gray-scott --grid 40,30 --steps 3 --json", "line");
+    for kind in ["heat7", "heat13", "heat25", "heat27", "wave7", "wave13", "wave25"] {
+        json(&format!("stencil --kind {kind} --grid 20,21,22 --steps 3 --json"), "line");
+    }
+    for scheme in ["plain", "spatial", "streaming", "overlapped", "skewed"] {
+        if scheme == "streaming" && !cfg!(target_arch = "x86_64") {
+            continue; // No such stores.
+        }
+        let line = format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json");
+        let predicted = json(&line, "line")["predicted"].clone();
+        let number = |name: &str| predicted[name].as_f64().expect(name);
+        let limit = number("bandwidth") / number("bytes_per_update");
+        assert!((number("streaming_limit") / limit - 1.0).abs() < 1e-9, "{predicted}");
+        let single = number("bandwidth") / 8.0;
+        assert!((number("single_step_limit") / single - 1.0).abs() < 1e-9, "{predicted}");
+    }
+}
+
+#[test]
+fn fields_are_read_from_arrays_and_written_to_them() {
+    let folder = folder();
+    let [middle, end, whole] = ["middle.npy", "end.npy", "whole.npy"].map(|name| {
+        let file = folder.path().join(name);
+        file.to_str().expect("a name in UTF-8").to_owned()
+    });
+    let line = |rest: &str| {
+        json(&format!("stencil --kind heat7 --grid 12,11,10 --json {rest}"), "line");
+    };
+    // Three steps and four from where they led are seven.
+    line(&format!("--steps 3 --npy-out {middle}"));
+    line(&format!("--steps 4 --npy {middle} --npy-out {end}"));
+    line(&format!("--steps 7 --npy-out {whole}"));
+    assert_eq!(fs::read(&end).expect("an array"), fs::read(&whole).expect("an array"));
+    let of = |rest: &str| format!("stencil --npy {middle} {rest}");
+    refused(&of("--grid 10,11,12"), 1, &["middle.npy", "[10, 11, 12]", "[12, 11, 10]", "--grid"]);
+    refused(&of("--grid 12,11,10 --dtype f64"), 1, &["middle.npy", "<f4", "f8", "--dtype"]);
+    refused("stencil --npy missing.npy", 1, &["missing.npy"]);
+}
+
+#[test]
+fn arrays_that_are_no_field_of_the_grid_are_refused() {
+    let folder = folder();
+    let zeros = [0; 4 * 3 * 4 * 5];
+    let mut nan = zeros;
+    nan[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    for (name, bytes, words) in [
+        ("cut.npy", array("<f4", "False", "3, 4, 5", &zeros[..200]), "cut short"),
+        ("order.npy", array("<f4", "True", "3, 4, 5", &zeros), "Fortran order"),
+        ("ints.npy", array("<i4", "False", "3, 4, 5", &zeros), "<i4; expected f32"),
+        ("flat.npy", array("<f4", "False", "60,", &zeros), "[60]; expected [3, 4, 5]"),
+        ("noise.npy", b"no array at all".to_vec(), "no .npy array"),
+        ("nan.npy", array("<f4", "False", "3, 4, 5", &nan), "row 1, column 2 is NaN"),
+    ] {
+        let file = written(&folder, name, bytes);
+        let out = folder.path().join("out.npy");
+        let arguments = format!(
+            "stencil --kind heat7 --grid 5,4,3 --npy {} --npy-out {}",
+            file.display(),
+            out.display()
+        );
+        refused(&arguments, 1, &[name, words]);
+        assert!(!out.exists(), "{name} left a file");
+    }
+    for flag in ["--png /no/such/folder/a.png", "--npy-out /no/such/folder/a.npy"] {
+        refused(&format!("stencil --grid 9,9,9 {flag}"), 1, &["/no/such/folder"]);
+    }
+}
+
+#[test]
+fn what_no_stencil_can_do_is_refused() {
+    refused("stencil --grid 5", 2, &["1 points along y", "at least 3"]);
+    refused("stencil --grid 5,5,5,5", 2, &["5,5,5,5", "one to three"]);
+    refused("stencil --kind heat3 --grid 9,9", 2, &["9x9", "one row"]);
+    refused("stencil --kind heat25 --grid 9,8,9", 2, &["8 points along y", "at least 9"]);
+    refused("stencil --grid 2,2,2", 2, &["2", "at least 3"]);
+    refused("stencil --grid 0,0,0", 2, &["0x0x0", "at least"]);
+    refused("stencil --grid 3,3", 2, &["3x3", "at least 3"]);
+    refused("stencil --grid -3,3", 2, &["--grid", "-3,3", "one to three"]);
+    refused("stencil --kind heat5 --grid 9,9,9", 2, &["9x9x9", "one plane"]);
+    refused("stencil --grid 4000000,4000000,4000000", 2, &["4000000", "smaller"]);
+    refused("stencil --steps 0", 2, &["0", "expected 1"]);
+    refused("stencil --kind cold", 2, &["cold", "heat13, heat25"]);
+    refused("stencil --png field.jpg", 2, &["--png field.jpg", ".png"]);
+    refused("stencil --grid 4,99999999999999999999,3", 2, &["--grid", "at most"]);
+    refused("stencil --grid 9999999999999,9999999999999,1000", 2, &["can address"]);
+    refused("stencil --npy-out field.png", 2, &["--npy-out field.png", ".npy"]);
+    refused("stencil --coefficient abc", 2, &["abc", "--coefficient", "expected a number"]);
+    refused("stencil --coefficient nan", 2, &["nan", "expected a number"]);
+    refused("stencil --coefficient 1e300 --grid 9,9,9", 2, &["1e300", "heat7", "f32 can hold"]);
+    refused("stencil --kind wave7 --grid 9,9,9 --scheme overlapped", 2, &["wave7", "skewed"]);
+    refused("stencil --kind wave7 --grid 9,9,9 --scheme streaming", 2, &["wave7", "spatial"]);
+    refused("stencil --grid 9,9,9 --scheme streaming --isa scalar", 2, &["scalar", "spatial"]);
+    refused("stencil --grid 9,9,9 --scheme sideways", 2, &["sideways", "overlapped"]);
+}
+
+#[test]
+fn steps_beyond_the_limit_are_warned_of() {
+    let mut command = crate::tilewise("stencil --kind heat3 --grid 99 --coefficient 0.75");
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("0.75 of heat3") && said.contains("0 to 0.5"), "{said}");
+}
