@@ -95,8 +95,8 @@ struct Step<'a, T> {
 impl<T: Real> Step<'_, T> {
     fn all<F: Formula<T>>(&self, formula: F, next: &mut [T]) {
         let Extent { x: row, y: rows, z: planes } = self.extent;
-        let places = [(0, row), (1, rows), (2, planes)]
-            .map(|(axis, points)| self.places(axis, points, F::RADIUS));
+        let places =
+            [(0, row), (1, rows), (2, planes)].map(|(axis, points)| self.places::<F>(axis, points));
         let inside = |axis: usize, at: usize, points: usize| {
             axis >= F::DIMENSIONS || self.boundary[axis].updated(points, F::RADIUS).contains(&at)
         };
@@ -117,14 +117,14 @@ impl<T: Real> Step<'_, T> {
         }
     }
 
-    /// The points that stand for the places of an axis, from `radius` before its first one on.
-    fn places(&self, axis: usize, points: usize, radius: usize) -> Vec<usize> {
-        let (first, end) = (-(radius as isize), (points + radius) as isize);
-        let find = |at: isize| match self.boundary[axis] {
-            // Nobody looks past a rim, nor along the axes a plane or a line does not have.
-            Boundary::Fixed => at.clamp(0, points as isize - 1) as usize,
-            _ if points < radius => 0,
-            boundary => boundary.find(at, points),
+    /// The points that stand for the places of an axis, from a radius before its first one on.
+    fn places<F: Formula<T>>(&self, axis: usize, points: usize) -> Vec<usize> {
+        let (first, end) = (-(F::RADIUS as isize), (points + F::RADIUS) as isize);
+        // Nobody looks past a rim, nor along the axes a plane or a line does not have.
+        let inside = self.boundary[axis] == Boundary::Fixed || axis >= F::DIMENSIONS;
+        let find = |at: isize| match inside {
+            true => at.clamp(0, points as isize - 1) as usize,
+            false => self.boundary[axis].find(at, points),
         };
         (first..end).map(find).collect()
     }
