@@ -1,8 +1,17 @@
 //! What heat does whatever the bits: waves decay as the discrete scheme says, polynomials show the
 //! order of a Laplacian, nothing is lost between mirrors, and no new extremes appear.
 
+#[path = "stencil/fields.rs"]
+mod fields;
+#[path = "stencil/stars.rs"]
+mod stars;
+#[path = "stencil/weights.rs"]
+mod weights;
+
+use fields::{noise, points};
 use std::f64::consts::{PI, TAU};
 use tilewise::stencil::{self, Boundary, Extent, GrayScott, Grid, Kind, Stencil};
+use weights::second_difference;
 
 /// A grid of a kind with so many points along each axis it has.
 fn cube(kind: Kind, points: usize) -> Extent {
@@ -19,26 +28,18 @@ fn heats() -> impl Iterator<Item = Kind> {
 }
 
 /// All points of a grid with their values.
-fn points(grid: &Grid<f64>) -> impl Iterator<Item = ([usize; 3], f64)> {
-    let Extent { y: rows, z: planes, .. } = grid.extent();
-    (0..planes).flat_map(move |z| (0..rows).map(move |y| (y, z))).flat_map(|(y, z)| {
-        grid.row(y, z).iter().enumerate().map(move |(x, &value)| ([x, y, z], value))
-    })
+fn values(grid: &Grid<f64>) -> impl Iterator<Item = ([usize; 3], f64)> {
+    points(grid.extent()).map(|at| (at, grid.row(at[1], at[2])[at[0]]))
 }
 
 /// A Laplacian as the literature lists it: neighbours and their weights, the point itself last.
 fn laplacian(kind: Kind) -> Vec<([i32; 3], f64)> {
-    // Second differences of order 2, 4 and 8 (Fornberg 1988), by distance along an axis.
-    let star: &[f64] = match kind.radius() {
-        1 => &[1.0],
-        2 => &[4.0 / 3.0, -1.0 / 12.0],
-        _ => &[8.0 / 5.0, -1.0 / 5.0, 8.0 / 315.0, -1.0 / 560.0],
-    };
+    let star = second_difference(kind.radius());
     // Patra and Karttunen 2006, by the number of axes along which a neighbour is one away.
     let weight = |at: [i32; 3]| match kind {
         Kind::Heat9 => [0.0, 2.0 / 3.0, 1.0 / 6.0][away(at)],
         Kind::Heat27 => [0.0, 7.0 / 15.0, 1.0 / 10.0, 1.0 / 30.0][away(at)],
-        _ if away(at) == 1 => star[at.map(i32::unsigned_abs).iter().sum::<u32>() as usize - 1],
+        _ if away(at) == 1 => star[at.map(i32::unsigned_abs).iter().sum::<u32>() as usize],
         _ => 0.0,
     };
     let range = |axis: usize| {
@@ -95,7 +96,7 @@ fn waves_round_the_end_decay_as_the_discrete_scheme_says() {
             let mut turned = angles;
             turned[kind.dimensions()..].fill(0.0);
             let decay = factor(kind, coefficient, turned).powi(steps as i32);
-            for (at, found) in points(&grid) {
+            for (at, found) in values(&grid) {
                 let error = (found - decay * wave(at)).abs();
                 assert!(error <= rounding(steps), "{kind} {waves:?}: {error} at {at:?}");
             }
@@ -117,7 +118,7 @@ fn sines_that_vanish_on_the_rim_decay_as_the_discrete_scheme_says() {
         let mut grid = Grid::from_fn(cube(kind, side), sine).unwrap();
         Stencil::new(kind, coefficient).run(&mut grid, steps).unwrap();
         let decay = factor(kind, coefficient, angles).powi(steps as i32);
-        for (at, found) in points(&grid) {
+        for (at, found) in values(&grid) {
             let rim = at[..kind.dimensions()].iter().any(|&at| at == 0 || at == side - 1);
             let expected = if rim { sine(at) } else { decay * sine(at) };
             let error = (found - expected).abs();
@@ -152,12 +153,6 @@ fn a_laplacian_is_exact_to_its_order_and_no_further() {
     }
 }
 
-/// Values in -1..1.
-fn noise([x, y, z]: [usize; 3]) -> f64 {
-    let bits = (x + 64 * y + 4096 * z + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (bits >> 32) as u32 as f64 / 2.0_f64.powi(31) - 1.0
-}
-
 #[test]
 fn nothing_is_lost_or_invented_between_mirrors_or_round_the_end() {
     for kind in heats() {
@@ -167,8 +162,8 @@ fn nothing_is_lost_or_invented_between_mirrors_or_round_the_end() {
                 2 => Extent::plane(19, 23),
                 _ => Extent::space(19, 13, 11),
             };
-            let (mut grid, steps) = (Grid::from_fn(extent, noise).unwrap(), 50);
-            let sum = |grid: &Grid<f64>| points(grid).map(|(_, value)| value).sum::<f64>();
+            let (mut grid, steps) = (Grid::from_fn(extent, |at| noise(1, at)).unwrap(), 50);
+            let sum = |grid: &Grid<f64>| values(grid).map(|(_, value)| value).sum::<f64>();
             let before = sum(&grid);
             let stencil = Stencil::new(kind, kind.stability_limit()).with_boundary([boundary; 3]);
             stencil.run(&mut grid, steps).unwrap();
@@ -186,9 +181,9 @@ fn no_new_extremes_appear_where_all_weights_are_positive() {
             // The point's own weight, 1 - c w_0, is not to be negative either.
             let centre = -laplacian(kind).last().unwrap().1;
             let coefficient = kind.stability_limit().min(1.0 / centre);
-            let mut grid = Grid::from_fn(cube(kind, 15), noise).unwrap();
+            let mut grid = Grid::from_fn(cube(kind, 15), |at| noise(1, at)).unwrap();
             let extremes = |grid: &Grid<f64>| {
-                points(grid).fold([0.0_f64; 2], |[low, high], (_, u)| [low.min(u), high.max(u)])
+                values(grid).fold([0.0_f64; 2], |[low, high], (_, u)| [low.min(u), high.max(u)])
             };
             let ([low, high], steps) = (extremes(&grid), 30);
             let stencil = Stencil::new(kind, coefficient).with_boundary([boundary; 3]);
@@ -207,8 +202,7 @@ fn what_one_substance_loses_the_other_gains() {
     // Neither fed nor taken away.
     for boundary in [Boundary::Mirror, Boundary::Periodic] {
         let extent = Extent::plane(37, 23);
-        let value =
-            |field: usize, at: [usize; 3]| 0.5 + 0.2 * noise([at[0] + 40 * field, at[1], 0]);
+        let value = |field: usize, at: [usize; 3]| 0.5 + 0.2 * noise(field as u64, at);
         let (mut grid, steps) = (Grid::from_fields(extent, 2, value).unwrap(), 50);
         let mut all = vec![0.0; 2 * extent.points().unwrap()];
         grid.copy_to_slice(&mut all).unwrap();

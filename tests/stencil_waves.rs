@@ -1,23 +1,21 @@
 //! What waves do whatever the bits: modes swing as the discrete scheme says, nothing is lost, time
 //! can be turned round, and finer grids come nearer to the equation by the order of the Laplacian.
 
+#[path = "stencil/fields.rs"]
+mod fields;
+#[path = "stencil/weights.rs"]
+mod weights;
+
+use fields::{noise, points};
 use std::f64::consts::TAU;
 use tilewise::stencil::{Boundary, Extent, Grid, Kind, Stencil};
+use weights::second_difference;
 
 const WAVES: [Kind; 3] = [Kind::Wave7, Kind::Wave13, Kind::Wave25];
 
-/// Second differences of order 2, 4 and 8 (Fornberg 1988), by distance; the point itself first.
-fn weights(kind: Kind) -> &'static [f64] {
-    match kind.radius() {
-        1 => &[-2.0, 1.0],
-        2 => &[-5.0 / 2.0, 4.0 / 3.0, -1.0 / 12.0],
-        _ => &[-205.0 / 72.0, 8.0 / 5.0, -1.0 / 5.0, 8.0 / 315.0, -1.0 / 560.0],
-    }
-}
-
 /// The second difference of a wave that turns by `angle` from one point to the next.
 fn eigenvalue(kind: Kind, angle: f64) -> f64 {
-    let weights = weights(kind);
+    let weights = second_difference(kind.radius());
     let pairs = weights.iter().enumerate().skip(1);
     weights[0] + pairs.map(|(k, weight)| 2.0 * weight * (k as f64 * angle).cos()).sum::<f64>()
 }
@@ -28,18 +26,8 @@ fn rounding(steps: usize) -> f64 {
     16.0 * 60.0 * (steps * steps) as f64 * f64::EPSILON
 }
 
-fn points(extent: Extent) -> impl Iterator<Item = [usize; 3]> {
-    let Extent { x: row, y: rows, z: planes } = extent;
-    (0..planes).flat_map(move |z| (0..rows).flat_map(move |y| (0..row).map(move |x| [x, y, z])))
-}
-
 fn values(extent: Extent, value: impl Fn([usize; 3]) -> f64) -> Vec<f64> {
     points(extent).map(value).collect()
-}
-
-fn noise([x, y, z]: [usize; 3]) -> f64 {
-    let bits = (x + 64 * y + 4096 * z + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (bits >> 32) as u32 as f64 / 2.0_f64.powi(31) - 1.0
 }
 
 fn periodic(kind: Kind, coefficient: f64) -> Stencil {
@@ -76,8 +64,8 @@ fn time_turned_round_leads_back_to_the_start() {
     let (extent, steps) = (Extent::space(21, 19, 17), 40);
     for kind in WAVES {
         for boundary in Boundary::ALL {
-            let start = values(extent, noise);
-            let medium = values(extent, |at| 0.6 + 0.4 * noise(at).abs());
+            let start = values(extent, |at| noise(1, at));
+            let medium = values(extent, |at| 0.6 + 0.4 * noise(2, at).abs());
             let mut grid = Grid::from_slice(extent, &start).unwrap();
             grid.set_media(&medium).unwrap();
             let stencil = Stencil::new(kind, 0.5 * kind.stability_limit());
@@ -99,8 +87,9 @@ fn energy_is_kept() {
     let extent = Extent::space(18, 17, 16);
     let sides = [extent.x, extent.y, extent.z];
     for kind in WAVES {
+        let weights = second_difference(kind.radius());
         let coefficient = 0.8 * kind.stability_limit();
-        let medium = |at: [usize; 3]| 0.6 + 0.4 * noise(at).abs();
+        let medium = |at: [usize; 3]| 0.6 + 0.4 * noise(2, at).abs();
         // The kinetic part and the potential between two steps: what leapfrog keeps.
         let energy = |now: &[f64], before: &[f64]| -> f64 {
             let at = |[x, y, z]: [usize; 3]| (z * extent.y + y) * extent.x + x;
@@ -113,11 +102,11 @@ fn energy_is_kept() {
                             place[axis] = there.rem_euclid(sides[axis] as isize) as usize;
                             now[at(place)]
                         };
-                        let pairs = weights(kind).iter().enumerate().skip(1);
+                        let pairs = weights.iter().enumerate().skip(1);
                         let pair = |(k, w): (usize, &f64)| {
                             w * (beside(-(k as isize)) + beside(k as isize))
                         };
-                        weights(kind)[0] * beside(0) + pairs.map(pair).sum::<f64>()
+                        weights[0] * beside(0) + pairs.map(pair).sum::<f64>()
                     })
                     .sum()
             };
@@ -128,7 +117,7 @@ fn energy_is_kept() {
             };
             points(extent).map(each).sum()
         };
-        let start = values(extent, noise);
+        let start = values(extent, |at| noise(1, at));
         let mut grid = Grid::from_slice(extent, &start).unwrap();
         grid.set_media(&values(extent, medium)).unwrap();
         let first = energy(&start, &start);
