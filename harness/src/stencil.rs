@@ -262,13 +262,11 @@ impl<T: Field> Workload<T> {
     ) -> Result<Candidate<'a>, Error> {
         let plan = self.plan(isa, chosen.recipe)?;
         let threads = chosen.recipe.threads.min(team.size());
-        // As often as all fields go through the cores.
         let passes = self.steps.div_ceil(plan.depth(self.steps)) as f64 / self.steps as f64;
-        let least = self.least() * passes;
-        let traffic = Traffic { least, expected: plan.bytes_per_update(self.steps) };
+        let expected = plan.bytes_per_update(self.steps);
+        let traffic = Traffic { least: self.least() * passes, expected };
         let work = Ours { workload: self, plan, team };
-        let recipe = Recipe::describe(chosen);
-        Ok(Candidate::kernel(name, isa, threads, recipe, work).moving(traffic))
+        Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work).moving(traffic))
     }
 
     /// One plane of the field as it is after a call, for a picture of it.

@@ -280,14 +280,14 @@ impl Recipe {
 
 /// What of an instruction set decides how rows are best gone through.
 #[derive(Clone, Copy, Default)]
-struct Width {
+pub(super) struct Width {
     /// It can store past the caches.
-    streams: bool,
+    pub(super) streams: bool,
     /// A register is as long as a line.
     whole_line: bool,
 }
 
-fn width(isa: Isa) -> Width {
+pub(super) fn width(isa: Isa) -> Width {
     struct Ask;
 
     impl Visitor for Ask {

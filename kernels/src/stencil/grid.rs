@@ -39,7 +39,7 @@ pub struct Grid<T> {
     media: Buffer<T>,
     media_count: usize,
     /// Their least and their greatest value.
-    media_range: [f64; 2],
+    pub(super) media_range: [f64; 2],
     /// What tiles keep between memory and memory.
     scratch: Buffer<T>,
 }
@@ -282,11 +282,6 @@ impl<T: Real> Grid<T> {
         );
         let first = self.layout.row(field, y, z);
         first..first + extent.x
-    }
-
-    /// The least and the greatest value of its media.
-    pub(super) fn media_range(&self) -> [f64; 2] {
-        self.media_range
     }
 
     /// The bytes of both buffers and the media, padding included.

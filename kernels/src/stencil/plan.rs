@@ -1,6 +1,7 @@
 //! A stencil made ready: everything checked once, run as often as one likes.
 
 use super::apply::Kernels;
+use super::estimate::width;
 use super::formula::Form;
 use super::grid::Buffers;
 use super::layout::Layout;
@@ -39,6 +40,7 @@ pub struct Plan<T> {
     step: Option<(Kind, f64)>,
     isa: Isa,
     pub(super) recipe: Recipe,
+    pub(super) streams: bool,
     layout: Layout,
     pub(super) space: Space,
     pub(super) kernels: Kernels<T>,
@@ -100,7 +102,9 @@ impl<T: Real> Plan<T> {
         let space = Space::new(layout, form, boundary)?;
         recipe.check(form)?;
         let kernels = kernels(recipe.registers.code(isa)?)?;
-        Ok(Plan { form, step: None, isa, recipe, layout, space, kernels })
+        let in_place = form.keeps_two() || recipe.scheme == Scheme::Skewed;
+        let streams = recipe.streaming && !in_place && width(isa).streams;
+        Ok(Plan { form, step: None, isa, recipe, streams, layout, space, kernels })
     }
 
     /// What it computes.
@@ -112,7 +116,7 @@ impl<T: Real> Plan<T> {
     /// that is not known.
     pub fn warning(&self, grid: &Grid<T>) -> Option<Unstable> {
         let (kind, coefficient) = self.step?;
-        let media = if self.form.media > 0 { grid.media_range() } else { [1.0; 2] };
+        let media = if self.form.media > 0 { grid.media_range } else { [1.0; 2] };
         let limit = kind.stability_limit();
         let grows = |medium: &f64| !(0.0..=limit).contains(&(coefficient * medium));
         let medium = media.into_iter().find(grows)?;
@@ -215,7 +219,7 @@ impl<T: Real> Plan<T> {
             space: self.space,
             kernels: &self.kernels,
             tile_rows: if self.recipe.scheme == Scheme::Plain { usize::MAX } else { tile_rows },
-            streaming: self.streams(),
+            streaming: self.streams,
             ahead: self.ahead(),
             rows,
             field: self.field(from, before, media),
@@ -278,7 +282,7 @@ impl<T: Real> Plan<T> {
             tiling,
             kernels: &self.kernels,
             depth,
-            streaming: self.streams(),
+            streaming: self.streams,
             ahead: self.ahead(),
             slices: updated.start + share.start..updated.start + share.end,
             field: self.field(from, None, media),

@@ -67,9 +67,6 @@ pub(super) trait Kernel<T>: core::fmt::Debug + Send + Sync {
     /// Where the rows stand that it looks at.
     fn reach(&self) -> Reach;
 
-    /// Whether its instruction set has stores past the caches.
-    fn streams(&self) -> bool;
-
     /// Updates a patch; `to` has for each field the rows of each slice side by side, from the
     /// first updated number on.
     fn update(&self, patch: &Patch<'_, '_, T>, to: &[TargetRows<'_, T>], ends: &mut Ends<T>);
@@ -110,10 +107,6 @@ impl<
 {
     fn reach(&self) -> Reach {
         Reach::of::<T, F>(BY, BZ)
-    }
-
-    fn streams(&self) -> bool {
-        V::Floats::STREAMS
     }
 
     fn update(&self, patch: &Patch<'_, '_, T>, to: &[TargetRows<'_, T>], ends: &mut Ends<T>) {

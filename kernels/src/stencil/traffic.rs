@@ -9,10 +9,7 @@ impl<T: Real> Plan<T> {
     /// stores, and what is written has not been read just before, as it is where a step takes the
     /// values of one step before.
     pub fn streams(&self) -> bool {
-        self.recipe.streaming
-            && self.kernels.wide.streams()
-            && !self.form.keeps_two()
-            && self.recipe.scheme != Scheme::Skewed
+        self.streams
     }
 
     /// Bytes moved between memory and caches for one update of a large grid stepped so many times
