@@ -126,7 +126,9 @@ pub(super) const HIGH: usize = 4;
 /// Whether tiles ask for lines they write. Where a panel is more than one register they do not: what
 /// makes room for it in the code costs AVX2 2 to 6 % at small depths, and gains 1 to 4 % at large ones
 /// with narrow weights alone; asked for before a tile begins, they gain 3 % at 1024^3 and at
-/// 384x1024x4096, nothing on two cores, and lose 1 to 2 % at a depth of 768 (Zen 3).
+/// 384x1024x4096, nothing on two cores, and lose 1 to 2 % at a depth of 768 (Zen 3). Nor do they ask
+/// for the panels to the right: all of a tile's share of them, asked for as it begins, loses 1 to 5 %,
+/// with weights from memory 3 to 7 % (one Zen 3 core, pairs, depths of 768 to 4096).
 pub(super) const fn fetches<P: Product>() -> bool {
     matches!(P::Token::ISA, Isa::Avx512 | Isa::Avx512Vnni) && P::TOGETHER == 1
 }
