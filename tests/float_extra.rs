@@ -5,9 +5,7 @@ use proptest::test_runner::TestRunner;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tilewise::Isa;
 use tilewise::buffer::Buffer;
-use tilewise::vector::{
-    FloatExtra, Real, Strip, Visitor, Vocabulary, Windows, dispatch, store, stream,
-};
+use tilewise::vector::{FloatExtra, Real, Visitor, Vocabulary, dispatch, store, stream};
 use tilewise_tests::{each_isa, guarded, guarded_front};
 
 /// The most lanes a register has.
@@ -254,48 +252,6 @@ fn rows_that_do_not_fit_are_refused() {
         assert!(!refused(1, 128, 1, false), "ordinary stores go anywhere");
         assert_eq!(refused(1, 128, 1, true), lanes > 1, "a streamed row must be aligned");
         assert_eq!(refused(0, 129, 1, true), lanes > 1, "and so must the next");
-    });
-}
-
-/// Reads the registers of a guarded row and those beside it, and no others.
-struct ReadBeside<T>(core::marker::PhantomData<T>);
-
-impl<T: Real> Visitor for ReadBeside<T> {
-    type Output = ();
-
-    fn visit<V: Vocabulary>(self, token: V) {
-        const REGISTERS: usize = 3;
-        let (lanes, margin) = (T::lanes::<V::Floats>(), Strip::<T>::BESIDE);
-        let length = REGISTERS * lanes;
-        let all: Vec<T> = (0..length + 2 * margin).map(|at| T::from_f64(at as f64)).collect();
-        for numbers in [guarded(&all), guarded_front(&all)] {
-            let strips = [Strip::new(&numbers, 0, 1, length)];
-            let windows = Windows::<V::Floats, T, 2, 1>::new(&strips, 1, 0, REGISTERS);
-            let read = |strip, index| {
-                token.run(
-                    #[inline(always)]
-                    || windows.row(0).beside(strip, index),
-                )
-            };
-            for index in -1..=REGISTERS as isize {
-                let register = read(0, index);
-                let found: &[T] = bytemuck::cast_slice(std::slice::from_ref(&register));
-                let first = margin.wrapping_add_signed(index * lanes as isize);
-                assert_eq!(found, &all[first..first + lanes], "{} register {index}", V::ISA);
-            }
-            for (strip, index) in [(0, -2), (0, REGISTERS as isize + 1), (1, 0)] {
-                let refused = catch_unwind(AssertUnwindSafe(|| read(strip, index))).is_err();
-                assert!(refused, "{} strip {strip} register {index}", V::ISA);
-            }
-        }
-    }
-}
-
-#[test]
-fn what_stands_beside_a_row_is_read_and_no_more() {
-    each_isa(|isa| {
-        dispatch(isa, ReadBeside::<f32>(core::marker::PhantomData)).unwrap();
-        dispatch(isa, ReadBeside::<f64>(core::marker::PhantomData)).unwrap();
     });
 }
 

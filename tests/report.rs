@@ -36,7 +36,9 @@ fn a_quick_report_is_whole() {
         assert!(last["note"].as_str().is_some_and(|note| note.contains("not tuned")));
     }
     let page = read("report.html");
-    assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
+    // On a busy machine there may be no time left for the picture; then the report says so.
+    let skipped = report["skipped"].to_string().contains("kmeans-picture");
+    assert!(page.contains("<svg") && page.contains("data:image/png;base64,") != skipped);
     assert!(!page.contains("http://") && !page.contains("https://"), "the page fetches something");
     assert!(read("report.md").contains("# tilewise"));
     [page, read("report.md")].iter().for_each(|text| peers::shown(text));

@@ -12,8 +12,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tilewise::stencil::{
-    Block, Boundary, Error, Extent, Form, Formula, Near, PairedStar, Plan, Recipe, Scheme, Shape,
-    Star, Varied,
+    Block, Boundary, Error, Extent, Form, Formula, GrayScott, Near, PairedStar, Plan, Recipe,
+    Scheme, Shape, Star, Varied,
 };
 use tilewise::vector::{FloatExtra, Real};
 use tilewise::{Isa, SpinTeam, Team, cache::CacheSizes};
@@ -154,6 +154,8 @@ fn media_and_several_fields_give_the_bits_of_the_plain_loop() {
     let team = team();
     check::<f64, _>(SevenCoefficients, Extent::space(35, 13, 11), &team);
     check::<f32, _>(Coupled, Extent::plane(37, 23), &team);
+    check::<f32, _>(GrayScott::new([0.16, 0.08], 0.035, 0.06), Extent::plane(37, 23), &team);
+    check::<f64, _>(GrayScott::new([0.16, 0.08], 0.035, 0.06), Extent::plane(37, 23), &team);
     let varied = Varied(PairedStar { centre: -1.0, arms: [[0.25], [0.25]] });
     check::<f64, _>(varied, Extent::plane(35, 29), &team);
     check::<f32, _>(

@@ -19,10 +19,10 @@
 //! their arithmetic and `formula` what a formula is, `boundary` what is found past the ends,
 //! `grid`, `layout` and `space` where points stand in memory, `recipe` how they are cut into tiles
 //! and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula sees
-//! from one, `held` what it keeps of the rows, `ahead` what it asks memory for, and `apply` the
-//! loop's only caller; `sweep` goes through a grid one step at a time, `overlap` and `skew` several;
-//! `plan` puts it together, `traffic` says what it should cost, `table` picks the loops for a CPU, and
-//! [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
+//! from one, `held` what it keeps of the rows, `ends` what stands past them, `ahead` what it asks
+//! memory for, and `apply` the loop's only caller; `sweep` goes through a grid one step at a time,
+//! `overlap` and `skew` several; `plan` puts it together, `traffic` says what it should cost, `table`
+//! picks the loops for a CPU, and [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
 //! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
 //! gives is the CPU's business).
 //!
@@ -34,6 +34,7 @@
 mod ahead;
 mod apply;
 mod boundary;
+mod ends;
 mod error;
 mod estimate;
 mod formula;

@@ -47,12 +47,14 @@ mod real;
 mod scalar;
 mod stream;
 mod strip;
+mod target;
 
 #[cfg(all(target_arch = "x86_64", not(tilewise_portable)))]
 pub(crate) use pairs::Pairs;
 pub use real::Real;
 pub use stream::{Region, Rows, store, stream};
-pub use strip::{Row, Sink, Sinks, Strip, Target, TargetRows, Window, Windows};
+pub use strip::{Row, Spot, Spots, Strip, Window, Windows, along};
+pub use target::{Sink, Sinks, Target, TargetRows};
 
 /// Columns in a panel of packed weights.
 pub const PANEL: usize = 16;
@@ -210,13 +212,8 @@ pub trait FloatExtra: pulp::Simd {
     /// Makes streamed writes of this thread visible before any later write of it.
     fn stream_fence(self);
 
-    /// The same number, of which the compiler knows nothing. A loop that reads a dozen rows is
-    /// otherwise turned into one with a dozen moving pointers, most of them in memory; with this
-    /// on its counter it keeps one counter and fixed rows.
-    #[inline(always)]
-    fn opaque(self, number: usize) -> usize {
-        number
-    }
+    /// Whether a loop [`along`] rows hides its counter, and where they begin, from the compiler.
+    const HIDES: bool = false;
 
     /// Whether [`FloatExtra::join_f32s`] is cheaper than reading what stands across two lines.
     const JOINS: bool = false;

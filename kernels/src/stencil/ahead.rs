@@ -11,17 +11,17 @@
 //! for what it has of its own alone 0.97 to 1.04 and 0.9, for the new rows alone 0.93 and 0.93.
 
 use super::formula::{Formula, Reach};
-use crate::vector::{FloatExtra, Real, Window};
+use crate::vector::{FloatExtra, Real, Spot};
 
-/// Asks for what a band needs so many numbers after the beginning of its rows: of the fields the rows
-/// nobody has looked at yet, and all of what comes after them. With the ends of rows too: where their
-/// lines were not asked for, one step of `heat7` made 0.8 to 0.95 of the speed (500x333x257, 512 and 256
-/// points an axis, one Zen 4 core).
+/// Asks for what a band needs so many numbers after a register: of the fields the rows nobody has
+/// looked at yet, and all of what comes after them. At the ends of rows too: where their lines were
+/// not asked for, one step of `heat7` made 0.8 to 0.95 of the speed (500x333x257, 512 and 256 points
+/// an axis, one Zen 4 core).
 #[inline(always)]
 pub(super) fn fetch<S, T, F, const N: usize, const R: usize, const BY: usize, const BZ: usize>(
     simd: S,
-    window: &Window<'_, S, T, N, R>,
-    at: usize,
+    spot: Spot<'_, '_, S, T, N, R>,
+    ahead: usize,
 ) where
     S: FloatExtra,
     T: Real,
@@ -29,7 +29,7 @@ pub(super) fn fetch<S, T, F, const N: usize, const R: usize, const BY: usize, co
 {
     let reach = const { Reach::of::<T, F>(BY, BZ) };
     let ask = |strip: usize| {
-        let line = window.address(strip, at);
+        let line = spot.address(strip).wrapping_add(ahead);
         if F::LEVELS > 1 { simd.prefetch(line) } else { simd.prefetch_second(line) }
     };
     for target in 0..BZ * F::FIELDS {

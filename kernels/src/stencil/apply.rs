@@ -1,8 +1,9 @@
 //! From rows of a slice to patches of them: every scheme's way to the row loop.
 
 use super::Boundary;
+use super::ends::{Across, ENDS, Ends};
 use super::formula::Reach;
-use super::rows::{Across, ENDS, Ends, Kernel, Patch};
+use super::rows::{Kernel, Patch};
 use crate::vector::{Real, Strip, TargetRows};
 use alloc::boxed::Box;
 use core::ops::Range;

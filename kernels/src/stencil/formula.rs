@@ -74,6 +74,11 @@ pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     /// Fields that no step changes, such as coefficients that differ from point to point.
     const MEDIA: usize = 0;
 
+    /// Whether it asks for its neighbours one by one, in no loop that the compiler may keep: rows may
+    /// then be held in registers. Results are the same.
+    #[doc(hidden)]
+    const WRITTEN_OUT: bool = false;
+
     /// Whether its weights are numbers to compute with; a plan refuses it otherwise.
     fn is_finite(&self) -> bool {
         true

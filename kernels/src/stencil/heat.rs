@@ -74,6 +74,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Heat<T, D, R> {
     const SHAPE: Shape = if D == 1 { Shape::Box } else { Shape::Star };
     const DIMENSIONS: usize = D;
     const RADIUS: usize = R;
+    const WRITTEN_OUT: bool = true;
 
     #[inline(always)]
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
@@ -144,6 +145,7 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
     const SHAPE: Shape = Shape::Box;
     const DIMENSIONS: usize = D;
     const RADIUS: usize = 1;
+    const WRITTEN_OUT: bool = true;
 
     #[inline(always)]
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {

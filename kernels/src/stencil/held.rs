@@ -14,7 +14,7 @@
 //! way to shift lanes lost on Zen 5 ([`sweep`](super::sweep)).
 
 use super::formula::{Formula, Reach, Shape};
-use crate::vector::{FloatExtra, Real, Window};
+use crate::vector::{FloatExtra, Real, Spot, Window};
 use core::marker::PhantomData;
 
 /// The rows a band looks at sideways as it moves along them, where registers are cheaper to
@@ -36,10 +36,13 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
     const REACH: Reach = Reach::of::<T, F>(BY, BZ);
     const ALL: bool = matches!(F::SHAPE, Shape::Box);
 
+    /// How many rows are looked at sideways.
+    const COUNT: usize = if Self::ALL { Self::REACH.own(0) } else { F::FIELDS * BY * BZ };
+
     /// Whether rows are held. Which registers a formula asks for must be known when it is compiled,
-    /// or they are kept in memory: that of one's own (`N` is [`Reach::MOST`] for those) may ask in
-    /// a loop the compiler keeps, and the rows of a box must be few for the loops here.
-    pub(super) const PAYS: bool = S::JOINS && N < Reach::MOST && (!Self::ALL || N <= HELD);
+    /// or they are kept in memory: it must be [written out](Formula::WRITTEN_OUT), and there must
+    /// be few of them for the loops here.
+    pub(super) const PAYS: bool = S::JOINS && F::WRITTEN_OUT && Self::COUNT <= HELD;
 
     /// The number of a row among those that are held, if it is: a star looks sideways from the
     /// band's own rows, a box from all.
@@ -84,14 +87,14 @@ impl<S: FloatExtra, T: Real, F: Formula<T>, const N: usize, const BY: usize, con
         Held { simd, registers, formula: PhantomData }
     }
 
-    /// Comes to register `at`, the next one.
+    /// Comes to `spot`, the next register.
     #[inline(always)]
-    pub(super) fn advance<const R: usize>(&mut self, window: &Window<'_, S, T, N, R>, at: usize) {
+    pub(super) fn advance<const R: usize>(&mut self, spot: Spot<'_, '_, S, T, N, R>) {
         Self::rows(
             #[inline(always)]
             |slot, strip| {
                 let [_, left, here] = self.registers[slot];
-                self.registers[slot] = [left, here, window.beside(strip, at as isize + 1)];
+                self.registers[slot] = [left, here, spot.right(strip)];
             },
         );
     }

@@ -2,10 +2,10 @@
 
 use super::formula::{Formula, Near, Reach};
 use super::held::Held;
-use crate::vector::{FloatExtra, Real, Window};
+use crate::vector::{FloatExtra, Real, Spot};
 use core::marker::PhantomData;
 
-/// What a formula sees from register `at` of the band's row `y` in its slice `z`.
+/// What a formula sees from a register of the band's row `y` in its slice `z`.
 pub(super) struct Around<
     'w,
     'a,
@@ -17,10 +17,9 @@ pub(super) struct Around<
     const BY: usize,
     const BZ: usize,
 > {
-    window: &'w Window<'a, S, T, N, R>,
-    /// What has come to `at` with the band; nothing at the ends of rows.
+    spot: Spot<'w, 'a, S, T, N, R>,
+    /// What has come there with the band; nothing at the ends of rows.
     held: Option<&'w Held<S, T, F, N, BY, BZ>>,
-    at: usize,
     /// `[y, z]`
     place: [usize; 2],
     formula: PhantomData<F>,
@@ -58,7 +57,7 @@ impl<
         let (y, z) = (self.place[0] as isize + dy, self.place[1] as isize + dz);
         match (self.held, Held::<S, T, F, N, BY, BZ>::slot(field, y, z)) {
             (Some(held), Some(slot)) => held.get(slot, dx),
-            _ => self.window.get(field * reach.rows() + reach.index(y, z), self.at, dx),
+            _ => self.read(field * reach.rows() + reach.index(y, z), dx),
         }
     }
 
@@ -87,18 +86,25 @@ impl<
 {
     #[inline(always)]
     pub(super) fn new(
-        window: &'w Window<'a, S, T, N, R>,
+        spot: Spot<'w, 'a, S, T, N, R>,
         held: Option<&'w Held<S, T, F, N, BY, BZ>>,
-        at: usize,
         place: [usize; 2],
     ) -> Self {
-        Around { window, held, at, place, formula: PhantomData }
+        Around { spot, held, place, formula: PhantomData }
     }
 
     /// The same point of what comes after the fields.
     #[inline(always)]
     fn own(self, number: usize) -> T::Register<S> {
         let reach = const { Reach::of::<T, F>(BY, BZ) };
-        self.window.get(reach.own(number) + self.place[1] * BY + self.place[0], self.at, 0)
+        self.read(reach.own(number) + self.place[1] * BY + self.place[0], 0)
+    }
+
+    /// A register of a strip. There may be room for more strips than the formula's.
+    #[inline(always)]
+    fn read(self, strip: usize, off: isize) -> T::Register<S> {
+        let strips = const { Reach::of::<T, F>(BY, BZ).strips() };
+        assert!(strip < strips, "strip {strip} of {strips}");
+        self.spot.get(strip, off)
     }
 }

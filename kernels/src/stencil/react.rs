@@ -59,6 +59,7 @@ impl<T: Real> Formula<T> for GrayScott<T> {
     const SHAPE: Shape = Shape::Star;
     const DIMENSIONS: usize = 2;
     const RADIUS: usize = 1;
+    const WRITTEN_OUT: bool = true;
     const FIELDS: usize = 2;
 
     fn is_finite(&self) -> bool {

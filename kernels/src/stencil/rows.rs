@@ -22,16 +22,19 @@
 //! done row by row 256x256 `f32` in cache took 26 us a step on one core of a virtual Zen 5, where
 //! it takes 8 now and the compiler's loop 7.5. New values are written when those of the whole band
 //! are there: writing each at once costs 8192x8192 `f32`, eight steps at a time on two cores, 9 %.
+//! To take ends and what is left of a line beside them together, a line at a time, loses: `heat7` from
+//! cache makes 0.86 to 0.96 of the speed with rows of 64 to 512 (`f32`, one Zen 3 core).
 
 use super::Boundary;
 use super::ahead;
+use super::ends::{self, Across, Ends};
 use super::formula::{Formula, Reach};
 use super::held::Held;
 use super::near::Around;
 use crate::buffer::LINE;
 use crate::vector::{
-    FloatExtra, Real, Region, Row, Sink, Sinks, Strip, Target, TargetRows, Vocabulary, Window,
-    Windows, store, stream,
+    FloatExtra, Real, Region, Sink, Sinks, Spot, Spots, Strip, Target, TargetRows, Vocabulary,
+    Window, Windows, along, store, stream,
 };
 use core::ops::Range;
 
@@ -45,22 +48,6 @@ pub(super) struct Patch<'p, 'a, T> {
     /// How many numbers ahead of use rows nobody has looked at yet are asked for; 0: not at all.
     pub(super) ahead: usize,
 }
-
-/// What there is along a row, in numbers from where the rows given begin.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Across {
-    /// Whole lines that are updated.
-    pub(super) updated: [usize; 2],
-    /// Where the grid begins and ends; a tile may hold neither end.
-    pub(super) grid: [isize; 2],
-    pub(super) boundary: Boundary,
-}
-
-/// Copies of the ends of rows, a line of numbers with a line to either side.
-pub(super) type Ends<T> = [[T; ENDS]; Reach::MOST];
-
-/// Numbers of three lines, of the smaller kind of number.
-pub(super) const ENDS: usize = 3 * LINE / size_of::<f32>();
 
 /// The row loop compiled for one instruction set and one formula.
 pub(super) trait Kernel<T>: core::fmt::Debug + Send + Sync {
@@ -78,8 +65,9 @@ pub(super) trait Kernel<T>: core::fmt::Debug + Send + Sync {
 /// `BY` rows in `BZ` slices side by side, of a formula of a radius up to `R` that looks at up to
 /// `N` strips, with `W` slices of all its fields to write.
 ///
-/// A formula whose type is yet to be known has the most of each; what it does not use costs
-/// nothing, for all loops below run to constants of the formula.
+/// A formula whose type is yet to be known has the most radius and targets, which costs nothing, for
+/// the loops below run to constants of the formula, and room for a few more strips than it looks at
+/// ([`table`](super::table)).
 #[derive(Debug)]
 pub(super) struct Bands<
     V,
@@ -111,9 +99,10 @@ impl<
 
     fn update(&self, patch: &Patch<'_, '_, T>, to: &[TargetRows<'_, T>], ends: &mut Ends<T>) {
         const {
-            assert!(R >= F::RADIUS && N >= Reach::of::<T, F>(BY, BZ).strips());
-            assert!(W >= BZ * F::FIELDS);
+            assert!(R >= F::RADIUS && W >= BZ * F::FIELDS);
         };
+        // Known when it is compiled, but then it would be asked of loops that are never called, too.
+        assert!(N >= Reach::of::<T, F>(BY, BZ).strips(), "no room for all strips");
         let near: &[Strip<'_, T>; N] = patch.near[..N].try_into().expect("strips for all rows");
         let to: &[TargetRows<'_, T>; W] = to[..W].try_into().expect("targets for all slices");
         self.token.run(
@@ -208,7 +197,7 @@ impl<
                     break;
                 }
                 if self.ahead > 0 {
-                    self.fetch(at, &window);
+                    self.fetch(window.spot(at));
                 }
                 if self.across.boundary == Boundary::Fixed {
                     self.end(at, (&window, at), &sink);
@@ -235,82 +224,92 @@ impl<
         if registers.is_empty() {
             return;
         }
+        let both = (window, sink);
         if Held::<S, T, F, N, BY, BZ>::PAYS {
             const { assert!(!S::JOINS || Self::RUN == 1, "what is joined is a line") };
             let mut held = Held::new(self.simd, window, registers.start);
-            for at in registers {
-                held.advance(window, at);
-                self.run::<R, 1, FETCH>(at, window, Some(&held), sink);
-            }
+            along(
+                both,
+                registers,
+                #[inline(always)]
+                |spots| {
+                    held.advance(spots.spot(0));
+                    self.run::<R, 1, FETCH>(spots, Some(&held));
+                },
+            );
             return;
         }
-        let whole = registers.start.next_multiple_of(Self::RUN).min(registers.end);
-        for at in registers.start..whole {
-            self.run::<R, 1, FETCH>(at, window, None, sink);
+        let Range { start, end } = registers;
+        if Self::RUN == 1 {
+            self.stretch::<R, 1, FETCH>(start..end, both);
+            return;
         }
-        let mut at = whole;
-        while at + Self::RUN <= registers.end {
-            if Self::RUN == 1 {
-                self.run::<R, 1, FETCH>(at, window, None, sink);
-            } else {
-                self.run::<R, 2, FETCH>(at, window, None, sink);
-            }
-            at += Self::RUN;
-        }
-        for at in at..registers.end {
-            self.run::<R, 1, FETCH>(at, window, None, sink);
-        }
+        const { assert!(Self::RUN <= 2) };
+        let whole = start.next_multiple_of(2).min(end);
+        self.stretch::<R, 1, FETCH>(start..whole, both);
+        let left = self.stretch::<R, 2, FETCH>(whole..end, both);
+        self.stretch::<R, 1, FETCH>(left..end, both);
     }
 
-    /// Asks for what goes with register `at` so far ahead.
+    /// Registers of the band's rows, `RUN` at a time; says where it stopped.
     #[inline(always)]
-    fn fetch<const R: usize>(&self, at: usize, window: &Window<'_, S, T, N, R>) {
-        let at = self.ahead + at * T::lanes::<S>();
-        ahead::fetch::<S, T, F, N, R, BY, BZ>(self.simd, window, at);
+    fn stretch<const R: usize, const RUN: usize, const FETCH: bool>(
+        &self,
+        registers: Range<usize>,
+        both: (&Window<'_, S, T, N, R>, &Sink<'_, S, T, BY, W>),
+    ) -> usize {
+        along(
+            both,
+            registers,
+            #[inline(always)]
+            |spots| self.run::<R, RUN, FETCH>(spots, None),
+        )
     }
 
-    /// Registers `at` and, if there are two, the one behind it, of all rows of the band.
+    /// Asks for what goes with a register so far ahead.
+    #[inline(always)]
+    fn fetch<const R: usize>(&self, spot: Spot<'_, '_, S, T, N, R>) {
+        ahead::fetch::<S, T, F, N, R, BY, BZ>(self.simd, spot, self.ahead);
+    }
+
+    /// `RUN` registers of all rows of the band.
     #[inline(always)]
     fn run<const R: usize, const RUN: usize, const FETCH: bool>(
         &self,
-        at: usize,
-        window: &Window<'_, S, T, N, R>,
+        spots: Spots<'_, '_, S, T, N, R, BY, W, RUN>,
         held: Option<&Held<S, T, F, N, BY, BZ>>,
-        sink: &Sink<'_, S, T, BY, W>,
     ) {
-        let at = self.simd.opaque(at);
         if FETCH {
-            self.fetch(at, window);
+            self.fetch(spots.spot(0));
         }
-        let mut new = [[[window.get(0, at, 0); RUN]; BY]; W];
+        let mut new = [[[spots.spot(0).get(0, 0); RUN]; BY]; W];
         for target in 0..Self::TARGETS {
             let (field, z) = (target / BZ, target % BZ);
             for y in 0..BY {
                 for next in 0..RUN {
-                    new[target][y][next] = self.update(field, [y, z], window, held, at + next);
+                    new[target][y][next] = self.update(field, [y, z], spots.spot(next), held);
                 }
             }
         }
         for target in 0..Self::TARGETS {
             for y in 0..BY {
                 for next in 0..RUN {
-                    sink.put(target, y, at + next, new[target][y][next]);
+                    spots.put(target, y, next, new[target][y][next]);
                 }
             }
         }
     }
 
-    /// New values of a field in register `at` of a row of the band.
+    /// New values of a field in a register of a row of the band.
     #[inline(always)]
     fn update<const R: usize>(
         &self,
         field: usize,
         place: [usize; 2],
-        window: &Window<'_, S, T, N, R>,
+        spot: Spot<'_, '_, S, T, N, R>,
         held: Option<&Held<S, T, F, N, BY, BZ>>,
-        at: usize,
     ) -> T::Register<S> {
-        let near = Around::<_, _, F, N, R, BY, BZ>::new(window, held, at, place);
+        let near = Around::<_, _, F, N, R, BY, BZ>::new(spot, held, place);
         self.formula.update(self.simd, field, near)
     }
 
@@ -329,13 +328,14 @@ impl<
         let rim = if boundary == Boundary::Fixed { F::RADIUS as isize } else { 0 };
         let lane = |at: isize| (at - start as isize).clamp(0, lanes as isize) as usize;
         let inside = T::lanes_between(simd, lane(grid[0] + rim), lane(grid[1] - rim));
-        let mut new = [[window.get(0, index, 0); BY]; W];
+        let spot = window.spot(index);
+        let mut new = [[spot.get(0, 0); BY]; W];
         for target in 0..Self::TARGETS {
             let (field, z) = (target / BZ, target % BZ);
             for y in 0..BY {
                 let own = field * Self::REACH.rows() + Self::REACH.index(y as isize, z as isize);
-                let old = window.get(own, index, 0);
-                let now = self.update(field, [y, z], window, None, index);
+                let old = spot.get(own, 0);
+                let now = self.update(field, [y, z], spot, None);
                 new[target][y] = T::select(simd, inside, now, old);
             }
         }
@@ -356,7 +356,8 @@ impl<
         let start = self.across.updated[0] + at * T::lanes::<S>();
         for index in 0..Self::STRIPS {
             if Self::REACH.sideways(index) {
-                copy(self.near[index].row(row), start, (F::RADIUS, self.across), &mut ends[index]);
+                let row = self.near[index].row(row);
+                ends::copy(row, start, (F::RADIUS, self.across), &mut ends[index]);
             }
         }
         let mut strips = [Strip::NONE; N];
@@ -367,32 +368,5 @@ impl<
             };
         }
         strips
-    }
-}
-
-/// Copies a line of a row from number `start` on, with `radius` numbers to either side: what the
-/// boundary says where they are past the grid but near enough for a point of it to ask.
-fn copy<T: Real>(
-    row: Row<'_, T>,
-    start: usize,
-    (radius, across): (usize, Across),
-    to: &mut [T; ENDS],
-) {
-    let Across { grid: [begin, end], boundary, .. } = across;
-    let (radius, beside) = (radius as isize, Strip::<T>::BESIDE as isize);
-    for off in -radius..beside + radius {
-        let at = start as isize + off;
-        if at < begin - radius || at >= end + radius {
-            continue;
-        }
-        let outside = at < begin || at >= end;
-        let place = match outside {
-            true => begin + boundary.find(at - begin, (end - begin) as usize) as isize,
-            false => at,
-        };
-        // A tile that ends short of the grid does not need what stands past its own end.
-        if (0..row.length() as isize).contains(&place) {
-            to[(beside + off) as usize] = row.number(place as usize);
-        }
     }
 }

@@ -28,7 +28,7 @@
 //! ```
 
 use super::apply::{Apply, Kernels, Run, Slab};
-use super::rows::Across;
+use super::ends::Across;
 use super::space::{Field, Numbers, Space};
 use super::{Boundary, Recipe};
 use crate::team::Member;

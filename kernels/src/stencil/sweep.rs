@@ -34,9 +34,16 @@
 //!
 //! Two cores make 5.4 to 5.8, 0.81 to 0.85 of the copy: a copy that is cut into the same runs of
 //! 62 rows reaches 6.1 itself.
+//!
+//! A wave of order 8 (512x256x256 `f32`, one Zen 3 core, by a loop written for it): its three streams
+//! alone make 1.1 to 1.24 GLUP/s, adding up all its rows without any other arithmetic 0.6, and so does
+//! the wave. A line of the 16 rows that come from the second level costs 0.7 ns on top of memory's time.
+//! Two rows or two planes side by side, which read fewer lines, make 0.45 to 0.9 of the speed; rows cut
+//! into pieces of 64 to 256 points, whatever is asked for ahead, a half (of the three streams alone,
+//! too); a row asked for in one burst one or two rows before 0.6 to 0.9.
 
 use super::apply::{Apply, Kernels, Run, Slab};
-use super::rows::Across;
+use super::ends::Across;
 use super::space::{Field, Space};
 use crate::vector::{Real, Target};
 use core::cell::Cell;

@@ -31,6 +31,7 @@ impl<T: Real, const R: usize> Formula<T> for Wave<T, R> {
     const SHAPE: Shape = Shape::Star;
     const DIMENSIONS: usize = 3;
     const RADIUS: usize = R;
+    const WRITTEN_OUT: bool = true;
     const LEVELS: usize = 2;
     const MEDIA: usize = 1;
 

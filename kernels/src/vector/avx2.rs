@@ -254,6 +254,8 @@ impl FloatExtra for V3 {
     type Panel = [Self::f32s; 2];
     const STREAMS: bool = true;
 
+    const HIDES: bool = true;
+
     #[inline(always)]
     unsafe fn stream_f32s(self, to: &mut Self::f32s, value: Self::f32s) {
         let to: *mut Self::f32s = to;
@@ -301,19 +303,6 @@ impl FloatExtra for V3 {
             rows.swap(5, 6);
         }
         bytemuck::cast(rows)
-    }
-
-    #[inline(always)]
-    fn opaque(self, mut number: usize) -> usize {
-        // SAFETY: no instruction at all.
-        unsafe {
-            core::arch::asm!(
-                "/* {0} */",
-                inout(reg) number,
-                options(pure, nomem, nostack, preserves_flags)
-            );
-        }
-        number
     }
 
     #[inline(always)]

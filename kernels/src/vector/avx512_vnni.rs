@@ -67,6 +67,8 @@ macro_rules! joined {
 impl FloatExtra for V4 {
     type Panel = [Self::f32s; 1];
     const STREAMS: bool = true;
+
+    const HIDES: bool = true;
     /// Off its place every register of 64 bytes stands across two lines (measured on Zen 4).
     const JOINS: bool = true;
 
@@ -112,19 +114,6 @@ impl FloatExtra for V4 {
     fn stream_fence(self) {
         // SAFETY: the token proves SSE.
         unsafe { _mm_sfence() }
-    }
-
-    #[inline(always)]
-    fn opaque(self, mut number: usize) -> usize {
-        // SAFETY: no instruction at all.
-        unsafe {
-            core::arch::asm!(
-                "/* {0} */",
-                inout(reg) number,
-                options(pure, nomem, nostack, preserves_flags)
-            );
-        }
-        number
     }
 
     #[inline(always)]

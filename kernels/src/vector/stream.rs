@@ -7,6 +7,7 @@
 //! anybody look.
 
 use super::{FloatExtra, Real};
+use core::marker::PhantomData;
 
 /// Memory being written register by register. With `PAST_CACHES` it is write-only until the
 /// call that made it returns.
@@ -14,6 +15,8 @@ use super::{FloatExtra, Real};
 pub struct Region<'a, S, T, const PAST_CACHES: bool> {
     simd: S,
     numbers: &'a mut [T],
+    /// It stays with the thread that fences.
+    thread: PhantomData<*mut T>,
 }
 
 /// Rows of a [`Region`] being written, all of the same length.
@@ -22,6 +25,7 @@ pub struct Rows<'a, S: FloatExtra, T: Real, const ROWS: usize, const PAST_CACHES
     simd: S,
     /// Aligned to a register each where `PAST_CACHES`.
     rows: [&'a mut [T::Register<S>]; ROWS],
+    thread: PhantomData<*mut T>,
 }
 
 /// Lets `work` write to `numbers` with ordinary stores.
@@ -31,7 +35,7 @@ pub fn store<S: FloatExtra, T: Real, R>(
     numbers: &mut [T],
     work: impl FnOnce(Region<'_, S, T, false>) -> R,
 ) -> R {
-    work(Region { simd, numbers })
+    work(Region { simd, numbers, thread: PhantomData })
 }
 
 /// Lets `work` write to `numbers` past the caches; worth it where what is written is not read
@@ -43,7 +47,7 @@ pub fn stream<S: FloatExtra, T: Real, R>(
     work: impl FnOnce(Region<'_, S, T, true>) -> R,
 ) -> R {
     let _fence = FenceOnDrop(simd);
-    work(Region { simd, numbers })
+    work(Region { simd, numbers, thread: PhantomData })
 }
 
 /// Fences also when the work panics.
@@ -94,7 +98,7 @@ impl<S: FloatExtra, T: Real, const PAST_CACHES: bool> Region<'_, S, T, PAST_CACH
                 row
             },
         );
-        Rows { simd: self.simd, rows }
+        Rows { simd: self.simd, rows, thread: PhantomData }
     }
 }
 
