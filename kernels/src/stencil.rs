@@ -32,6 +32,7 @@
 //! (otherwise each line is read before it is written: 12 and 24).
 
 mod ahead;
+mod apart;
 mod apply;
 mod boundary;
 mod ends;

@@ -6,6 +6,7 @@
 //! Stencils that take the value of one step before find it in the buffer that the next step is
 //! written to. A grid that never made such a step begins at rest: before is as now.
 
+use super::apart::{self, Apart};
 use super::layout::{Extent, Layout};
 use super::space::Space;
 use super::weights::is_finite;
@@ -28,15 +29,15 @@ use core::ops::Range;
 pub struct Grid<T> {
     layout: Layout,
     /// The fields as they are.
-    front: Buffer<T>,
+    front: Apart<T>,
     /// Where the next step goes.
-    back: Buffer<T>,
+    back: Apart<T>,
     /// Whether `back` has the fields as they were one step before.
     keeps_before: bool,
     /// How wide a rim is the same in both, along each axis of a sweep.
     rim: [usize; 3],
     /// What no step changes, laid out as the fields are, and how many fields there are of it.
-    media: Buffer<T>,
+    media: Apart<T>,
     media_count: usize,
     /// Their least and their greatest value.
     pub(super) media_range: [f64; 2],
@@ -94,15 +95,15 @@ impl<T: Real> Grid<T> {
             return Err(Error::Fields { what: "fields", expected: 1, given: 0 });
         }
         let layout = Layout::new::<T>(extent, fields)?;
-        let [front, back] = [zeroed(layout.len())?, zeroed(layout.len())?];
-        let [media, scratch] = [Buffer::zeroed(0)?, Buffer::zeroed(0)?];
+        let front = Apart::new(layout.len(), 0, &zeroed)?;
+        let back = Apart::new(layout.len(), apart::BACK, &zeroed)?;
+        let (media, scratch) = (Apart::new(0, 0, Buffer::zeroed)?, Buffer::zeroed(0)?);
         let (rim, media_count, media_range) = ([0; 3], 0, [1.0; 2]);
-        let keeps_before = false;
         Ok(Grid {
             layout,
             front,
             back,
-            keeps_before,
+            keeps_before: false,
             rim,
             media,
             media_count,
@@ -215,7 +216,7 @@ impl<T: Real> Grid<T> {
             return Err(Error::NotFinite { what: "a medium", index, value: points[index].into() });
         }
         let layout = Layout::new::<T>(extent, count)?;
-        let mut media = Buffer::zeroed(layout.len())?;
+        let mut media = Apart::new(layout.len(), apart::MEDIA, Buffer::zeroed)?;
         layout.spread(points, &mut media);
         let values = points.iter().map(|&value| value.into());
         self.media_range = values
@@ -329,7 +330,8 @@ impl<T: Real> Grid<T> {
         expect("fields", form.fields, self.fields())?;
         if self.media_count == 0 && form.media > 0 {
             let layout = Layout::new::<T>(self.extent(), form.media)?;
-            let mut media = Buffer::zeroed_by(layout.len(), team)?;
+            let zeroed = |len| Buffer::zeroed_by(len, team);
+            let mut media = Apart::new(layout.len(), apart::MEDIA, zeroed)?;
             media.fill(T::from_f64(1.0));
             (self.media, self.media_count) = (media, form.media);
         } else if form.media > 0 {
