@@ -56,6 +56,10 @@ fn bits_are_those_of_plain_loops_whatever_recipe_and_team() {
                     (recipe.mc, recipe.kc, recipe.nc) = (4 + index, 7 * index, 48);
                     recipe.split = Split { rows: 1 + index % 2, columns: 2 };
                 }
+                if index % 3 == 2 {
+                    // As many parts as there are rows and panels.
+                    recipe.split = Split { rows: usize::MAX, columns: usize::MAX };
+                }
                 let plan = FloatPlan::new(shape, isa, recipe).unwrap();
                 for (name, team) in teams() {
                     let mut scratch = plan.scratch(team.size()).unwrap();

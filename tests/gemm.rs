@@ -88,12 +88,8 @@ impl Case {
         let (Shape { m, n, k }, [lhs_gap, gap, _]) = (self.shape, self.gaps);
         let lhs = lhs(self.signed, self.zero_point, m, k, k + lhs_gap, &self.lhs);
         let weights = Matrix::with_stride(&self.weights, k, n, n + gap).unwrap();
-        let zeros = match *self.weight_zero_points {
-            [one] => vec![one; n],
-            _ => self.weight_zero_points.clone(),
-        };
         let mut out = vec![0; m * n];
-        reference::multiply(lhs, weights, &zeros, &mut out);
+        reference::multiply(lhs, weights, &self.weight_zero_points, &mut out);
         out
     }
 
@@ -209,6 +205,58 @@ fn all_signed_bytes_times_all_weights() {
     });
 }
 
+/// Each row less the zero point of its own, whichever way it is stored.
+#[test]
+fn rows_may_have_zero_points_of_their_own() {
+    let (m, n, k) = (19, 35, 21);
+    let bytes: Vec<u8> = (0..m * k).map(|i| (i * 37 % 256) as u8).collect();
+    let columns: Vec<u8> = (0..m * k).map(|i| bytes[i % m * k + i / m]).collect();
+    let points: Vec<u8> = (0..m).map(|i| (i * 53 % 256) as u8).collect();
+    let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
+    let weights = Matrix::new(&weights, k, n).unwrap();
+    let sums = |meant: fn(u8) -> i32| -> Vec<i32> {
+        let sum = |at: usize| {
+            let (row, column) = (at / n, at % n);
+            let less = |d| meant(bytes[row * k + d]) - meant(points[row]);
+            (0..k).map(|d| less(d) * i32::from(weights.row(d)[column])).sum()
+        };
+        (0..m * n).map(sum).collect()
+    };
+    let (unsigned, signed) = (sums(|byte| byte.into()), sums(|byte| byte.cast_signed().into()));
+    let u8s = |bytes, rows, cols| Lhs::u8_rows(Matrix::new(bytes, rows, cols).unwrap(), &points);
+    let points_i8 = bytemuck::cast_slice(&points);
+    let i8s = |bytes, rows, cols| Lhs::i8_rows(Matrix::new(bytes, rows, cols).unwrap(), points_i8);
+    let [bytes_i8, columns_i8] = [&bytes, &columns].map(|bytes| bytemuck::cast_slice(bytes));
+    let all = [
+        (u8s(&bytes, m, k), &unsigned),
+        (u8s(&columns, k, m).transposed(), &unsigned),
+        (i8s(bytes_i8, m, k), &signed),
+        (i8s(columns_i8, k, m).transposed(), &signed),
+    ];
+    for (index, (lhs, expected)) in all.into_iter().enumerate() {
+        let mut plain = vec![0; m * n];
+        reference::multiply(lhs, weights, &[], &mut plain);
+        assert_eq!(plain, *expected, "{index}, three loops");
+        each_isa(|isa| assert_eq!(multiply(isa, lhs, weights), *expected, "{index} on {isa}"));
+    }
+}
+
+#[test]
+fn one_zero_point_of_the_reference_is_that_of_all_columns() {
+    let multiply = |zeros: &[i8]| {
+        let (lhs, mut out) = (Lhs::u8(Matrix::new(&[1, 2, 3, 4], 2, 2).unwrap(), 0), [0; 6]);
+        let weights = Matrix::new(&[5, -6, 7, 8, 9, -10], 2, 3).unwrap();
+        reference::multiply(lhs, weights, zeros, &mut out);
+        out
+    };
+    assert_eq!(multiply(&[4]), multiply(&[4; 3]));
+    assert_eq!(multiply(&[]), multiply(&[0]));
+    assert_ne!(multiply(&[4]), multiply(&[]));
+    for wrong in [2, 4] {
+        assert!(std::panic::catch_unwind(|| multiply(&vec![4; wrong])).is_err(), "{wrong} of 3");
+    }
+}
+
 #[test]
 fn weights_without_columns_are_packed_at_once_whatever_their_depth() {
     let weights = PackedWeights::pack(Matrix::new(&[], usize::MAX, 0).unwrap()).unwrap();
@@ -273,9 +321,11 @@ fn bad_input_is_an_error_that_names_it() {
 
     let oversized = Shape { m: usize::MAX / 2, n: 3, k: 4 };
     assert_eq!(Plan::new(oversized, isa, recipe), Err(Error::Oversized { shape: oversized }));
-    assert!(weights.clone().with_zero_points(&[1, 2]).is_err());
+    let zeros = weights.clone().with_zero_points(&[1, 2]).unwrap_err().to_string();
+    let message = "2 zero points of the weights; expected 3, one for each column, or one for all";
+    assert_eq!(zeros, message);
     let bias = Linear::new(Matrix::new(&[0; 12], 4, 3).unwrap(), &[1.0], Some(&[1.0]));
-    assert_eq!(bias.unwrap_err(), Error::Length { what: "biases", given: 1, expected: 3 });
+    assert_eq!(bias.unwrap_err().to_string(), "1 biases; expected 3, one for each column");
     if let Some(missing) = Isa::ALL.into_iter().find(|isa| !isa.is_available()) {
         let message = Plan::new(shape, missing, recipe).unwrap_err().to_string();
         assert!(message.contains(missing.name()), "{message}");

@@ -187,6 +187,52 @@ fn floats_are_quantised_by_each_member_for_its_products() {
     });
 }
 
+/// Room for bytes is enough for bytes; one product of floats among them wants room for floats.
+#[test]
+fn a_batch_may_hold_bytes_and_floats() {
+    let (count, shape) = (5, Shape { m: 6, n: 33, k: 19 });
+    let Shape { m, n, k } = shape;
+    let bytes: Vec<u8> = (0..count * m * k).map(|i| (i * 37 % 256) as u8).collect();
+    let floats: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 9.0).collect();
+    let weights: Vec<i8> = (0..k * n).map(|i| (i * 91 % 256) as u8 as i8).collect();
+    let weights = Matrix::new(&weights, k, n).unwrap();
+    let packed = PackedWeights::pack(weights).unwrap();
+    let bytes = Stack::new(&bytes, count, [m, k]).unwrap();
+    let floats = Stack::new(&floats, count, [m, k]).unwrap();
+    for some_floats in [false, true] {
+        let lhs = |index| match index % 2 == 1 && some_floats {
+            true => Lhs::f32(floats.get(index)),
+            false => Lhs::u8(bytes.get(index), 7),
+        };
+        let item = |index| Item { lhs: lhs(index), weights: &packed, output: Store };
+        let items: Vec<_> = (0..count).map(item).collect();
+        let mut expected = vec![0; count * m * n];
+        for (item, sums) in items.iter().zip(expected.chunks_exact_mut(m * n)) {
+            reference::multiply(item.lhs, weights, &[], sums);
+        }
+        each_isa(|isa| {
+            let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 2);
+            let plan = Plan::new(shape, isa, recipe).unwrap();
+            for (name, team) in teams() {
+                let mut out = vec![-7; count * m * n];
+                let mut run = |scratch: &mut Scratch| {
+                    let view = StackMut::new(&mut out, count, [m, n]).unwrap();
+                    plan.run_batch(&items, view, scratch, *team)
+                };
+                let given = plan.batch_scratch_bytes_for_bytes(1);
+                let result = run(&mut Scratch::of_bytes(given).unwrap());
+                let needed = plan.batch_scratch_bytes(1);
+                match some_floats {
+                    true => assert_eq!(result, Err(Error::Scratch { given, needed }), "{isa}"),
+                    false => assert_eq!(result, Ok(()), "{isa}, {name}"),
+                }
+                run(&mut plan.batch_scratch(team.size()).unwrap()).unwrap();
+                assert_eq!(out, expected, "{isa}, {name}");
+            }
+        });
+    }
+}
+
 /// Inside a region of a team the same team is one member: it makes all products all the same.
 #[test]
 fn a_team_that_is_at_work_already_makes_every_product() {
@@ -271,11 +317,12 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
     assert!(error.to_string().starts_with(message), "{error}");
     assert_eq!(by_rows, [-7; 6]);
     let error = run([&right; 2], 3, None).unwrap_err();
-    assert!(error.to_string().starts_with("3 matrices for the outputs, but 2"), "{error}");
+    let message = "3 matrices for the outputs; expected 2, one for each item";
+    assert_eq!(error.to_string(), message);
 
-    let small = Shape { m: 1, n: 1, k: 1 };
-    let recipe = Recipe::estimate(small, isa, &CacheSizes::ASSUMED, 1);
-    let mut scratch = Plan::new(small, isa, recipe).unwrap().batch_scratch(1).unwrap();
+    let needed = plan.batch_scratch_bytes_for_bytes(1);
+    let given = needed - 64;
+    let mut scratch = Scratch::of_bytes(given).unwrap();
     let error = run([&right; 2], 2, Some(&mut scratch)).unwrap_err();
-    assert!(matches!(error, Error::Scratch { .. }), "{error}");
+    assert_eq!(error, Error::Scratch { given, needed });
 }

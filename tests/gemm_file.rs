@@ -67,6 +67,7 @@ fn bytes_come_back_from_anywhere() {
     for ((k, n), shifted) in SIZES.into_iter().flat_map(|size| [(size, false), (size, true)]) {
         let packed = weights(k, n, shifted);
         let bytes = packed.to_bytes().unwrap();
+        assert_eq!(PackedWeights::packed_bytes(k, n) + 64, bytes.len());
         assert_eq!(load(&bytes).unwrap().wide_steps(), packed.wide_steps());
         for offset in [1, 2, 4, 8, 32, 63, 64] {
             let mut storage = Buffer::zeroed(bytes.len() + 64).unwrap();
@@ -134,6 +135,7 @@ fn every_flipped_bit_is_noticed() {
             _ => matches!(error, LoadError::Damaged { what: "payload", .. }),
         };
         assert!(right, "bit {bit}: {error}");
+        assert!(bit < 12 * 8 || error.to_string().ends_with("write or copy it again"), "{error}");
     }
 }
 
@@ -165,6 +167,8 @@ fn headers_that_lie_are_refused_whatever_they_say() {
                 _ => matches!(error, LoadError::Lying { .. } | LoadError::Oversized { .. }),
             };
             assert!(right, "{field} of {value}: {error}");
+            let said = error.to_string();
+            assert!(said.contains("pack them again") || said.contains("pack fewer"), "{said}");
         }
         // Two lies that fit each other do not fit the bytes.
         let error = forged(&bytes, |bytes| {

@@ -1,9 +1,12 @@
-//! What the workspace tests share: guarded memory, the loop over instruction sets, teams.
+//! What the workspace tests share: guarded memory, the loop over instruction sets, teams, when two
+//! elements are the same.
 
 mod guard;
 
 pub use guard::{Guarded, GuardedLines, guarded, guarded_front};
 
+use bytemuck::Pod;
+use std::fmt::Debug;
 use std::io::Write;
 use std::sync::{LazyLock, Once};
 use tilewise::{Isa, RayonTeam, Solo, SpinTeam, Team};
@@ -48,4 +51,23 @@ pub fn teams() -> &'static [NamedTeam] {
         ]
     });
     &TEAMS
+}
+
+/// Whether two elements are the same, bit for bit.
+pub trait Same: Pod + Debug {
+    /// Whether they are.
+    fn same(self, other: Self) -> bool {
+        bytemuck::bytes_of(&self) == bytemuck::bytes_of(&other)
+    }
+}
+
+impl Same for i32 {}
+impl Same for u8 {}
+impl Same for i8 {}
+
+/// The same bits, or both no number: which NaN comes out is the CPU's business.
+impl Same for f32 {
+    fn same(self, other: f32) -> bool {
+        self.to_bits() == other.to_bits() || (self.is_nan() && other.is_nan())
+    }
 }

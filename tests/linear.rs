@@ -117,6 +117,9 @@ fn scratch_for_many_rows_is_enough_for_fewer_on_every_instruction_set() {
         };
         each_isa(|isa| {
             let layer = layer.clone().on(isa).unwrap();
+            // Each of a team has room, also with a single row, which is shared out by columns.
+            let bytes = [1, 2, 3].map(|threads| layer.scratch_bytes(1, threads).unwrap());
+            assert!(bytes[1] > bytes[0] && bytes[2] - bytes[1] == bytes[1] - bytes[0], "{bytes:?}");
             for (room, threads) in [(1, 1), (3, 1), (3, 2), (9, 3), (most, 1), (most, 2)] {
                 let mut scratch = layer.scratch(room, threads).unwrap();
                 for rows in 0..=room {
@@ -238,12 +241,13 @@ fn bad_input_is_an_error_that_names_it() {
     let bias = Linear::new(weights, &[1.0], Some(&[0.0, 0.0, f32::NEG_INFINITY])).unwrap_err();
     assert_eq!(bias.to_string(), "bias 2 is -inf; give finite numbers");
     let short = Linear::new(weights, &[1.0], Some(&[1.0])).unwrap_err();
-    assert_eq!(short, Error::Length { what: "biases", given: 1, expected: 3 });
+    assert_eq!(short.to_string(), "1 biases; expected 3, one for each column");
 
     for quantise in [PackedWeights::quantise, PackedWeights::quantise_transposed] {
-        let wrong = Matrix::with_stride(&[0.0, 1.0, 9.0, 0.0, f32::NAN], 2, 2, 3).unwrap();
+        let wrong = Matrix::with_stride(&[0.0, 1.0, 9.0, f32::NAN, 0.0], 2, 2, 3).unwrap();
         let error = quantise(wrong, Fit::Pairs).unwrap_err();
-        assert_eq!(error.to_string(), "weight 3 is NaN; give finite numbers");
+        let message = "the weight in row 1, column 0 is NaN; give finite numbers";
+        assert_eq!(error.to_string(), message);
     }
     let most = usize::MAX;
     let (deep, wide) = (Matrix::new(&[], most, 0).unwrap(), Matrix::new(&[], 0, most).unwrap());
@@ -257,7 +261,7 @@ fn bad_input_is_an_error_that_names_it() {
     ));
     let packed = PackedWeights::pack(weights).unwrap();
     let short = Linear::new(packed, &[1.0, 2.0], None).unwrap_err();
-    assert_eq!(short, Error::Length { what: "scales", given: 2, expected: 3 });
+    assert_eq!(short.to_string(), "2 scales; expected 3, one for each column, or one for all");
 
     let linear = Linear::new(weights, &[1.0], None).unwrap();
     let (x, mut scratch) = ([0.0; 8], linear.scratch(2, 1).unwrap());
@@ -275,8 +279,16 @@ fn bad_input_is_an_error_that_names_it() {
     let error = linear.run_then(x, residual, view, &mut scratch, &Solo).unwrap_err();
     let message = "the residual has 3 rows and 2 columns; the product has 2 and 3";
     assert_eq!(error.to_string(), message);
+    let bytes = Matrix::new(&[0; 8], 2, 4).unwrap();
     let scaled = Lhs::f32(x).scaled(Scales::Each(&[1.0]));
-    let view = MatrixMut::new(&mut y, 2, 3).unwrap();
-    let error = linear.run(scaled, view, &mut scratch, &Solo).unwrap_err();
-    assert_eq!(error.to_string(), "1 scales of the rows, but 2 of those; give one for each");
+    let scales =
+        "1 scales of the rows; expected 2, one for each row, or Scales::All for all of them";
+    let points = "3 zero points of the rows; expected 2, one for each row; Lhs::u8 and Lhs::i8 take \
+                  one for all";
+    for (lhs, message) in [(scaled, scales), (Lhs::u8_rows(bytes, &[0; 3]), points)] {
+        let view = MatrixMut::new(&mut y, 2, 3).unwrap();
+        let error = linear.run(lhs, view, &mut scratch, &Solo).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+    assert_eq!(y, [0.0; 6], "nothing is written");
 }

@@ -2,6 +2,7 @@
 
 use crate::team::Team;
 use aligned_vec::{AVec, RuntimeAlign};
+use alloc::vec::Vec;
 use bytemuck::Zeroable;
 use core::ops::{Deref, DerefMut};
 
@@ -63,6 +64,15 @@ impl<T: Zeroable + Copy> Buffer<T> {
         pages::ask_for_large(storage.as_ptr().addr(), bytes);
         Ok(storage)
     }
+}
+
+/// A vector of what `values` gives.
+pub(crate) fn vector<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>, OutOfMemory> {
+    let (mut vector, len) = (Vec::new(), values.len());
+    let bytes = len.saturating_mul(size_of::<T>());
+    vector.try_reserve_exact(len).map_err(|_| OutOfMemory { bytes })?;
+    vector.extend(values);
+    Ok(vector)
 }
 
 /// Zeroes by several threads.

@@ -44,6 +44,7 @@ mod pack;
 mod quantise;
 mod recipe;
 pub mod reference;
+mod scratch;
 mod stages;
 mod table;
 mod tile;
@@ -59,20 +60,19 @@ pub use linear::Linear;
 pub use output::{Output, Place, Store, Then};
 pub use pack::{Fit, LoadError, PackedWeights};
 pub use recipe::{Recipe, Split};
+pub use scratch::Scratch;
 pub use stages::{Add, Bias, Byte, Clamp, Dequantise, Gelu, GeluTanh, Relu, Requantise, Scales};
 pub use table::{Tile, tiles};
 
-use crate::buffer::Buffer;
 use crate::isa::{Isa, MissingIsa};
 use crate::matrix::MatrixMut;
 use crate::team::Team;
-use crate::vector::{GROUP, PANEL, Visitor, Vocabulary, dispatch, dispatch_floats};
+use crate::vector::{Visitor, Vocabulary, dispatch, dispatch_floats};
 use call::Call;
 use core::fmt;
 use drive::Cuts;
 use epilogue::Write;
-use quantise::lines_of_row;
-use words::HALVES;
+use scratch::Line;
 
 /// The depth up to which no sum can wrap: each product `(a - za) * (b - zb)` is at most
 /// 255 * 255 in size, without zero points of the weights 255 * 128 (for which the depth would be
@@ -164,41 +164,6 @@ pub struct Plan {
     chooses: bool,
 }
 
-/// One cache line of scratch.
-type Line = [i32; PANEL];
-
-/// Room for the blocks of a running plan. Plans may share one, if it is large enough for each
-/// and they do not run at the same time.
-#[derive(Clone, Debug)]
-pub struct Scratch {
-    lines: Buffer<Line>,
-}
-
-impl Scratch {
-    /// Of so many bytes, for plans that share it: the most that any of them says.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn of_bytes(bytes: usize) -> Result<Self, Error> {
-        Ok(Scratch { lines: Buffer::zeroed(bytes.div_ceil(size_of::<Line>()))? })
-    }
-}
-
-/// How many lines of scratch each member needs, in the order in which they lie.
-#[derive(Clone, Copy)]
-struct Lines {
-    sums: usize,
-    row_sums: usize,
-    groups: usize,
-    steps: usize,
-}
-
-impl Lines {
-    fn all(self) -> usize {
-        [self.row_sums, self.groups, self.steps].into_iter().fold(self.sums, usize::saturating_add)
-    }
-}
-
 impl Plan {
     /// Checks that `isa` is there and that `recipe` can be followed.
     ///
@@ -229,30 +194,17 @@ impl Plan {
         self.recipe
     }
 
-    /// Bytes of scratch for a team of `threads`.
-    pub fn scratch_bytes(&self, threads: usize) -> usize {
-        let members = threads.clamp(1, self.recipe.split.parts());
-        let lines = self.lines().all().saturating_mul(members);
-        lines.saturating_add(self.shared_lines()).saturating_mul(size_of::<Line>())
-    }
-
-    /// Scratch for a team of `threads`; a larger team leaves the rest of its members idle.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
-        Scratch::of_bytes(self.scratch_bytes(threads))
-    }
-
     /// Multiplies `lhs` by `weights` and writes what `output` makes of the sums to `out`.
     ///
-    /// `lhs` may have fewer rows than the plan's shape; `out` has as many as `lhs`.
+    /// `lhs` may have fewer rows than the plan's shape; `out` has as many as `lhs`. Allocates
+    /// nothing, unless the team does for itself.
     ///
     /// # Errors
     /// [`Error::Mismatch`], [`Error::OutputRows`], [`Error::Length`] when the operands do not fit
-    /// the plan or each other, [`Error::Scratch`] when `scratch` is of a smaller plan, and what
-    /// [`Output::check`] says: of the stages here [`Error::Length`], [`Error::Residual`],
-    /// [`Error::Clamp`] and [`Error::OutputScale`]. Nothing is written then.
+    /// the plan or each other, [`Error::Scratch`] when `scratch` is of a smaller plan, or for bytes
+    /// alone and `lhs` of floats, and what [`Output::check`] says: of the stages here
+    /// [`Error::Length`], [`Error::Residual`], [`Error::Clamp`] and [`Error::OutputScale`]. Nothing
+    /// is written then.
     pub fn run<O: Output>(
         &self,
         lhs: Lhs<'_>,
@@ -310,11 +262,9 @@ impl Plan {
         scratch: &'a mut Scratch,
     ) -> Result<Call<'a>, Error> {
         self.check(&lhs, weights)?;
-        let (each, shared) = (self.lines().all(), self.shared_lines());
-        if scratch.lines.len() < shared.saturating_add(each) {
-            let [given, needed] = [scratch.lines.len() * size_of::<Line>(), self.scratch_bytes(1)];
-            return Err(Error::Scratch { given, needed });
-        }
+        let floats = lhs.is_floats();
+        let lines = self.shared_lines(floats).saturating_add(self.lines().all());
+        scratch.check(lines, || self.bytes_of_call(1, floats))?;
         Ok(Call::new(self, lhs, weights, &mut scratch.lines))
     }
 
@@ -331,26 +281,6 @@ impl Plan {
     ) -> Result<(), Error> {
         self.shape.check_output(rows, out)?;
         output.check(Shape { m: rows, ..self.shape })
-    }
-
-    /// Lines of scratch that all members share: rows of floats once they are bytes.
-    fn shared_lines(&self) -> usize {
-        self.shape.m.saturating_mul(lines_of_row(self.shape.k))
-    }
-
-    fn lines(&self) -> Lines {
-        let (cuts, depth) = (&self.cuts, self.shape.k.div_ceil(GROUP));
-        let halves = if self.chooses { HALVES } else { 1 };
-        Lines {
-            sums: cuts.sums(depth),
-            row_sums: cuts.rows.div_ceil(PANEL),
-            groups: cuts.rows.saturating_mul(depth).saturating_mul(halves).div_ceil(PANEL),
-            steps: if self.chooses {
-                cuts.steps.saturating_mul(cuts.tile.panels * HALVES)
-            } else {
-                0
-            },
-        }
     }
 }
 

@@ -37,6 +37,11 @@ impl<T: Vocabulary> Backend<T> {
         self.plan.scratch_bytes(threads)
     }
 
+    /// As [`Plan::scratch_bytes_for_bytes`].
+    pub fn scratch_bytes_for_bytes(&self, threads: usize) -> usize {
+        self.plan.scratch_bytes_for_bytes(threads)
+    }
+
     /// As [`Plan::scratch`].
     ///
     /// # Errors

@@ -24,21 +24,6 @@ pub struct Item<'a, O> {
 }
 
 impl Plan {
-    /// Bytes of scratch for a [batch](Plan::run_batch) on a team of `threads`.
-    pub fn batch_scratch_bytes(&self, threads: usize) -> usize {
-        let lines = self.lines().all().saturating_add(self.shared_lines());
-        lines.saturating_mul(threads.max(1)).saturating_mul(size_of::<Line>())
-    }
-
-    /// Scratch for a [batch](Plan::run_batch) on a team of `threads`; a larger team leaves the
-    /// rest of its members idle. It is large enough for [`Plan::run`] too.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn batch_scratch(&self, threads: usize) -> Result<Scratch, Error> {
-        Scratch::of_bytes(self.batch_scratch_bytes(threads))
-    }
-
     /// Makes the products of `items`, each as [`Plan::run`] would, and writes that of the first
     /// to the first matrix of `out`, and so on.
     ///
@@ -67,8 +52,8 @@ impl Plan {
     /// # Errors
     /// [`Error::Length`] when `out` has another number of matrices than there are items;
     /// [`Error::Item`] with what [`Plan::run`] says of the first that does not fit;
-    /// [`Error::Scratch`] for scratch that is not of [`Plan::batch_scratch`]. Nothing is written
-    /// then.
+    /// [`Error::Scratch`] for scratch that is not of [`Plan::batch_scratch`], or for bytes alone and
+    /// some left operand of floats. Nothing is written then.
     pub fn run_batch<O: Output>(
         &self,
         items: &[Item<'_, O>],
@@ -122,7 +107,8 @@ impl Plan {
     ) -> Result<(), Error> {
         let (given, expected) = (out.count(), items.len());
         if given != expected {
-            return Err(Error::Length { what: "matrices for the outputs", given, expected });
+            let (what, each) = ("matrices for the outputs", "one for each item");
+            return Err(Error::Length { what, given, expected, each });
         }
         let mut size = out.size();
         if TRANSPOSED {
@@ -132,13 +118,10 @@ impl Plan {
             self.check_item(item, size)
                 .map_err(|error| Error::Item { index, source: error.into() })?;
         }
-        let each = self.shared_lines().saturating_add(self.lines().all());
-        let given = scratch.lines.len();
-        if given < each {
-            let [given, needed] = [given * size_of::<Line>(), self.batch_scratch_bytes(1)];
-            return Err(Error::Scratch { given, needed });
-        }
-        let (strides, members) = (out.strides(), given / each.max(1));
+        let floats = items.iter().any(|item| item.lhs.is_floats());
+        let each = self.shared_lines(floats).saturating_add(self.lines().all());
+        scratch.check(each, || self.bytes_of_batch(1, floats))?;
+        let (strides, members) = (out.strides(), scratch.lines.len() / each.max(1));
         let batch = Batch::<O, TRANSPOSED> {
             plan: self,
             items,

@@ -8,7 +8,7 @@ use super::quantise::{Quantised, lines_of_row, quantise};
 use super::table::MAX_ROWS;
 use super::words::{ByteProduct, HALVES, Widened};
 use super::zeros::LessZeros;
-use super::{Line, Output, PackedWeights, Plan};
+use super::{Line, Output, PackedWeights, Plan, Shape, Split};
 use crate::isa::{MissingIsa, Token};
 use crate::matrix::Disjoint;
 use crate::product::{Bytes, Words};
@@ -21,6 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) plan: &'a Plan,
     pub(super) lhs: Lhs<'a>,
     pub(super) weights: Weights<'a>,
+    pub(super) split: Split,
     pub(super) members: usize,
     pub(super) quantised: Disjoint<'a, Line>,
     pub(super) scratch: Disjoint<'a, Line>,
@@ -34,13 +35,15 @@ impl<'a> Call<'a> {
         weights: &'a PackedWeights,
         lines: &'a mut [Line],
     ) -> Self {
-        let (each, shared) = (plan.lines().all(), plan.shared_lines());
-        let (shared, lines) = lines.split_at_mut(shared);
+        let each = plan.lines().all();
+        let (shared, lines) = lines.split_at_mut(plan.shared_lines(lhs.is_floats()));
+        let split = plan.recipe.split.within(Shape { m: lhs.rows(), ..plan.shape });
         Call {
             plan,
             lhs,
             weights: weights.view(),
-            members: (lines.len() / each.max(1)).min(plan.recipe.split.parts()),
+            split,
+            members: (lines.len() / each.max(1)).min(split.parts()),
             quantised: Disjoint::new(shared),
             scratch: Disjoint::new(lines),
         }
@@ -63,9 +66,12 @@ impl<'a> Call<'a> {
         dispatch(self.plan.isa, OnTeam { call: self, sink, team })
     }
 
-    /// Multiplies on a token.
+    /// Multiplies on a token. Without columns there is nothing to write, and no room for rows of
+    /// floats.
     pub(super) fn run_on<T: Vocabulary>(&self, token: T, sink: &dyn Sink<i32>, team: &dyn Team) {
-        team.run(&|member| self.member(token, member, sink));
+        if self.weights.n() > 0 {
+            team.run(&|member| self.member(token, member, sink));
+        }
     }
 }
 
@@ -90,7 +96,7 @@ impl<'a> Call<'a> {
     /// of the time of its sums instead of 1.10.
     fn member<T: Vocabulary>(&self, token: T, member: Member<'_>, sink: &dyn Sink<i32>) {
         let (lhs, meaning) = match self.lhs.values {
-            Values::Bytes(rows, zero) => (rows, Meaning::Given(zero, self.lhs.scales)),
+            Values::Bytes(rows, zeros) => (rows, Meaning::Given(zeros, self.lhs.scales)),
             Values::F32(values) => {
                 let share = member.share(values.rows());
                 let lines = self.lines_to_quantise(share.clone());
@@ -106,7 +112,7 @@ impl<'a> Call<'a> {
 
     /// The parts of one member, one after the other.
     fn parts<T: Vocabulary>(&self, token: T, member: Member<'_>, task: Task<'_>) {
-        let split = self.plan.recipe.split;
+        let split = self.split;
         let members = self.members.min(member.count());
         if member.index() >= members {
             return;

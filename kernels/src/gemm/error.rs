@@ -74,17 +74,29 @@ pub enum Error {
         /// Those of the product.
         expected: [usize; 2],
     },
-    /// Values that go with the rows or the columns are of another number.
-    #[error("{given} {what}, but {expected} of those; give one for each")]
+    /// Values that go with rows, columns or products are of another number.
+    #[error("{given} {what}; expected {expected}, {each}")]
     Length {
         /// What they are.
         what: &'static str,
         /// How many were given.
         given: usize,
-        /// How many rows or columns there are.
+        /// How many rows, columns or products there are.
         expected: usize,
+        /// What each of them goes with, and what may be given instead.
+        each: &'static str,
     },
-    /// A scale, a bias or a weight is NaN or infinite.
+    /// A weight is NaN or infinite.
+    #[error("the weight in row {row}, column {column} is {given}; give finite numbers")]
+    WeightNotFinite {
+        /// Its row in the matrix that was given, from 0.
+        row: usize,
+        /// Its column there.
+        column: usize,
+        /// Its value.
+        given: f32,
+    },
+    /// A scale or a bias is NaN or infinite.
     #[error("{what} {index} is {given}; give finite numbers")]
     NotFinite {
         /// What it is.

@@ -11,7 +11,7 @@
 use super::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, Target, TileSums};
 use super::epilogue::{Sink, Write};
 use super::table::RUN_ROWS;
-use super::{Error, Line, Output, Recipe, Scratch, Shape};
+use super::{Error, Line, Output, Recipe, Scratch, Shape, Split};
 use crate::buffer::Buffer;
 use crate::isa::{Isa, MissingIsa};
 use crate::matrix::{Disjoint, Matrix, MatrixMut};
@@ -153,7 +153,7 @@ impl FloatPlan {
 
     /// Bytes of scratch for a team of `threads`.
     pub fn scratch_bytes(&self, threads: usize) -> usize {
-        let members = threads.clamp(1, self.recipe.split.parts());
+        let members = threads.clamp(1, self.recipe.split.within(self.shape).parts());
         self.lines().saturating_mul(members).saturating_mul(size_of::<Line>())
     }
 
@@ -189,13 +189,11 @@ impl FloatPlan {
         self.shape.check_output(lhs.rows(), [out.rows(), out.cols()])?;
         output.check(Shape { m: lhs.rows(), ..self.shape })?;
         let lines = self.lines();
-        if scratch.lines.len() < lines {
-            let [given, needed] = [scratch.lines.len() * size_of::<Line>(), self.scratch_bytes(1)];
-            return Err(Error::Scratch { given, needed });
-        }
-        let members = (scratch.lines.len() / lines).min(self.recipe.split.parts());
+        scratch.check(lines, || self.scratch_bytes(1))?;
+        let split = self.recipe.split.within(Shape { m: lhs.rows(), ..self.shape });
+        let members = (scratch.lines.len() / lines).min(split.parts());
         let scratch = Disjoint::new(&mut scratch.lines);
-        let call = Call { plan: self, lhs, weights, members, scratch };
+        let call = Call { plan: self, lhs, weights, split, members, scratch };
         Ok(dispatch_floats(self.isa, Finish { call, output, out, team })??)
     }
 }
@@ -205,6 +203,7 @@ struct Call<'a> {
     plan: &'a FloatPlan,
     lhs: Matrix<'a, f32>,
     weights: &'a PackedFloats,
+    split: Split,
     members: usize,
     scratch: Disjoint<'a, Line>,
 }
@@ -251,7 +250,7 @@ impl Call<'_> {
     }
 
     fn member<T: Vocabulary>(&self, token: T, member: Member<'_>, sink: &dyn Sink<f32>) {
-        let split = self.plan.recipe.split;
+        let split = self.split;
         let members = self.members.min(member.count());
         if member.index() >= members {
             return;

@@ -7,6 +7,7 @@
 
 use super::drive::Rows;
 use super::quantise::Quantised;
+use super::stages::same_length;
 use super::{Error, Scales};
 use crate::matrix::Matrix;
 use crate::product::Bytes;
@@ -32,7 +33,7 @@ pub struct Lhs<'a> {
 /// The numbers themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Values<'a> {
-    Bytes(ByteRows<'a>, Zero),
+    Bytes(ByteRows<'a>, Zeros<'a>),
     F32(Stored<'a, f32>),
 }
 
@@ -58,24 +59,71 @@ impl<T> Stored<'_, T> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByteRows<'a> {
     pub(super) stored: Stored<'a, u8>,
-    /// The bit that makes unsigned bytes of them: 0x80 in signed ones.
+    /// The bit that makes unsigned bytes of them: [`SIGN`] in signed ones.
     flip: u8,
 }
 
-/// A zero point as the tile reads bytes, that of signed ones moved by 128.
+/// The bit in which a signed byte differs from the unsigned one that is 128 more.
+const SIGN: u8 = 0x80;
+
+/// Zero points as the tile reads bytes, those of signed ones moved by 128.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Zero(pub(super) i32);
+pub(super) enum Zeros<'a> {
+    /// The same for all rows.
+    All(i32),
+    /// One for each, stored as the bytes of the rows are.
+    Each { points: &'a [u8], flip: u8 },
+}
+
+impl Zeros<'_> {
+    /// That of a row.
+    #[inline(always)]
+    pub(super) fn at(&self, row: usize) -> i32 {
+        match *self {
+            Zeros::All(zero) => zero,
+            Zeros::Each { points, flip } => (points[row] ^ flip).into(),
+        }
+    }
+}
 
 impl<'a> Lhs<'a> {
     /// Unsigned bytes that mean `byte - zero_point`.
     pub fn u8(values: Matrix<'a, u8>, zero_point: u8) -> Self {
-        Self::new(Values::Bytes(ByteRows::new(values, 0), Zero(zero_point.into())))
+        Self::new(Values::Bytes(ByteRows::new(values, 0), Zeros::All(zero_point.into())))
     }
 
     /// Signed bytes that mean `byte - zero_point`.
     pub fn i8(values: Matrix<'a, i8>, zero_point: i8) -> Self {
-        let rows = ByteRows::new(values.bytes(), 0x80);
-        Self::new(Values::Bytes(rows, Zero(i32::from(zero_point) + 128)))
+        let rows = ByteRows::new(values.bytes(), SIGN);
+        Self::new(Values::Bytes(rows, Zeros::All(i32::from(zero_point) + 128)))
+    }
+
+    /// Unsigned bytes of which each row has a zero point of its own, as rows have (tokens) that were
+    /// quantised one by one. Their scales are given with [`scaled`](Lhs::scaled).
+    ///
+    /// ```
+    /// use tilewise::{Matrix, MatrixMut, Solo, gemm::{Lhs, Linear, Scales}};
+    /// let linear = Linear::new(Matrix::new(&[1, 1], 2, 1)?, &[1.0], None)?;
+    /// let bytes = [10, 12, 130, 126];
+    /// let rows = Lhs::u8_rows(Matrix::new(&bytes, 2, 2)?, &[10, 128]);
+    /// let mut y = [0.0; 2];
+    /// let out = MatrixMut::new(&mut y, 2, 1)?;
+    /// let rows = rows.scaled(Scales::Each(&[0.5, 3.0]));
+    /// linear.run(rows, out, &mut linear.scratch(2, 1)?, &Solo)?;
+    /// assert_eq!(y, [0.5 * (0.0 + 2.0), 3.0 * (2.0 - 2.0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Where there are not as many zero points as rows, a call is [`Error::Length`].
+    pub fn u8_rows(values: Matrix<'a, u8>, zero_points: &'a [u8]) -> Self {
+        let zeros = Zeros::Each { points: zero_points, flip: 0 };
+        Self::new(Values::Bytes(ByteRows::new(values, 0), zeros))
+    }
+
+    /// Signed bytes of which each row has a zero point of its own, as [`u8_rows`](Lhs::u8_rows).
+    pub fn i8_rows(values: Matrix<'a, i8>, zero_points: &'a [i8]) -> Self {
+        let zeros = Zeros::Each { points: bytemuck::cast_slice(zero_points), flip: SIGN };
+        Self::new(Values::Bytes(ByteRows::new(values.bytes(), SIGN), zeros))
     }
 
     /// Floats, quantised to bytes on the way in, each row over its own range, which always
@@ -88,9 +136,10 @@ impl<'a> Lhs<'a> {
     /// byte        round(value * (1 / scale)) + zero point, in 0..=255
     /// ```
     ///
-    /// with ties rounded to even. So a value is off by at most half a scale, and what becomes of
-    /// a row depends on that row alone. A row that holds a NaN or an infinity has no range: its
-    /// bytes are zero and its scale is NaN, and so are all real numbers made of its sums.
+    /// with ties rounded to even. So a value is off by half a scale at most, but for the rounding of
+    /// these operations themselves, and what becomes of a row depends on that row alone. A row that
+    /// holds a NaN or an infinity has no range: its bytes are zero and its scale is NaN, and so are
+    /// all real numbers made of its sums.
     pub fn f32(values: Matrix<'a, f32>) -> Self {
         Self::new(Values::F32(Stored { values, transposed: false }))
     }
@@ -141,8 +190,18 @@ impl<'a> Lhs<'a> {
         }
     }
 
+    /// Whether it becomes bytes on the way in, in scratch.
+    pub(super) fn is_floats(&self) -> bool {
+        matches!(self.values, Values::F32(_))
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.scales.check("scales of the rows", self.rows())
+        if let Values::Bytes(_, Zeros::Each { points, .. }) = self.values {
+            let each = "one for each row; Lhs::u8 and Lhs::i8 take one for all";
+            same_length("zero points of the rows", each, points.len(), self.rows())?;
+        }
+        let each = "one for each row, or Scales::All for all of them";
+        self.scales.check("scales of the rows", each, self.rows())
     }
 }
 
@@ -157,7 +216,7 @@ impl<'a> From<Matrix<'a, f32>> for Lhs<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Meaning<'a> {
     /// As the caller said.
-    Given(Zero, Scales<'a>),
+    Given(Zeros<'a>, Scales<'a>),
     /// As was found when floats became bytes.
     Found(Quantised<'a>),
 }
@@ -167,7 +226,7 @@ impl Meaning<'_> {
     #[inline(always)]
     pub(super) fn zero_point(&self, row: usize) -> i32 {
         match self {
-            Meaning::Given(zero, _) => zero.0,
+            Meaning::Given(zeros, _) => zeros.at(row),
             Meaning::Found(rows) => rows.zero_point(row),
         }
     }

@@ -1,14 +1,17 @@
 //! The front door: a linear layer in a few lines, made of the parts below it.
 
+use super::stages::{EACH_COLUMN, same_length};
 use super::{
     Bias, Dequantise, Error, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Scratch, Shape,
     Split, Store, tiles,
 };
+use crate::buffer::vector;
 use crate::cache::CacheSizes;
 use crate::isa::{Isa, MissingIsa};
 use crate::matrix::MatrixMut;
 use crate::team::Team;
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
+use core::iter::repeat_n;
 
 /// `y = x * weights * scales + bias`, for rows of floats that are quantised on the way in or rows
 /// quantised before, with estimated recipes, on the best instruction set of this CPU or
@@ -43,7 +46,7 @@ impl Linear {
     ///
     /// # Errors
     /// [`Error::Length`] for a wrong number of scales or biases, [`Error::NotFinite`] where one
-    /// is NaN or infinite; those of [`PackedWeights::pack`].
+    /// is NaN or infinite, [`Error::OutOfMemory`]; those of [`PackedWeights::pack`].
     pub fn new(
         weights: impl TryInto<PackedWeights, Error: Into<Error>>,
         scales: &[f32],
@@ -51,18 +54,22 @@ impl Linear {
     ) -> Result<Self, Error> {
         let weights = weights.try_into().map_err(Into::into)?;
         let expected = weights.n();
-        let lengths = [("scales", (scales.len() != 1).then_some(scales)), ("biases", bias)];
-        for (what, values) in lengths {
-            if let Some(given) = values.map(<[f32]>::len).filter(|&given| given != expected) {
-                return Err(Error::Length { what, given, expected });
-            }
+        if scales.len() != 1 {
+            let each = "one for each column, or one for all";
+            same_length("scales", each, scales.len(), expected)?;
+        }
+        if let Some(bias) = bias {
+            same_length("biases", EACH_COLUMN, bias.len(), expected)?;
         }
         finite("scale", scales)?;
         finite("bias", bias.unwrap_or(&[]))?;
         Ok(Linear {
             weights,
-            scales: scales.to_vec(),
-            bias: bias.map_or_else(|| vec![0.0; expected], <[f32]>::to_vec),
+            scales: vector(scales.iter().copied())?,
+            bias: match bias {
+                Some(bias) => vector(bias.iter().copied())?,
+                None => vector(repeat_n(0.0, expected))?,
+            },
             isa: Isa::best(),
             caches: CacheSizes::detect(),
         })
@@ -91,12 +98,11 @@ impl Linear {
     /// [`Error::Oversized`] for more rows than can be addressed.
     pub fn scratch_bytes(&self, rows: usize, threads: usize) -> Result<usize, Error> {
         // Fewer rows may take another tile, of more panels, which needs more room: of all tiles the
-        // most. A split gives each of the team a part, whatever that of a call will be.
-        let split = Split { rows: threads.max(1), columns: 1 };
+        // most. Each of the team has room, however a call is shared out.
         tiles(self.isa).iter().try_fold(0, |most, &tile| {
-            let recipe = Recipe::of(tile, split, self.shape(rows), self.isa, &self.caches);
+            let recipe = Recipe::of(tile, Split::ONE, self.shape(rows), self.isa, &self.caches);
             let plan = Plan::new(self.shape(rows), self.isa, recipe)?;
-            Ok(plan.scratch_bytes(threads).max(most))
+            Ok(plan.bytes_of_members(threads.max(1), true).max(most))
         })
     }
 
@@ -113,7 +119,7 @@ impl Linear {
     ///
     /// # Errors
     /// Those of [`Plan::run`]: [`Error::Scratch`] when `scratch` was made for fewer rows,
-    /// [`Error::Length`] when there are not as many scales of the rows as rows.
+    /// [`Error::Length`] when there are not as many scales or zero points of the rows as rows.
     pub fn run<'x>(
         &self,
         x: impl Into<Lhs<'x>>,

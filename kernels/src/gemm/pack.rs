@@ -129,8 +129,9 @@ impl PackedWeights {
         let Layout { k, n } = self.layout;
         let right = [1, n].contains(&zero_points.len());
         if !right {
-            let (given, expected) = (zero_points.len(), n);
-            return Err(Error::Length { what: "zero points of the weights", given, expected });
+            let (what, each) =
+                ("zero points of the weights", "one for each column, or one for all");
+            return Err(Error::Length { what, given: zero_points.len(), expected: n, each });
         }
         let mut lines = self.storage.into_own()?;
         let sections = self.layout.sections_mut(&mut lines);
@@ -158,12 +159,26 @@ impl PackedWeights {
     }
 
     /// How many of the `k / 4` steps of the `n / 16` panels (both rounded up) have a pair of
-    /// weights that could saturate AVX2's multiply-add of bytes. They are multiplied exactly all
-    /// the same, only slower on AVX2.
+    /// weights that could saturate the multiply-add of bytes of instruction sets without a dot
+    /// product (AVX2, AVX-512 BW). There a panel with one such step is multiplied by the slower tile
+    /// as a whole, as exactly as any other.
     pub fn wide_steps(&self) -> usize {
         let view = self.view();
         let words = (0..self.layout.panels()).flat_map(|panel| view.wide(panel));
         words.map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Bytes that weights of `k` rows and `n` columns take once they are packed; a file has 64 more.
+    /// `usize::MAX` for more than can be counted.
+    ///
+    /// ```
+    /// use tilewise::{Matrix, gemm::PackedWeights};
+    /// let weights = PackedWeights::pack(Matrix::new(&[1; 60], 3, 20)?)?;
+    /// assert_eq!(PackedWeights::packed_bytes(3, 20) + 64, weights.to_bytes()?.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn packed_bytes(k: usize, n: usize) -> usize {
+        Layout { k, n }.lines().saturating_mul(LINE)
     }
 
     /// The sections, as a product reads them.

@@ -38,7 +38,8 @@ pub struct Recipe {
 }
 
 /// A grid of parts, each the work of one member. Its parts are the most members used; with fewer
-/// members than parts, some take several.
+/// members than parts, some take several. More parts than a product has rows, or panels of 16
+/// columns, are as many as it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Split {
@@ -55,6 +56,13 @@ impl Split {
     /// Parts in the grid.
     pub const fn parts(self) -> usize {
         self.rows.saturating_mul(self.columns)
+    }
+
+    /// The same without parts that have no row or no panel of a product, of which a recipe may ask
+    /// for more than anybody can count through.
+    pub(super) fn within(self, Shape { m, n, .. }: Shape) -> Split {
+        let panels = n.div_ceil(PANEL);
+        Split { rows: self.rows.min(m.max(1)), columns: self.columns.min(panels.max(1)) }
     }
 }
 

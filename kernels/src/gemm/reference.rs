@@ -1,25 +1,35 @@
 //! Three loops, and formulas for one number: what every other path must equal to the bit.
 
-use super::lhs::{Stored, Values, Zero};
+use super::lhs::{Stored, Values};
 use super::{Byte, Lhs};
 use crate::matrix::Matrix;
 use crate::rows;
 use alloc::vec;
 
 /// `sum over k of (a - za) * (b - zb)` for every element, in wrapping 32 bits. `zero_points` are
-/// those of the weights' columns, none of them meaning that all are zero. Floats on the left are
-/// [quantised](quantise) first.
+/// those of the weights' columns: one for each, one for all, or none, which means that all are zero.
+/// Floats on the left are [quantised](quantise) first.
 ///
 /// # Panics
-/// When shapes do not match.
+/// When shapes do not match, the number of zero points among them.
 pub fn multiply(lhs: Lhs<'_>, weights: Matrix<'_, i8>, zero_points: &[i8], out: &mut [i32]) {
     let (m, n, k) = (lhs.rows(), weights.cols(), weights.rows());
     assert!(lhs.depth() == k && out.len() == m * n, "shapes do not match");
+    let given = zero_points.len();
+    assert!(
+        [0, 1, n].contains(&given),
+        "{given} zero points of {n} columns; give {n}, one or none"
+    );
+    let zero_point = |column: usize| match *zero_points {
+        [] => 0,
+        [one] => one.into(),
+        ref each => i32::from(each[column]),
+    };
     let mut row = vec![0; k];
     for i in 0..m {
         row_less_zero_point(&lhs, i, &mut row);
         for j in 0..n {
-            let zero = zero_points.get(j).copied().map_or(0, i32::from);
+            let zero = zero_point(j);
             let mut sum = 0i32;
             for d in 0..k {
                 sum = sum.wrapping_add(row[d] * (i32::from(weights.row(d)[j]) - zero));
@@ -32,9 +42,9 @@ pub fn multiply(lhs: Lhs<'_>, weights: Matrix<'_, i8>, zero_points: &[i8], out: 
 /// What the bytes of a row mean, but for their scale.
 fn row_less_zero_point(lhs: &Lhs<'_>, index: usize, row: &mut [i32]) {
     match lhs.values {
-        Values::Bytes(rows, Zero(zero)) => {
+        Values::Bytes(rows, zeros) => {
             for (depth, to) in row.iter_mut().enumerate() {
-                *to = i32::from(rows.byte(index, depth)) - zero;
+                *to = i32::from(rows.byte(index, depth)) - zeros.at(index);
             }
         }
         Values::F32(Stored { values, transposed }) => {

@@ -20,11 +20,16 @@ pub enum Scales<'a> {
 }
 
 impl Scales<'_> {
-    /// Whether they are right for `expected` of `what`.
-    pub(super) fn check(&self, what: &'static str, expected: usize) -> Result<(), Error> {
+    /// Whether they are right for `expected` rows or columns, which want `each`.
+    pub(super) fn check(
+        &self,
+        what: &'static str,
+        each: &'static str,
+        expected: usize,
+    ) -> Result<(), Error> {
         match self {
             Scales::All(_) => Ok(()),
-            Scales::Each(scales) => same_length(what, scales.len(), expected),
+            Scales::Each(scales) => same_length(what, each, scales.len(), expected),
         }
     }
 
@@ -38,9 +43,17 @@ impl Scales<'_> {
     }
 }
 
-fn same_length(what: &'static str, given: usize, expected: usize) -> Result<(), Error> {
-    if given == expected { Ok(()) } else { Err(Error::Length { what, given, expected }) }
+pub(super) fn same_length(
+    what: &'static str,
+    each: &'static str,
+    given: usize,
+    expected: usize,
+) -> Result<(), Error> {
+    if given == expected { Ok(()) } else { Err(Error::Length { what, given, expected, each }) }
 }
+
+/// What a stage with a value for each column wants.
+pub(super) const EACH_COLUMN: &str = "one for each column";
 
 /// Makes real numbers of sums: `f32(sum) * (scale of the row * scale of the column)`.
 ///
@@ -56,7 +69,8 @@ impl Output for Dequantise<'_> {
     type Columns = [f32; PANEL];
 
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        self.scales.check("scales of the columns", shape.n)
+        let each = "one for each column, or Scales::All for all of them";
+        self.scales.check("scales of the columns", each, shape.n)
     }
 
     #[inline(always)]
@@ -86,7 +100,7 @@ impl Output for Bias<'_, i32> {
     type Columns = [i32; PANEL];
 
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        same_length("biases", self.0.len(), shape.n)
+        same_length("biases", EACH_COLUMN, self.0.len(), shape.n)
     }
 
     #[inline(always)]
@@ -108,7 +122,7 @@ impl Output<f32> for Bias<'_, f32> {
     type Columns = [f32; PANEL];
 
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        same_length("biases", self.0.len(), shape.n)
+        same_length("biases", EACH_COLUMN, self.0.len(), shape.n)
     }
 
     #[inline(always)]
@@ -125,17 +139,45 @@ impl Output<f32> for Bias<'_, f32> {
     }
 }
 
-/// Adds a matrix of the product's shape, a residual.
+/// Adds a matrix of the product's shape, a residual: `i32` to sums (wrapping like them), `f32` to real
+/// numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct Add<'a>(pub Matrix<'a, f32>);
+pub struct Add<'a, T = f32>(pub Matrix<'a, T>);
 
-impl Output<f32> for Add<'_> {
+impl<T> Add<'_, T> {
+    fn same_shape(&self, shape: Shape) -> Result<(), Error> {
+        let (given, expected) = ([self.0.rows(), self.0.cols()], [shape.m, shape.n]);
+        if given == expected { Ok(()) } else { Err(Error::Residual { given, expected }) }
+    }
+}
+
+impl Output for Add<'_, i32> {
+    type Element = i32;
+    type Columns = ();
+
+    fn check(&self, shape: Shape) -> Result<(), Error> {
+        self.same_shape(shape)
+    }
+
+    #[inline(always)]
+    fn columns(&self, _first: usize) {}
+
+    #[inline(always)]
+    fn convert(&self, (): &(), place: Place, mut sums: [i32; PANEL]) -> [i32; PANEL] {
+        let residual = window(self.0.row(place.row), place.column);
+        for c in 0..PANEL {
+            sums[c] = sums[c].wrapping_add(residual[c]);
+        }
+        sums
+    }
+}
+
+impl Output<f32> for Add<'_, f32> {
     type Element = f32;
     type Columns = ();
 
     fn check(&self, shape: Shape) -> Result<(), Error> {
-        let (given, expected) = ([self.0.rows(), self.0.cols()], [shape.m, shape.n]);
-        if given == expected { Ok(()) } else { Err(Error::Residual { given, expected }) }
+        self.same_shape(shape)
     }
 
     #[inline(always)]

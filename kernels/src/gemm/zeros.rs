@@ -7,7 +7,7 @@
 
 use super::drive::{Block, Epilogue, Outer, Rows, Target, TileSums};
 use super::epilogue::Sink;
-use super::lhs::{Meaning, Zero};
+use super::lhs::{Meaning, Zeros};
 use super::pack::Weights;
 use super::table::{MAX_ROWS, RUN_ROWS};
 use super::words::ByteProduct;
@@ -46,7 +46,7 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
 
     #[inline(always)]
     fn less(&mut self, tile: &TileSums<'_, i32>) -> Option<Outer<'_, i32>> {
-        if matches!(self.meaning, Meaning::Given(Zero(0), _)) {
+        if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) {
             return None;
         }
         for (row, zero) in (tile.row..tile.row + tile.rows).zip(&mut self.zeros) {

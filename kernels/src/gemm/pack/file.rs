@@ -49,7 +49,10 @@ pub enum LoadError {
         given: u64,
     },
     /// A checksum does not match: something was damaged.
-    #[error("the {what} is damaged: its checksum is {given:016x}, stored is {expected:016x}")]
+    #[error(
+        "the {what} is damaged: its checksum is {given:016x}, stored is {expected:016x}; write or \
+         copy it again"
+    )]
     Damaged {
         /// Header or payload.
         what: &'static str,
@@ -59,7 +62,10 @@ pub enum LoadError {
         expected: u64,
     },
     /// More weights than memory has addresses.
-    #[error("packed weights of {k} rows and {n} columns, more than memory has addresses")]
+    #[error(
+        "packed weights of {k} rows and {n} columns, more than memory has addresses: read them on a \
+         machine of larger addresses, or pack fewer"
+    )]
     Oversized {
         /// Rows.
         k: u64,
@@ -67,7 +73,7 @@ pub enum LoadError {
         n: u64,
     },
     /// The header gives another length than its sizes need.
-    #[error("the header says {given} bytes; its sizes need {expected}")]
+    #[error("the header says {given} bytes; its sizes need {expected}: pack them again")]
     Lying {
         /// The length in the header.
         given: u64,

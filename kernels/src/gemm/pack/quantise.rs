@@ -5,11 +5,12 @@
 //! which the finest scale of a column does not see to: [`Fit`] says which scale is wanted.
 
 use super::PackedWeights;
-use crate::buffer::{Buffer, OutOfMemory};
+use crate::buffer::{Buffer, vector};
 use crate::gemm::Error;
 use crate::matrix::Matrix;
 use crate::rows::{END, signed};
 use alloc::vec::Vec;
+use core::iter::repeat_n;
 use core::ops::Range;
 
 /// What takes the greatest byte of a column.
@@ -59,11 +60,10 @@ impl PackedWeights {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for a weight that is NaN or infinite, counted row by row;
-    /// [`Error::OutOfMemory`].
+    /// [`Error::WeightNotFinite`] for a weight that is NaN or infinite; [`Error::OutOfMemory`].
     pub fn quantise(weights: Matrix<'_, f32>, fit: Fit) -> Result<(Self, Vec<f32>), Error> {
         all_finite(weights)?;
-        let mut scales = zeros(weights.cols())?;
+        let mut scales = vector(repeat_n(0.0, weights.cols()))?;
         for row in rows(weights).step_by(2) {
             let next = (row + 1 < weights.rows()).then(|| weights.row(row + 1));
             for (column, &weight) in weights.row(row).iter().enumerate() {
@@ -72,7 +72,7 @@ impl PackedWeights {
             }
         }
         scales.iter_mut().for_each(|half| *half = scale(*half));
-        let inverses: Vec<f32> = scales.iter().map(|scale| 1.0 / scale).collect();
+        let inverses = vector(scales.iter().map(|scale| 1.0 / scale))?;
         let bytes = bytes(weights, |_, row, bytes| {
             for ((byte, &weight), &inverse) in bytes.iter_mut().zip(row).zip(&inverses) {
                 *byte = signed(weight, inverse) as i8;
@@ -91,7 +91,7 @@ impl PackedWeights {
         fit: Fit,
     ) -> Result<(Self, Vec<f32>), Error> {
         all_finite(weights)?;
-        let mut scales = zeros(weights.rows())?;
+        let mut scales = vector(repeat_n(0.0, weights.rows()))?;
         let size = |pair: &[f32]| fit.half_size(pair[0], *pair.get(1).unwrap_or(&0.0));
         for (row, to) in scales.iter_mut().enumerate() {
             *to = scale(weights.row(row).chunks(2).map(size).fold(0.0, greater));
@@ -106,14 +106,6 @@ impl PackedWeights {
     }
 }
 
-fn zeros(len: usize) -> Result<Vec<f32>, OutOfMemory> {
-    let mut zeros = Vec::new();
-    let bytes = len.saturating_mul(size_of::<f32>());
-    zeros.try_reserve_exact(len).map_err(|_| OutOfMemory { bytes })?;
-    zeros.resize(len, 0.0);
-    Ok(zeros)
-}
-
 /// The rows that hold something: without columns there may be more than can be counted through.
 fn rows(weights: Matrix<'_, f32>) -> Range<usize> {
     0..if weights.cols() > 0 { weights.rows() } else { 0 }
@@ -122,8 +114,8 @@ fn rows(weights: Matrix<'_, f32>) -> Range<usize> {
 fn all_finite(weights: Matrix<'_, f32>) -> Result<(), Error> {
     for row in rows(weights) {
         if let Some(column) = weights.row(row).iter().position(|weight| !weight.is_finite()) {
-            let (index, given) = (row * weights.cols() + column, weights.row(row)[column]);
-            return Err(Error::NotFinite { what: "weight", index, given });
+            let given = weights.row(row)[column];
+            return Err(Error::WeightNotFinite { row, column, given });
         }
     }
     Ok(())
