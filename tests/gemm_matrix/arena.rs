@@ -14,6 +14,7 @@ pub(crate) const CANARY: u8 = 0xa5;
 /// One arena for each operand.
 pub(crate) struct Arenas {
     pub(crate) lhs: Arena,
+    pub(crate) points: Arena,
     pub(crate) weights: Arena,
     pub(crate) zeros: Arena,
     pub(crate) out: Arena,
@@ -27,6 +28,7 @@ impl Arenas {
     pub(crate) fn new() -> Self {
         Arenas {
             lhs: Arena::new(),
+            points: Arena::new(),
             weights: Arena::new(),
             zeros: Arena::new(),
             out: Arena::new(),

@@ -16,11 +16,15 @@ pub(crate) struct Case {
     /// Elements between rows of the left operand, the weights, the output and the residual.
     pub(crate) gaps: [usize; 4],
     pub(crate) lhs: LhsKind,
+    /// Whether floats on the left are of all kinds, row by row, or those of bytes.
+    pub(crate) wide: bool,
     /// Whether the left operand is given column by column.
     pub(crate) by_columns: bool,
     /// Whether the output is stored column by column.
     pub(crate) out_by_columns: bool,
     pub(crate) zero_point: u8,
+    /// Whether each row of bytes has a zero point of its own.
+    pub(crate) points_each: bool,
     pub(crate) zeros: Zeros,
     pub(crate) bytes: Bytes,
     /// Whether weights are given column by column.
@@ -36,6 +40,9 @@ pub(crate) struct Case {
     /// Threads the scratch is for.
     pub(crate) threads: usize,
     pub(crate) output: OutputKind,
+    /// That of the bytes that are written.
+    pub(crate) scale: f32,
+    pub(crate) way: Way,
     /// Whether rows and columns have one scale each or one for all.
     pub(crate) scales_each: [bool; 2],
 }
@@ -72,10 +79,23 @@ pub(crate) enum Bytes {
     MostlySmall,
 }
 
+/// By what call it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Plan,
+    /// So many times the same in one call.
+    Batch(usize),
+    /// The front door.
+    Layer,
+    /// A token handed in from outside.
+    Backend,
+}
+
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputKind {
     Sums,
+    WholeBiasAdd,
     Real,
     RealBias,
     WholeBiasReluAdd,
@@ -88,14 +108,20 @@ impl LhsKind {
 }
 
 impl OutputKind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         OutputKind::Sums,
+        OutputKind::WholeBiasAdd,
         OutputKind::Real,
         OutputKind::RealBias,
         OutputKind::WholeBiasReluAdd,
         OutputKind::GeluToI8,
         OutputKind::GeluTanhClampToU8,
     ];
+
+    /// Whether it begins as a layer does: real numbers and a bias.
+    pub(crate) fn is_of_layer(self) -> bool {
+        matches!(self, Self::RealBias | Self::GeluToI8 | Self::GeluTanhClampToU8)
+    }
 }
 
 impl Case {
@@ -106,9 +132,11 @@ impl Case {
             shape,
             gaps: [0; 4],
             lhs: LhsKind::U8,
+            wide: false,
             by_columns: false,
             out_by_columns: false,
             zero_point: 3,
+            points_each: false,
             zeros: Zeros::None,
             bytes: Bytes::Any,
             transposed: false,
@@ -119,6 +147,8 @@ impl Case {
             team: 0,
             threads: 1,
             output: OutputKind::Sums,
+            scale: 0.07,
+            way: Way::Plan,
             scales_each: [false; 2],
         }
     }
@@ -140,6 +170,7 @@ impl Draw {
         let mut case = Case::plain(shape(rng), isa, seed);
         case.gaps = [(); 4].map(|()| if rng.random() { 0 } else { rng.random_range(0..20) });
         case.lhs = LhsKind::ALL[rng.random_range(0..3)];
+        (case.wide, case.points_each) = (rng.random(), rng.random());
         case.zero_point = pick(rng, &[0, 1, 127, 128, 255]);
         let zero = pick(rng, &[128u8, 127, 0, 255]).cast_signed();
         case.zeros = pick_of(rng, [Zeros::None, Zeros::None, Zeros::One(zero), Zeros::Each]);
@@ -155,7 +186,13 @@ impl Draw {
         // Waking others takes longer than most of these products: mostly alone, or two.
         case.team = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 3][rng.random_range(0..11)] % teams().len();
         case.threads = rng.random_range(1..5);
-        case.output = OutputKind::ALL[rng.random_range(0..6)];
+        case.output = OutputKind::ALL[rng.random_range(0..OutputKind::ALL.len())];
+        let ends = [1e-30, f32::MIN_POSITIVE, f32::MAX];
+        case.scale = match rng.random_range(0..4) {
+            0 => pick_of(rng, ends),
+            _ => pick_of(rng, [0.013, 0.07, 0.5, 1.7, 40.0]),
+        };
+        case.way = way(rng, &case);
         case.scales_each = [rng.random(), rng.random()];
         case
     }
@@ -164,6 +201,17 @@ impl Draw {
 /// One of the likely ones, or any byte.
 fn pick(rng: &mut Pcg64Mcg, likely: &[u8]) -> u8 {
     if rng.random() { likely[rng.random_range(0..likely.len())] } else { rng.random() }
+}
+
+/// A call that can write its output.
+fn way(rng: &mut Pcg64Mcg, case: &Case) -> Way {
+    let by_rows = !case.out_by_columns;
+    match rng.random_range(0..8) {
+        0 | 1 => Way::Batch(rng.random_range(1..4)),
+        2 | 3 if by_rows && case.output.is_of_layer() => Way::Layer,
+        4 | 5 if by_rows && case.isa == Isa::Scalar => Way::Backend,
+        _ => Way::Plan,
+    }
 }
 
 fn pick_of<T: Copy, const N: usize>(rng: &mut Pcg64Mcg, list: [T; N]) -> T {

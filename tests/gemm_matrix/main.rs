@@ -18,7 +18,7 @@ mod operands;
 mod plain;
 mod run;
 
-use case::{Bytes, Case, Draw, LhsKind, OutputKind, Zeros};
+use case::{Bytes, Case, Draw, LhsKind, OutputKind, Way, Zeros};
 use std::env;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -118,6 +118,7 @@ fn every_small_shape_with_every_tile() {
         case.recipe.tile = tile;
         // Every kind of rows meets every size of each side.
         case.lhs = LhsKind::ALL[(shape.m + shape.n + shape.k) % 3];
+        case.points_each = shape.m % 2 == 1;
         (case.zeros, case.bytes) = (zeros, bytes);
         case.by_columns = (shape.m + 2 * shape.n + shape.k).is_multiple_of(4);
         case.out_by_columns = (2 * shape.m + shape.n + shape.k).is_multiple_of(4);
@@ -212,6 +213,41 @@ fn drawn_cases_cover_every_choice() {
         some(&what, &|case| case.out_by_columns && case.output == output);
     }
     some("threads", &|case| case.team > 0);
+}
+
+/// Every call there is, with every kind of left operand and of what is written.
+#[test]
+fn drawn_cases_cover_every_call() {
+    let draw = Draw::new();
+    let cases: Vec<Case> = (0..10_000).map(|seed| draw.case(seed)).collect();
+    let some = |what: &str, test: &dyn Fn(&Case) -> bool| {
+        assert!(cases.iter().any(test), "no case with {what}");
+    };
+    for lhs in LhsKind::ALL {
+        some(&format!("a batch of {lhs:?}"), &|case| {
+            matches!(case.way, Way::Batch(2..)) && case.team > 0 && case.lhs == lhs
+        });
+        some(&format!("a layer of {lhs:?}"), &|case| case.way == Way::Layer && case.lhs == lhs);
+        some(&format!("a back-end of {lhs:?}"), &|case| {
+            case.way == Way::Backend && case.lhs == lhs
+        });
+    }
+    for output in OutputKind::ALL.into_iter().filter(|output| output.is_of_layer()) {
+        some(&format!("a layer's {output:?}"), &|case| {
+            case.way == Way::Layer && case.output == output
+        });
+    }
+    for lhs in [LhsKind::U8, LhsKind::I8] {
+        some(&format!("a zero point for each row of {lhs:?}"), &|case| {
+            case.points_each && case.lhs == lhs && case.zeros != Zeros::None
+        });
+    }
+    some("floats of all kinds", &|case| case.wide && case.lhs == LhsKind::F32);
+    for (what, scale) in [("the least", f32::MIN_POSITIVE), ("a large", 40.0)] {
+        some(&format!("bytes of {what} scale"), &|case| {
+            case.scale == scale && case.output == OutputKind::GeluToI8
+        });
+    }
 }
 
 /// The allocator is in use: what the library allocates ends where a forbidden page begins, also

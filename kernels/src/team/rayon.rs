@@ -7,7 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// Runs regions on every thread of a rayon pool, for programs that already have one.
 ///
 /// A region waits until all threads of the pool are free, so do not open one while long tasks
-/// run there; entering from outside costs tens of microseconds.
+/// run there; entering from outside costs tens of microseconds. rayon allocates for every region, a
+/// job for each thread and room for what they return, so that operations which allocate nothing
+/// themselves ([`gemm::Plan::run`](crate::gemm::Plan::run)) do so through this team; with
+/// [`SpinTeam`](super::SpinTeam) they do not.
 ///
 /// ```
 /// use tilewise::{RayonTeam, Team};
