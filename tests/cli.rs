@@ -78,13 +78,21 @@ fn written(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf 
 
 #[test]
 fn wrong_values_are_named() {
-    refused("gemm --isa sse9", 2, &["sse9", "expected", "avx2"]);
+    refused("gemm --isa sse9", 2, &["sse9", "expected one of scalar"]);
     let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
     refused(&format!("gemm --isa {foreign}"), 2, &[foreign, "it has scalar"]);
     refused("gemm --threads 4097", 2, &["4097", "expected 1 to"]);
     refused("gemm --threads 0", 2, &["--threads 0", "expected 1 to"]);
     refused("gemm --batch 0", 2, &["batch is 0", "expected 1"]);
-    refused("gemm --batch 1048576 --m 4096", 2, &["elements", "smaller"]);
+    let left = ["a batch of 1048576 products", "3298534883328 elements on the left", "1073741824"];
+    refused("gemm --batch 1048576 --m 4096", 2, &left);
+    refused(
+        "gemm --batch 2 --m 1 --k 1024 --n 1048576",
+        2,
+        &["2147483648 elements in the weights"],
+    );
+    let long = ["a batch of 64 products", "multiply-adds", "smaller sizes or fewer products"];
+    refused("gemm --batch 64 --m 4096 --k 4096 --n 4096", 2, &long);
     refused("gemm --m 0", 2, &["m is 0", "expected 1"]);
     refused("gemm --k 99999999999", 2, &["99999999999", "expected"]);
     refused("gemm --m 1048576 --n 1048576", 2, &["1048576", "smaller"]);
@@ -102,7 +110,6 @@ fn wrong_values_are_named() {
         let name = flag.split(' ').next_back().expect("a flag");
         refused(&format!("{flag} -1"), 2, &[name, "-1", "1 or more"]);
     }
-    refused("gemm --seed -1", 2, &["--seed", "-1", "0 or more"]);
     refused("gemm --wisdom=", 2, &["--wisdom", "expected a file, or off"]);
     refused("kmeans --out few.jpg", 2, &["--out few.jpg", ".png"]);
     refused("kmeans --centers few.csv", 2, &["--centers few.csv", ".npy"]);
@@ -112,6 +119,25 @@ fn wrong_values_are_named() {
     refused("", 2, &["expected machine, report"]);
     refused("dance", 2, &["dance"]);
     refused("gemm --wisdom /no/such/file.jsonl", 1, &["/no/such/file.jsonl"]);
+}
+
+#[test]
+fn flags_of_every_command_say_what_they_take() {
+    // What has no code in this build is not offered.
+    for arguments in ["gemm --isa sse9", "gemm --help", "bert --help"] {
+        let output = tilewise(arguments).output().expect("it runs");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        for isa in tilewise::Isa::ALL {
+            let listed = said.contains(&format!(" {isa}"));
+            assert_eq!(listed, tilewise::Isa::compiled().any(|one| one == isa), "{isa}: {said}");
+        }
+    }
+    for seed in ["-1", "18446744073709551616", "many", ""] {
+        for command in ["gemm", "bert bench"] {
+            let expected = ["--seed", seed, "expected a whole number, 0 to 18446744073709551615"];
+            refused(&format!("{command} --seed={seed}"), 2, &expected);
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, random};
 use serde_json::json;
 use std::cell::RefCell;
+use std::fmt;
 use tilewise::gemm::{self, Lhs, PackedWeights, Plan, Scratch, Shape, Store};
 use tilewise::{Isa, Matrix, MatrixMut, Team};
 use tilewise_tuner::wisdom::Chosen;
@@ -39,20 +40,26 @@ pub enum Error {
         most: usize,
     },
     /// The sizes together need too much memory.
-    #[error(
-        "a product of {shape} needs more than {most} elements in one matrix; use smaller sizes"
-    )]
+    #[error("{products} has {given} elements {place}; expected at most {most}, use smaller sizes{}",
+        products.or_fewer())]
     Oversized {
-        /// The sizes.
-        shape: Shape,
+        /// What was asked for.
+        products: Products,
+        /// Which of its matrices.
+        place: &'static str,
+        /// Their elements.
+        given: usize,
         /// The most elements.
         most: usize,
     },
     /// The reference, which everything is checked against, would take many minutes.
-    #[error("a product of {shape} has more than {most} multiply-adds; use smaller sizes")]
+    #[error("{products} has {given} multiply-adds, too many for the reference; expected at most \
+             {most}, use smaller sizes{}", products.or_fewer())]
     Endless {
-        /// The sizes.
-        shape: Shape,
+        /// What was asked for.
+        products: Products,
+        /// Its multiply-adds.
+        given: usize,
         /// The most multiply-adds.
         most: usize,
     },
@@ -62,6 +69,50 @@ pub enum Error {
     /// The plain code refused.
     #[error(transparent)]
     Baseline(#[from] baseline::Error),
+}
+
+/// How many products of which shape, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Products {
+    /// How many.
+    pub count: usize,
+    /// The shape of each.
+    pub shape: Shape,
+}
+
+impl Products {
+    /// Whether there may be so many elements, and whether the reference comes to an end.
+    fn check(self) -> Result<(), Error> {
+        let Products { count, shape: Shape { m, n, k } } = self;
+        // No overflow: the count and each size are at most 2^20, and all outputs at most 2^30 when it
+        // comes to the work.
+        let elements =
+            [("on the left", m * k), ("in the weights", k * n), ("in the output", m * n)];
+        for (place, each) in elements {
+            let (given, most) = (count * each, Workload::MOST_ELEMENTS);
+            if given > most {
+                return Err(Error::Oversized { products: self, place, given, most });
+            }
+        }
+        let (given, most) = (count * m * n * k, Workload::MOST_WORK);
+        if given > most {
+            return Err(Error::Endless { products: self, given, most });
+        }
+        Ok(())
+    }
+
+    fn or_fewer(self) -> &'static str {
+        if self.count == 1 { "" } else { " or fewer products" }
+    }
+}
+
+impl fmt::Display for Products {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            1 => write!(f, "a product of {}", self.shape),
+            count => write!(f, "a batch of {count} products of {}", self.shape),
+        }
+    }
 }
 
 impl Workload {
@@ -107,21 +158,14 @@ impl Workload {
                 return Err(Error::Size { name, given, most: Self::MOST });
             }
         }
-        if [m * k, k * n, m * n].into_iter().max() > Some(Self::MOST_ELEMENTS) {
-            return Err(Error::Oversized { shape, most: Self::MOST_ELEMENTS });
-        }
-        // No overflow: the largest matrix has 2^30 elements, each size is at most 2^20.
-        if m * n * k > Self::MOST_WORK {
-            return Err(Error::Endless { shape, most: Self::MOST_WORK });
-        }
-        Ok(())
+        Products { count: 1, shape }.check()
     }
 
     /// Bytes a workload of this shape takes, which [passes](Workload::check).
     pub fn bytes(Shape { m, n, k }: Shape) -> usize {
-        // Ours and the plain code's left operand; the weights as they were drawn, packed, and in
-        // the plain code's two orders; the expected sums, and those of a call.
-        2 * m * k + 4 * k * n + 2 * size_of::<i32>() * m * n
+        // Ours and the plain code's left operand; the weights as they were drawn, in the plain code's
+        // two orders, and packed; the expected sums, and those of a call.
+        2 * m * k + 3 * k * n + PackedWeights::packed_bytes(k, n) + 2 * size_of::<i32>() * m * n
     }
 
     /// The sizes.
@@ -155,7 +199,8 @@ impl Workload {
     ) -> Result<Candidate<'a>, Error> {
         let plan = Plan::new(self.shape, isa, chosen.recipe)?;
         let threads = chosen.recipe.split.parts().min(team.size());
-        let work = Ours { workload: self, scratch: plan.scratch(threads)?, plan, team };
+        let scratch = Scratch::of_bytes(plan.scratch_bytes_for_bytes(threads))?;
+        let work = Ours { workload: self, scratch, plan, team };
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }
 
@@ -193,15 +238,34 @@ pub fn task(shape: Shape, cache: Cache) -> Task {
 /// Three loops, the rows shared among the cores: it would else take longer than all the timing.
 /// `out` has as many rows as `lhs` and as many columns as `weights`.
 pub fn reference(lhs: Matrix<'_, u8>, weights: Matrix<'_, i8>, out: &mut [i32]) {
+    references(&[(lhs, weights)], out);
+}
+
+/// The products of operands of one shape, one behind the other in `out`, the rows of all of them
+/// shared among the cores: a thread is started once, not for every product.
+fn references(products: &[(Matrix<'_, u8>, Matrix<'_, i8>)], out: &mut [i32]) {
+    let Some((lhs, weights)) = products.first() else { return };
+    let (m, n) = (lhs.rows(), weights.cols());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let (rows, n) = (lhs.rows().div_ceil(cores), weights.cols());
+    let rows = (products.len() * m).div_ceil(cores);
     std::thread::scope(|scope| {
         for (part, out) in out.chunks_mut(rows * n).enumerate() {
-            let rows = part * rows..part * rows + out.len() / n;
-            let lhs = Lhs::u8(lhs.slice_rows(rows), 0);
-            scope.spawn(move || gemm::reference::multiply(lhs, weights, &[], out));
+            scope.spawn(move || rows_of(products, part * rows, out));
         }
     });
+}
+
+/// As many rows as `out` has, from row `first` of all products on.
+fn rows_of(products: &[(Matrix<'_, u8>, Matrix<'_, i8>)], mut first: usize, mut out: &mut [i32]) {
+    while !out.is_empty() {
+        let (m, n) = (products[0].0.rows(), products[0].1.cols());
+        let (lhs, weights) = products[first / m];
+        let start = first % m;
+        let end = m.min(start + out.len() / n);
+        let (here, rest) = out.split_at_mut((end - start) * n);
+        gemm::reference::multiply(Lhs::u8(lhs.slice_rows(start..end), 0), weights, &[], here);
+        (out, first) = (rest, first + end - start);
+    }
 }
 
 struct Plain<'a> {

@@ -6,9 +6,11 @@
 //! once for all of them.
 
 mod check;
+mod cold;
 pub mod random;
 
 pub use check::{Check, Number, digest};
+pub use cold::Sweep;
 pub use tilewise_tuner::wisdom::{Source, Verdict};
 
 use crate::baseline::{Baseline, Vectorisation};
@@ -250,7 +252,7 @@ impl Kind {
 pub enum Cache {
     /// Called again and again on the same data.
     Hot,
-    /// Inputs flushed before every call.
+    /// Inputs [swept](Sweep) from the caches before every call.
     Cold,
 }
 

@@ -73,6 +73,16 @@ impl Isa {
         }
     }
 
+    /// The instruction sets this build has code for, slowest first. Not every CPU it runs on has
+    /// them: see [`Isa::available`].
+    pub fn compiled() -> impl Iterator<Item = Isa> + Clone {
+        Isa::ALL.into_iter().filter(|isa| match isa {
+            Isa::Scalar => true,
+            Isa::Neon => cfg!(all(target_arch = "aarch64", not(tilewise_portable))),
+            _ => cfg!(all(target_arch = "x86_64", not(tilewise_portable))),
+        })
+    }
+
     /// The instruction sets of this CPU, slowest first. Never empty: [`Isa::Scalar`] is always
     /// there.
     pub fn available() -> impl Iterator<Item = Isa> + Clone {
@@ -131,7 +141,7 @@ impl FromStr for Isa {
 
 /// A name that is no instruction set of tilewise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown instruction set {0:?}; expected one of {names}", names = Names(Isa::ALL))]
+#[error("unknown instruction set {0:?}; expected one of {names}", names = Names(Isa::compiled()))]
 pub struct UnknownIsa(pub alloc::string::String);
 
 /// An instruction set this CPU does not have.

@@ -164,6 +164,12 @@ fn modes_say_what_wisdom_does() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("not searched; tuned"));
     assert_eq!(json(&format!("{again} --json"), "tune")["searched"], false);
     assert_eq!(fs::read(&file).expect("a file"), before);
+    let text = folder.path().join("text");
+    fs::write(&text, "root:x:0:0\nno wisdom\n").expect("a file");
+    for command in ["gemm", "wisdom show"] {
+        let said = ["text", "holds something else than wisdom"];
+        refused(&format!("{command} --wisdom {}", text.display()), 1, &said);
+    }
     refused("gemm --wisdom-mode often", 2, &["often", "tune-missing"]);
     refused("report --wisdom-mode force", 2, &["only loads", "tune-missing"]);
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use tilewise::Isa;
 use tilewise::stencil::{Extent, Kind};
-pub(super) use value::count;
+pub(super) use value::{count, isa_help, seed};
 use value::{duration, grid};
 
 /// Vectorised, tiled, tuned compute kernels, and honest reports about them.
@@ -58,8 +58,7 @@ pub(super) enum Command {
 /// What every measuring command understands.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
-    /// Instruction set to use: scalar, avx2, avx-vnni, avx512, avx512-vnni [default: the best there is]
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME", help = isa_help(), global = true)]
     pub(super) isa: Option<Isa>,
     /// Use at most so many threads [default: all that are allowed]
     #[arg(long, value_name = "N", global = true)]
@@ -74,7 +73,7 @@ pub(super) struct Common {
     pub(super) wisdom_mode: Option<ModeArg>,
     /// What random inputs are made from
     #[arg(long, value_name = "N", default_value_t = 1, global = true)]
-    #[arg(allow_negative_numbers = true)]
+    #[arg(value_parser = seed, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// Print one line of JSON instead of a table
     #[arg(long, global = true)]
@@ -170,7 +169,7 @@ pub(super) struct GemmArgs {
 pub(super) enum CacheArg {
     /// Called again and again on the same data
     Hot,
-    /// Flushed before every call
+    /// Swept from the caches of every thread before every call
     Cold,
 }
 

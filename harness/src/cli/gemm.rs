@@ -4,10 +4,9 @@ use super::args::{CacheArg, GemmArgs, GemmShape};
 use super::failure::Failure;
 use super::setup::Setup;
 use super::single;
-use std::hint::black_box;
 use tilewise::gemm::Shape;
 use tilewise_harness::gemm::{Batch, Error, Workload};
-use tilewise_harness::workload::{Cache, Candidate, Task};
+use tilewise_harness::workload::{Cache, Candidate, Sweep, Task};
 use tilewise_tuner::problem::Setting;
 
 impl GemmShape {
@@ -43,15 +42,13 @@ fn measure(
     task: &Task,
     mut candidate: Candidate<'_>,
 ) -> Result<(), Failure> {
-    // Twice the last cache, written: nothing of ours is left in any.
-    let size = if task.cache == Cache::Cold { 2 * setup.machine.caches.l3 } else { 0 };
-    let mut other = vec![0u8; size];
-    let mut flush = || {
-        other.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
-        black_box(&mut other);
-    };
-    let flush: Option<&mut dyn FnMut()> = if size > 0 { Some(&mut flush) } else { None };
-    single::measure(setup, task, &mut candidate, flush)?.print(args.common.json)
+    if task.cache == Cache::Hot {
+        return single::measure(setup, task, &mut candidate, None)?.print(args.common.json);
+    }
+    let team = setup.team();
+    let sweep = Sweep::new(&setup.machine.caches, team.size()).map_err(Failure::failed)?;
+    let mut before = || sweep.run(team);
+    single::measure(setup, task, &mut candidate, Some(&mut before))?.print(args.common.json)
 }
 
 impl From<CacheArg> for Cache {

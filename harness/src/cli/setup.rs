@@ -124,7 +124,6 @@ fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>)
     if common.wisdom_mode == Some(ModeArg::Off) {
         return Ok((Wisdom::default(), None));
     }
-    let load = if may_be_new { Wisdom::load_to_save } else { Wisdom::load };
     let (mut wisdom, file) = match &common.wisdom {
         Some(WisdomArg::Off) => return Ok((Wisdom::default(), None)),
         Some(WisdomArg::File(file)) => {
@@ -136,6 +135,9 @@ fn wisdom(common: &Common, may_be_new: bool) -> Result<(Wisdom, Option<PathBuf>)
         }
         None => (Wisdom::shipped(), Wisdom::default_path()),
     };
+    // A file that somebody named, or that is to be written, is wisdom or not what was meant.
+    let strict = may_be_new || common.wisdom.is_some();
+    let load = if strict { Wisdom::load_to_save } else { Wisdom::load };
     if let Some(path) = &file {
         wisdom.overlay(load(path).map_err(Failure::failed)?);
     }

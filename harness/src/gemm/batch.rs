@@ -1,8 +1,9 @@
 //! Many INT8 products of one shape in one call, each with operands of its own.
 
-use super::{Error, Workload, reference, task};
+use super::{Error, Products, Workload, references, task};
 use crate::workload::{Cache, Candidate, Check, Recipe, Task, Work, random};
 use std::cell::RefCell;
+use tilewise::buffer::LINE;
 use tilewise::gemm::{self, Item, Lhs, PackedWeights, Plan, Scratch, Shape, Store};
 use tilewise::matrix::{Stack, StackMut};
 use tilewise::{Isa, Matrix, Team};
@@ -17,6 +18,10 @@ pub struct Batch {
     expected: Vec<i32>,
     out: RefCell<Vec<i32>>,
 }
+
+/// What packed weights take beside themselves: who counts their clones, and the allocator, which
+/// aligns them to a line.
+const BLOCKS: usize = 2 * LINE;
 
 impl Batch {
     /// The most products.
@@ -33,14 +38,10 @@ impl Batch {
         let rhs: Vec<i8> =
             random::bytes(seed, 1, count * k * n).into_iter().map(u8::cast_signed).collect();
         let mut expected = vec![0; count * m * n];
-        let mut weights = Vec::with_capacity(count);
-        let parts = lhs.chunks(m * k).zip(rhs.chunks(k * n)).zip(expected.chunks_mut(m * n));
-        for ((lhs, rhs), expected) in parts {
-            let rows = Matrix::new(lhs, m, k).expect("m x k bytes were made");
-            let columns = Matrix::new(rhs, k, n).expect("k x n bytes were made");
-            reference(rows, columns, expected);
-            weights.push(PackedWeights::pack(columns)?);
-        }
+        let rows = Stack::new(&lhs, count, [m, k]).expect("m x k bytes each were made");
+        let columns = Stack::new(&rhs, count, [k, n]).expect("k x n bytes each were made");
+        references(&rows.iter().zip(columns.iter()).collect::<Vec<_>>(), &mut expected);
+        let weights = columns.iter().map(PackedWeights::pack).collect::<Result<_, _>>()?;
         Ok(Batch { shape, lhs, weights, expected, out: RefCell::new(vec![0; count * m * n]) })
     }
 
@@ -54,22 +55,18 @@ impl Batch {
             return Err(Error::Size { name: "batch", given: count, most: Self::MOST });
         }
         Workload::check(shape)?;
-        let Shape { m, n, k } = shape;
-        // No overflow: one matrix has at most 2^30 elements, one product 2^38 multiply-adds.
-        let largest = count * [m * k, k * n, m * n].into_iter().max().unwrap_or(0);
-        if largest > Workload::MOST_ELEMENTS {
-            return Err(Error::Oversized { shape, most: Workload::MOST_ELEMENTS / count });
-        }
-        if count * m * n * k > Workload::MOST_WORK {
-            return Err(Error::Endless { shape, most: Workload::MOST_WORK / count });
-        }
-        Ok(())
+        Products { count, shape }.check()
     }
 
     /// Bytes a batch takes, which [passes](Batch::check).
     pub fn bytes(count: usize, Shape { m, n, k }: Shape) -> usize {
         // The weights as they were drawn and packed; the expected sums, and those of a call.
-        count * (m * k + 2 * k * n + 2 * size_of::<i32>() * m * n)
+        let matrices = m * k + k * n + 2 * size_of::<i32>() * m * n;
+        let packed = PackedWeights::packed_bytes(k, n) + BLOCKS;
+        let views = size_of::<PackedWeights>()
+            + size_of::<(Matrix<'_, u8>, Matrix<'_, i8>)>()
+            + size_of::<Item<'_, Store>>();
+        count.saturating_mul(matrices.saturating_add(packed).saturating_add(views))
     }
 
     /// What is done.
@@ -102,7 +99,7 @@ impl Batch {
         let work = Ours {
             batch: self,
             items: rows.iter().zip(&self.weights).map(item).collect(),
-            scratch: plan.batch_scratch(team.size())?,
+            scratch: Scratch::of_bytes(plan.batch_scratch_bytes_for_bytes(team.size()))?,
             plan,
             team,
         };
@@ -134,5 +131,35 @@ impl Work for Ours<'_> {
         self.batch.out.borrow_mut().fill(i32::MIN);
         self.run();
         Check::compare("three loops", &self.batch.out.borrow(), &self.batch.expected, 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_a_batch_are_those_of_the_reference() {
+        for (count, shape) in [(1, [1, 1, 1]), (7, [3, 5, 9]), (2, [50, 17, 4]), (40, [1, 20, 3])] {
+            let shape = Shape { m: shape[0], n: shape[1], k: shape[2] };
+            let Shape { m, n, k } = shape;
+            let batch = Batch::new(count, shape, 3).expect("a small one");
+            let weights = random::bytes(3, 1, count * k * n);
+            let weights: Vec<i8> = weights.into_iter().map(u8::cast_signed).collect();
+            for index in 0..count {
+                let mut sums = vec![0; m * n];
+                let lhs = Matrix::new(&batch.lhs[index * m * k..][..m * k], m, k).expect("rows");
+                let weights = Matrix::new(&weights[index * k * n..][..k * n], k, n).expect("them");
+                gemm::reference::multiply(Lhs::u8(lhs, 0), weights, &[], &mut sums);
+                assert_eq!(batch.expected[index * m * n..][..m * n], sums, "{index} of {shape}");
+            }
+        }
+    }
+
+    /// Panels of 16 columns and steps of 4 depths are whole, however small the weights.
+    #[test]
+    fn small_products_take_what_their_panels_do() {
+        let bytes = Batch::bytes(1 << 20, Shape { m: 1, n: 1024, k: 1 });
+        assert!((22e9..26e9).contains(&(bytes as f64)), "{bytes} bytes");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::{IntErrorKind, ParseIntError};
 use std::time::Duration;
+use tilewise::Isa;
 use tilewise::stencil::Extent;
 
 /// A number of things. Zero passes: whoever counts them knows the range and names it.
@@ -10,6 +11,17 @@ pub(in crate::cli) fn count(text: &str) -> Result<usize, String> {
         IntErrorKind::PosOverflow => format!("expected a whole number, at most {}", usize::MAX),
         _ => "expected a whole number, 1 or more".into(),
     })
+}
+
+/// What random inputs are made from.
+pub(in crate::cli) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number, 0 to {}", u64::MAX))
+}
+
+/// The help of `--isa`: what there is differs from build to build.
+pub(in crate::cli) fn isa_help() -> String {
+    let names: Vec<&str> = Isa::compiled().map(Isa::name).collect();
+    format!("Instruction set to use: {} [default: the best there is]", names.join(", "))
 }
 
 /// `X`, `X,Y` or `X,Y,Z`.
@@ -46,6 +58,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seeds_are_all_numbers_of_64_bits() {
+        assert_eq!((seed("0"), seed("18446744073709551615")), (Ok(0), Ok(u64::MAX)));
+        for wrong in ["", "-1", "18446744073709551616", "1.5", "many"] {
+            let said = seed(wrong).expect_err(wrong);
+            assert_eq!(said, "expected a whole number, 0 to 18446744073709551615");
+        }
+    }
 
     #[test]
     fn durations_and_grids_are_read_or_refused() {

@@ -1,6 +1,6 @@
 //! What can be typed behind `tilewise bert`.
 
-use crate::cli::args::{Common, WisdomArg, count};
+use crate::cli::args::{Common, WisdomArg, count, isa_help, seed};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tilewise::Isa;
@@ -16,8 +16,7 @@ pub(in crate::cli) struct BertArgs {
 /// On what to run, and how to print.
 #[derive(Clone, Debug, Args)]
 pub(super) struct MachineFlags {
-    /// Instruction set to use: scalar, avx2, avx-vnni, avx512, avx512-vnni [default: the best there is]
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME", help = isa_help(), global = true)]
     isa: Option<Isa>,
     /// Use at most so many threads [default: all that are allowed]
     #[arg(long, value_name = "N", global = true)]
@@ -25,7 +24,7 @@ pub(super) struct MachineFlags {
     pub(super) threads: Option<usize>,
     /// What random weights and token numbers are made from
     #[arg(long, value_name = "N", default_value_t = 1, global = true)]
-    #[arg(allow_negative_numbers = true)]
+    #[arg(value_parser = seed, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// Print JSON instead of a table or text
     #[arg(long, global = true)]
