@@ -32,6 +32,14 @@ pub enum PictureError {
         /// What the decoder said.
         reason: String,
     },
+    /// More pixels along a side than a PNG file can count, or none.
+    #[error("a PNG file has no pictures of {width} by {height} pixels; expected 1 to {most} a side", most = Picture::MOST_SIDE)]
+    Size {
+        /// Pixels from left to right.
+        width: usize,
+        /// Pixels from top to bottom.
+        height: usize,
+    },
 }
 
 impl Picture {
@@ -60,19 +68,32 @@ impl Picture {
         Ok(Picture::new(rgb.width() as usize, rgb.height() as usize, rgb.into_raw()))
     }
 
+    /// The most pixels along a side of a PNG file, which counts them in 31 bits.
+    pub const MOST_SIDE: usize = i32::MAX as usize;
+
+    /// Whether a PNG file can hold so many pixels from left to right and from top to bottom.
+    ///
+    /// # Errors
+    /// [`PictureError::Size`].
+    pub fn check_png(width: usize, height: usize) -> Result<[u32; 2], PictureError> {
+        let side = |pixels: usize| u32::try_from(pixels).ok().filter(|&side| side > 0);
+        let most = |side: &u32| *side as usize <= Self::MOST_SIDE;
+        match [width, height].map(|pixels| side(pixels).filter(most)) {
+            [Some(width), Some(height)] => Ok([width, height]),
+            _ => Err(PictureError::Size { width, height }),
+        }
+    }
+
     /// The picture as the bytes of a PNG file.
     ///
     /// # Panics
-    /// When the picture has no pixels, which PNG cannot hold.
+    /// When the picture has no pixels, or more along a side than [`Picture::check_png`] allows.
     pub fn png(&self) -> Vec<u8> {
+        let [width, height] =
+            Self::check_png(self.width(), self.height()).unwrap_or_else(|error| panic!("{error}"));
         let mut bytes = Vec::new();
         PngEncoder::new(&mut bytes)
-            .write_image(
-                self.rgb(),
-                self.width() as u32,
-                self.height() as u32,
-                ExtendedColorType::Rgb8,
-            )
+            .write_image(self.rgb(), width, height, ExtendedColorType::Rgb8)
             .expect("encoding a non-empty picture into memory cannot fail");
         bytes
     }
