@@ -79,7 +79,9 @@ pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     const WRITTEN_OUT: bool = false;
 
-    /// Whether its weights are numbers to compute with; a plan refuses it otherwise.
+    /// Whether its weights are numbers to compute with; a plan refuses it otherwise. Nobody but the
+    /// formula can look at them: one with weights that keeps this default, true, is never refused for
+    /// an infinite one or a NaN.
     fn is_finite(&self) -> bool {
         true
     }

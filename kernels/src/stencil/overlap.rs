@@ -86,8 +86,10 @@ impl Tiling {
         let high = rows + 2 * space.reach[1] * depth.saturating_sub(1);
         let slices = (2 * radius + 2) * depth.saturating_sub(1) + 2;
         let pitch = overlapped.min(space.width) * space.fields;
-        let lines = (high * pitch).div_ceil(line);
-        let stride = (lines + (PAGE + STAGGER - lines % PAGE) % PAGE) * line;
+        // Of a grid that only a plan knows there may be more than can be counted.
+        let lines = high.saturating_mul(pitch).div_ceil(line);
+        let staggered = lines.saturating_add((PAGE + STAGGER - lines % PAGE) % PAGE);
+        let stride = staggered.saturating_mul(line);
         Tiling { space, rows, columns, ring: [slices, high, pitch], stride }
     }
 
@@ -99,7 +101,7 @@ impl Tiling {
 
     /// Numbers of a slice of the field that a tile looks at.
     pub(super) fn slice(&self) -> usize {
-        (self.ring[1] + 2 * self.space.reach[1]) * self.ring[2]
+        (self.ring[1] + 2 * self.space.reach[1]).saturating_mul(self.ring[2])
     }
 
     /// How often a point of the field is read, because tiles overlap.

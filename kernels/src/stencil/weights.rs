@@ -150,7 +150,8 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R
 /// A weighted sum of all points of the square or cube of `W` points a side around a point, which
 /// is the new value: x fastest, then y, then z, each product rounded and added in this order.
 /// `W` is odd, at most 17 and in space at most 7; on a plane or a line only the first of the
-/// weights along the axes there are not count.
+/// weights along the axes there are not count. They are there all the same, `W` cubed whatever the
+/// dimensions, for the length of an array cannot yet be computed from `D`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block<T, const D: usize, const W: usize> {
     /// By z, y and x, from the neighbour before on.
@@ -183,7 +184,10 @@ impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
     const RADIUS: usize = W / 2;
 
     fn is_finite(&self) -> bool {
-        finite(self.weights.as_flattened().as_flattened())
+        // The others may be anything.
+        let most = |axis: usize| if axis < D { W } else { 1 };
+        let mut planes = self.weights.iter().take(most(2));
+        planes.all(|plane| plane.iter().take(most(1)).all(|row| finite(row)))
     }
 
     #[inline(always)]
