@@ -1,5 +1,6 @@
 //! Once plan, weights and scratch are there, a product allocates nothing: of any operands, with any
-//! output, alone or in a team of threads of its own, on every instruction set.
+//! output, alone or in a team of threads of its own, on every instruction set. Nor do the steps of a
+//! stencil on a grid that has reserved what they need.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -12,6 +13,7 @@ use tilewise::gemm::{
 };
 use tilewise::isa::{Scalar, Token};
 use tilewise::matrix::StackMut;
+use tilewise::stencil::{self, Extent, Grid, Kind, Scheme, Stencil};
 use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
 use tilewise_tests::each_isa;
 
@@ -165,15 +167,52 @@ fn check_floats(isa: Isa, operands: &Operands, weights: &PackedWeights, team: &d
     });
 }
 
+/// Steps by every scheme, of a stencil with media that were not set where it has some.
+fn check_steps(isa: Isa, team: &dyn Team) {
+    let extent = Extent::space(21, 13, 12);
+    for (kind, scheme) in [
+        (Kind::Heat7, Scheme::Plain),
+        (Kind::Heat7, Scheme::Spatial),
+        (Kind::Heat7, Scheme::Overlapped),
+        (Kind::Heat7, Scheme::Skewed),
+        (Kind::Wave7, Scheme::Spatial),
+        (Kind::Wave7, Scheme::Skewed),
+    ] {
+        let caches = CacheSizes::ASSUMED;
+        let mut recipe = stencil::Recipe::estimate::<f32>(kind, extent, isa, &caches, 2);
+        (recipe.scheme, recipe.depth, recipe.tile_rows) = (scheme, 3, 5);
+        let plan = stencil::Plan::<f32>::new(Stencil::new(kind, 0.1), extent, isa, recipe).unwrap();
+        let what = format!("{kind}, {scheme}");
+        // What a grid asks for it asks for once: a new one each time.
+        let mut grids = [(); 3].map(|()| Grid::zeroed(extent).unwrap());
+        for grid in &mut grids {
+            grid.reserve(&plan, team).unwrap();
+        }
+        let mut next = grids.iter_mut();
+        none(&what, || {
+            let grid = next.next().unwrap();
+            // Fewer steps than are reserved for, and more.
+            for steps in [2, 7] {
+                plan.run(grid, steps, team).unwrap();
+            }
+        });
+        if scheme == Scheme::Overlapped || kind == Kind::Wave7 {
+            let mut grid = Grid::zeroed(extent).unwrap();
+            assert!(requests(|| plan.run(&mut grid, 7, team).unwrap()) > 0, "{what}");
+        }
+    }
+}
+
 // One test alone: what runs beside it would be counted too.
 #[test]
-fn products_ask_for_no_memory() {
+fn products_and_steps_ask_for_no_memory() {
     assert!(requests(|| drop(black_box(vec![1u8; 100]))) > 0, "requests are counted");
     let (operands, pair) = (Operands::new(), SpinTeam::new(2).unwrap());
     // What a thread asks for as it begins is over when it has worked once.
     pair.run(&|_| ());
     each_isa(|isa| {
         for team in [&Solo as &dyn Team, &pair] {
+            check_steps(isa, team);
             for weights in &operands.weights {
                 check_plan(isa, &operands, weights, team);
                 check_floats(isa, &operands, weights, team);

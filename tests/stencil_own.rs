@@ -11,9 +11,10 @@ use gives::{Number, gives, state};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tilewise::stencil::reference::State;
 use tilewise::stencil::{
-    Block, Boundary, Error, Extent, Form, Formula, GrayScott, Near, PairedStar, Plan, Recipe,
-    Scheme, Shape, Star, Varied,
+    self, Block, Boundary, Error, Extent, Form, Formula, GrayScott, Grid, Near, PairedStar, Plan,
+    Recipe, Scheme, Shape, Star, Varied,
 };
 use tilewise::vector::{FloatExtra, Real};
 use tilewise::{Isa, SpinTeam, Team, cache::CacheSizes};
@@ -208,6 +209,27 @@ impl<T: Real, const LEVELS: usize> Formula<T> for Drowsy<LEVELS> {
     }
 }
 
+/// The same on a plane or in space with all corners around a point.
+#[derive(Clone, Copy, Debug)]
+struct DrowsyBox<const DIMENSIONS: usize>;
+
+impl<T: Real, const DIMENSIONS: usize> Formula<T> for DrowsyBox<DIMENSIONS> {
+    const SHAPE: Shape = Shape::Box;
+    const DIMENSIONS: usize = DIMENSIONS;
+    const RADIUS: usize = 1;
+
+    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        drowse(size_of::<T::Register<S>>() / size_of::<T>());
+        let up = isize::from(DIMENSIONS > 2);
+        let mut sum = near.at(0, [0; 3]);
+        for (x, y) in [(-1, -1), (1, -1), (-1, 1), (1, 1)] {
+            sum =
+                T::plus(simd, sum, T::plus(simd, near.at(0, [x, y, -up]), near.at(0, [x, y, up])));
+        }
+        T::times(simd, T::splat(simd, T::from_f64(0.109)), sum)
+    }
+}
+
 #[test]
 fn delays_in_the_middle_of_tiles_change_nothing() {
     for members in [2, 3] {
@@ -215,7 +237,44 @@ fn delays_in_the_middle_of_tiles_change_nothing() {
         let extent = Extent::space(33, 23, 29);
         check::<f32, _>(Drowsy::<1>, extent, &team);
         check::<f32, _>(Drowsy::<2>, extent, &team);
+        check::<f32, _>(DrowsyBox::<2>, Extent::plane(67, 53), &team);
+        check::<f32, _>(DrowsyBox::<3>, Extent::space(33, 13, 15), &team);
     }
+}
+
+#[test]
+fn media_that_were_not_set_are_1_whoever_asked_for_them_before() {
+    let star = PairedStar { centre: -1.0, arms: [[0.25], [0.25]] };
+    let extent = Extent::plane(21, 9);
+    let once = Form::of::<f64, Varied<PairedStar<f64, 2, 1>>>();
+    let twice = Form::of::<f64, Varied<Varied<PairedStar<f64, 2, 1>>>>();
+    assert_eq!([once.media, twice.media], [1, 2]);
+    let boundary = [Boundary::Mirror; 3];
+    let mut expected = State { media: Vec::new(), ..state::<f64>(once, extent, 3) };
+    let mut grid = Grid::from_slice(extent, &expected.now).unwrap();
+    let mut found = expected.now.clone();
+    let mut same = |grid: &Grid<f64>, expected: &State<f64>| {
+        grid.copy_to_slice(&mut found).unwrap();
+        assert_eq!(found, expected.now);
+    };
+    // Fewer after more and more after fewer, with any number of them there from before.
+    for _ in 0..2 {
+        stencil::run(Varied(star), boundary, &mut grid, 2).unwrap();
+        expected.run_formula(Varied(star), boundary, extent, 2);
+        same(&grid, &expected);
+        stencil::run(Varied(Varied(star)), boundary, &mut grid, 2).unwrap();
+        expected.run_formula(Varied(Varied(star)), boundary, extent, 2);
+        same(&grid, &expected);
+    }
+    // Those that were set are no others, until they are given up.
+    grid.set_media(&vec![0.5; extent.points().unwrap()]).unwrap();
+    let refused = stencil::run(Varied(Varied(star)), boundary, &mut grid, 2).unwrap_err();
+    assert!(matches!(refused, Error::Media { expected: 2, given: 1 }), "{refused}");
+    same(&grid, &expected);
+    grid.set_media(&[]).unwrap();
+    stencil::run(Varied(Varied(star)), boundary, &mut grid, 2).unwrap();
+    expected.run_formula(Varied(Varied(star)), boundary, extent, 2);
+    same(&grid, &expected);
 }
 
 #[test]
@@ -231,6 +290,23 @@ fn what_a_formula_may_not_do_is_refused_by_name() {
             near.at(0, [1, -1, 0])
         }
     }
+    /// Asks for what only a formula of two fields, two levels and two media has.
+    #[derive(Clone, Copy, Debug)]
+    struct Second(u8);
+    impl<T: Real> Formula<T> for Second {
+        const NAME: &'static str = "second";
+        const SHAPE: Shape = Shape::Star;
+        const DIMENSIONS: usize = 2;
+        const RADIUS: usize = 1;
+        const MEDIA: usize = 1;
+        fn update<S: FloatExtra>(self, _: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+            match self.0 {
+                0 => near.at(1, [0; 3]),
+                1 => near.before(0),
+                _ => near.medium(1),
+            }
+        }
+    }
     let extent = Extent::plane(9, 9);
     let recipe = Recipe::estimate::<f64>(
         Form::of::<f64, Corner>(),
@@ -242,9 +318,26 @@ fn what_a_formula_may_not_do_is_refused_by_name() {
     let boundary = [Boundary::Fixed; 3];
     let refused = Plan::<f64>::of(Corner, boundary, extent, Isa::Scalar, recipe).unwrap_err();
     assert!(refused.to_string().contains("corner looks at [1, -1, 0]"), "{refused}");
+    for (which, said) in [
+        (0, "second asks for field 1, counted from 0; its FIELDS is 1"),
+        (1, "second asks for the values before of field 0, counted from 0; its LEVELS is 1"),
+        (2, "second asks for medium 1, counted from 0; its MEDIA is 1"),
+    ] {
+        let refused = Plan::<f64>::of(Second(which), boundary, extent, Isa::Scalar, recipe);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
     for weight in [f64::NAN, f64::INFINITY] {
         let star = PairedStar { centre: 0.5, arms: [[0.1], [weight]] };
         let refused = Plan::of(star, boundary, extent, Isa::Scalar, recipe).map(drop);
         assert!(matches!(refused, Err(Error::Weights { stencil: "a paired star" })));
+        // Of a block those that count.
+        let block = |[z, y, x]: [usize; 3]| {
+            let mut block = Block::<f64, 2, 3>::new(|_| 0.1);
+            block.weights[z][y][x] = weight;
+            Plan::of(block, boundary, extent, Isa::Scalar, recipe).map(drop)
+        };
+        assert!(matches!(block([0, 2, 1]), Err(Error::Weights { stencil: "a block" })));
+        assert!(block([1, 0, 0]).is_ok() && block([2, 2, 2]).is_ok());
     }
 }

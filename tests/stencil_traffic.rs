@@ -4,7 +4,7 @@
 use tilewise::stencil::reference::State;
 use tilewise::stencil::{
     self, Block, Boundary, Extent, Formula, Fused, Grid, Kind, PairedStar, Plan, Recipe, Scheme,
-    Star, Stencil, Weighted,
+    SideBySide, Star, Stencil, Weighted,
 };
 use tilewise::vector::Real;
 use tilewise::{Isa, Solo, SpinTeam, cache::CacheSizes};
@@ -12,6 +12,9 @@ use tilewise_harness::stencil::{Field, Workload};
 use tilewise_tuner::wisdom::Chosen;
 
 const CUBE: Extent = Extent::space(320, 320, 320);
+
+/// In whose half nine planes of the cube stay.
+const LARGE: CacheSizes = CacheSizes { l2: 1 << 20, l3: 32 << 20, ..CacheSizes::ASSUMED };
 
 /// Whole rows and planes by one member.
 fn recipe<T: Real>(kind: Kind, extent: Extent, scheme: Scheme, depth: usize) -> Recipe {
@@ -33,7 +36,7 @@ fn a_step_moves_every_field_once_and_what_is_written_twice() {
         let mut recipe = recipe::<T>(kind, CUBE, Scheme::Plain, 1);
         recipe.streaming = streaming;
         let plan = plan::<T>(kind, isa, recipe);
-        (plan.streams(), plan.bytes_per_update(5))
+        (plan.streams(), plan.bytes_per_update(5, &LARGE))
     }
     for isa in Isa::available() {
         assert_eq!(bytes::<f32>(Kind::Heat7, isa, false), (false, 12.0));
@@ -53,7 +56,7 @@ fn fused_steps_share_what_is_moved_as_far_as_there_are_steps() {
     let of = |scheme, steps| {
         let plan =
             plan::<f32>(Kind::Heat7, Isa::best(), recipe::<f32>(Kind::Heat7, CUBE, scheme, 8));
-        plan.bytes_per_update(steps)
+        plan.bytes_per_update(steps, &LARGE)
     };
     let expected = [(8, 12.0 / 8.0), (16, 12.0 / 8.0), (4, 12.0 / 4.0), (1, 12.0)];
     for (steps, bytes) in expected.into_iter().chain([(10, 2.0 * 12.0 / 10.0)]) {
@@ -69,7 +72,7 @@ fn fused_steps_share_what_is_moved_as_far_as_there_are_steps() {
 fn what_tiles_and_members_overlap_is_read_again() {
     let mut recipe = recipe::<f32>(Kind::Heat7, CUBE, Scheme::Overlapped, 4);
     recipe.tile_rows = 32;
-    let of = |recipe| plan::<f32>(Kind::Heat7, Isa::best(), recipe).bytes_per_update(4);
+    let of = |recipe| plan::<f32>(Kind::Heat7, Isa::best(), recipe).bytes_per_update(4, &LARGE);
     // Four rows more on either side where one of ten tiles ends and the next one begins.
     assert!((of(recipe) - (3.0 + 9.0 * 8.0 / 318.0) * 4.0 / 4.0).abs() < 1e-12);
     recipe.tile_rows = 320;
@@ -78,9 +81,111 @@ fn what_tiles_and_members_overlap_is_read_again() {
     assert!((of(recipe) - (3.0 + 8.0 / 318.0) * 4.0 / 4.0).abs() < 1e-12);
     let mut recipe = self::recipe::<f32>(Kind::Wave25, CUBE, Scheme::Spatial, 1);
     recipe.tile_rows = 64;
-    let bytes = plan::<f32>(Kind::Wave25, Isa::best(), recipe).bytes_per_update(1);
+    let bytes = plan::<f32>(Kind::Wave25, Isa::best(), recipe).bytes_per_update(1, &LARGE);
     // Four rows on either side of four edges.
     assert!((bytes - (4.0 + 4.0 * 8.0 / 312.0) * 4.0).abs() < 1e-12);
+}
+
+#[test]
+fn what_leaves_the_cache_before_the_next_slice_comes_is_read_again() {
+    let small = CacheSizes { l2: 256 << 10, l3: 2 << 20, ..CacheSizes::ASSUMED };
+    // Planes of four MiB, and rows of as much; one more read for what is written, and one write.
+    let space = Extent::space(1024, 1024, 64);
+    let plane = Extent::plane(1 << 20, 64);
+    for (kind, extent) in [
+        (Kind::Heat7, space),
+        (Kind::Heat13, space),
+        (Kind::Heat25, space),
+        (Kind::Heat27, space),
+        (Kind::Heat5, plane),
+        (Kind::Heat9, plane),
+    ] {
+        let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
+        let mut recipe = recipe::<f32>(kind, extent, Scheme::Plain, 1);
+        let of = |recipe, caches| {
+            let plan = Plan::<f32>::new(stencil, extent, Isa::best(), recipe).unwrap();
+            plan.bytes_per_update(3, caches)
+        };
+        recipe.side_by_side = SideBySide::One;
+        let reads = 2 * kind.radius() + 1;
+        assert_eq!(of(recipe, &small), 4.0 * (reads + 2) as f64, "{kind}");
+        let huge = CacheSizes { l3: 128 << 20, ..small };
+        assert_eq!(of(recipe, &huge), 12.0, "{kind}");
+        // Members have a share of the last cache each.
+        recipe.threads = 16;
+        assert_eq!(of(recipe, &huge), 4.0 * (reads + 2) as f64, "{kind} on many cores");
+    }
+    // Two planes side by side read two radii and themselves for two; tiles whose planes stay read
+    // once, but for the rows between them.
+    let mut recipe = recipe::<f32>(Kind::Heat7, space, Scheme::Plain, 1);
+    recipe.side_by_side = SideBySide::TwoPlanes;
+    let of = |recipe: Recipe| {
+        let plan = Plan::<f32>::new(Stencil::heat7(0.1), space, Isa::best(), recipe).unwrap();
+        plan.bytes_per_update(3, &small)
+    };
+    assert_eq!(of(recipe), 4.0 * (2.0 + 2.0));
+    (recipe.scheme, recipe.side_by_side) = (Scheme::Spatial, SideBySide::One);
+    recipe.tile_rows = 73;
+    // Of 73 rows and the two beside them, 4.25 KiB each, three planes are 0.93 MiB.
+    assert!((of(recipe) - 4.0 * (3.0 + 13.0 * 2.0 / 1022.0)).abs() < 1e-12);
+    recipe.tile_rows = 146;
+    assert!((of(recipe) - 4.0 * (2.0 + 3.0 * (1.0 + 6.0 * 2.0 / 1022.0))).abs() < 1e-12);
+}
+
+#[test]
+fn what_cannot_be_counted_is_predicted_all_the_same() {
+    let extent = Extent::space(1 << 58, 1, 1);
+    let stencil = Stencil::heat13(0.01).with_boundary([Boundary::Periodic; 3]);
+    for scheme in Scheme::ALL {
+        let recipe = recipe::<f64>(Kind::Heat13, extent, scheme, 32);
+        let plan = Plan::<f64>::new(stencil, extent, Isa::best(), recipe).unwrap();
+        assert!(plan.bytes_per_update(32, &LARGE).is_finite(), "{scheme}");
+        assert!(plan.cache_footprint(32) > 1 << 58, "{scheme}");
+    }
+}
+
+#[test]
+fn what_a_scheme_does_not_look_at_makes_no_other_recipe() {
+    let isa = Isa::best();
+    let fields: [(&str, fn(&mut Recipe)); 5] = [
+        ("depth", |recipe| recipe.depth = 5),
+        ("tile_rows", |recipe| recipe.tile_rows = 3),
+        ("tile_points", |recipe| recipe.tile_points = 16),
+        ("streaming", |recipe| recipe.streaming = true),
+        ("prefetch", |recipe| recipe.prefetch = 77),
+    ];
+    let check = |kind: Kind, scheme, felt: &[&str]| {
+        let extent = if kind.dimensions() == 2 { Extent::plane(90, 80) } else { CUBE };
+        let start = recipe::<f32>(kind, extent, scheme, 3);
+        let canonical = |recipe: Recipe| recipe.canonical(kind, extent, isa);
+        assert_eq!(canonical(canonical(start)), canonical(start), "{kind}, {scheme}");
+        let costs = |recipe| {
+            let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
+            let plan = Plan::<f32>::new(stencil, extent, isa, recipe).unwrap();
+            (plan.streams(), plan.bytes_per_update(9, &LARGE), plan.cache_footprint(9))
+        };
+        for (name, change) in fields {
+            let mut other = start;
+            change(&mut other);
+            let same = canonical(other) == canonical(start);
+            // Nothing streams past the caches where there are no such stores.
+            let streams = cfg!(target_arch = "x86_64") && isa != Isa::Scalar;
+            let expected = felt.contains(&name) && (name != "streaming" || streams);
+            assert_eq!(!same, expected, "{name} of {kind}, {scheme}");
+            assert_eq!(costs(canonical(other)), costs(other), "{name} of {kind}, {scheme}");
+        }
+    };
+    let all = ["depth", "tile_rows", "tile_points", "streaming", "prefetch"];
+    for kind in [Kind::Heat5, Kind::Heat7] {
+        check(kind, Scheme::Plain, &["streaming", "prefetch"]);
+        check(kind, Scheme::Skewed, &["depth", "tile_rows", "prefetch"]);
+    }
+    check(Kind::Heat7, Scheme::Spatial, &["tile_rows", "streaming", "prefetch"]);
+    check(Kind::Heat7, Scheme::Overlapped, &all);
+    check(Kind::Heat5, Scheme::Spatial, &["streaming", "prefetch"]);
+    check(Kind::Heat5, Scheme::Overlapped, &["depth", "tile_points", "streaming", "prefetch"]);
+    check(Kind::Wave25, Scheme::Spatial, &["tile_rows", "prefetch"]);
+    check(Kind::Wave25, Scheme::Skewed, &["depth", "tile_rows", "prefetch"]);
 }
 
 #[test]
@@ -126,16 +231,18 @@ fn unstable_steps_are_warned_of_wherever_they_come_from() {
         grid.set_media(&media).unwrap();
         Stencil::wave7(0.9 * limit).run(&mut grid, 1).unwrap()
     };
-    assert_eq!(step(1.0), None);
-    let warning = step(1.5).unwrap();
+    assert_eq!(step(1.0).stable(), Ok(()));
+    assert_eq!(step(1.0).warning(), None);
+    assert_eq!(step(1.5).stable().err(), step(1.5).warning());
+    let warning = step(1.5).warning().unwrap();
     assert_eq!((warning.medium, warning.limit), (1.5, limit));
     assert!(
         warning.to_string().contains("of wave7, times a medium of 1.5, is beyond"),
         "{warning}"
     );
-    assert!(step(-0.5).is_some());
+    assert!(step(-0.5).stable().is_err());
     let mut heat = Grid::<f64>::zeroed(Extent::line(9)).unwrap();
-    let warning = Stencil::heat3(0.6).run(&mut heat, 1).unwrap().unwrap();
+    let warning = Stencil::heat3(0.6).run(&mut heat, 1).unwrap().warning().unwrap();
     assert!(warning.to_string().contains("coefficient 0.6 of heat3"), "{warning}");
     // What f64 holds and f32 does not.
     let mut heat = Grid::<f32>::zeroed(Extent::line(9)).unwrap();
@@ -158,16 +265,16 @@ fn grids_made_by_a_team_are_the_same_and_rows_are_written_and_looked_back_at() {
     let start = |[x, y, z]: [usize; 3]| ((x * 7 + y * 3 + z) % 11) as f32;
     let mut wave = Grid::from_fn(extent, start).unwrap();
     assert_eq!(wave.row_before(0, 0, 0), None);
-    Stencil::wave7(0.1).run(&mut wave, 1).unwrap();
+    Stencil::wave7(0.1).run(&mut wave, 1).unwrap().stable().unwrap();
     let before: Vec<f32> = (0..21).map(|x| start([x, 4, 5])).collect();
     assert_eq!(wave.row_before(0, 4, 5), Some(&before[..]));
     // A rim that is written between two runs is the rim of both buffers in the next.
     let mut heat = Grid::from_fn(extent, start).unwrap();
-    Stencil::heat7(0.1).run(&mut heat, 3).unwrap();
+    Stencil::heat7(0.1).run(&mut heat, 3).unwrap().stable().unwrap();
     heat.field_row_mut(0, 0, 4).fill(50.0);
     let mut points = vec![0.0; 21 * 11 * 9];
     heat.copy_to_slice(&mut points).unwrap();
-    Stencil::heat7(0.1).run(&mut heat, 3).unwrap();
+    Stencil::heat7(0.1).run(&mut heat, 3).unwrap().stable().unwrap();
     stencil::reference::run(&Stencil::heat7(0.1), extent, &mut points, 3);
     let mut found = points.clone();
     heat.copy_to_slice(&mut found).unwrap();

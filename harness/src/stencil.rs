@@ -1,15 +1,23 @@
 //! Stencils as a workload: explicit steps on fields whose start comes from a seed or from the user.
 
+mod plain;
+mod start;
+
+pub use start::Source;
+
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{
     Amount, Cache, Candidate, Check, Number, RateUnit, Recipe, Task, Traffic, Work,
 };
+use plain::{Plain, Structures};
 use serde_json::json;
 use std::cell::RefCell;
 use tilewise::buffer::{Buffer, OutOfMemory};
+use tilewise::cache::CacheSizes;
+use tilewise::stencil::reference::State;
 use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Stencil};
-use tilewise::{Isa, Team};
+use tilewise::{Isa, Solo, Team};
 use tilewise_tuner::space;
 use tilewise_tuner::wisdom::Chosen;
 
@@ -35,20 +43,15 @@ pub struct Workload<T> {
     steps: usize,
     source: Source<T>,
     expected: Vec<T>,
+    /// One step before, of a kind that keeps two.
+    expected_before: Vec<T>,
+    /// What predictions of traffic go by.
+    caches: CacheSizes,
     grid: RefCell<Grid<T>>,
     /// In the same kind of memory as ours: large pages alone are worth 13 % here.
     plain: RefCell<[Buffer<T>; 2]>,
     /// The plain code's array of structures.
     structures: RefCell<Buffer<T>>,
-}
-
-/// Where the start of a field is from.
-#[derive(Clone, Debug)]
-pub enum Source<T> {
-    /// Random values in 0..1 over a smooth hill.
-    Seed(u64),
-    /// These points, in row-major order, field after field.
-    Points(Vec<T>),
 }
 
 /// A workload that cannot be made.
@@ -82,10 +85,10 @@ impl<T: Field> Workload<T> {
     /// [`Error::Steps`]; [`Error::Kernel`] for an extent the kernel refuses.
     pub fn new(kind: Kind, extent: Extent, steps: usize, seed: u64) -> Result<Self, Error> {
         let stencil = Stencil::new(kind, kind.stability_limit() / 2.0);
-        Self::of(stencil, extent, steps, Source::Seed(seed))
+        Self::of(stencil, extent, steps, Source::Seed(seed), &Solo)
     }
 
-    /// A stencil from any start.
+    /// A stencil from any start, its grid first touched by the team that will step it.
     ///
     /// # Errors
     /// As [`Workload::new`]; also for another number of points than the extent has.
@@ -94,19 +97,14 @@ impl<T: Field> Workload<T> {
         extent: Extent,
         steps: usize,
         source: Source<T>,
+        team: &dyn Team,
     ) -> Result<Self, Error> {
         if !(1..=Self::MOST_STEPS).contains(&steps) {
             return Err(Error::Steps { given: steps, most: Self::MOST_STEPS });
         }
         let form = stencil.kind.form();
-        let mut grid = Grid::with_fields(extent, form.fields)?;
-        let recipe = stencil::Recipe::estimate::<T>(
-            form,
-            extent,
-            Isa::Scalar,
-            &tilewise::cache::CacheSizes::ASSUMED,
-            1,
-        );
+        let caches = CacheSizes::ASSUMED;
+        let recipe = stencil::Recipe::estimate::<T>(form, extent, Isa::Scalar, &caches, 1);
         // Asked now, so that an extent which does not suit the stencil is refused before hours
         // of reference.
         Plan::<T>::new(stencil, extent, Isa::Scalar, recipe)?;
@@ -116,15 +114,32 @@ impl<T: Field> Workload<T> {
             steps,
             source,
             expected: Vec::new(),
-            grid: RefCell::new(Grid::zeroed(Extent::line(1))?),
+            expected_before: Vec::new(),
+            caches: CacheSizes::detect(),
+            grid: RefCell::new(Grid::with_fields_by(extent, form.fields, team)?),
             plain: RefCell::new([Buffer::zeroed(0)?, Buffer::zeroed(0)?]),
             structures: RefCell::new(Buffer::zeroed(0)?),
         };
-        workload.expected = workload.start();
-        grid.copy_from_slice(&workload.expected)?;
-        workload.grid.replace(grid);
-        stencil::reference::run(&stencil, extent, &mut workload.expected, steps);
+        workload.begin()?;
+        let now = workload.start();
+        let before = match workload.source.before(form, now.len()) {
+            Some(before) => before.to_vec(),
+            // Nobody else asks what was before.
+            None if form.levels > 1 => now.clone(),
+            None => Vec::new(),
+        };
+        let mut state = State { now, before, media: Vec::new() };
+        state.run(&stencil, extent, steps);
+        workload.expected = state.now;
+        if form.levels > 1 {
+            workload.expected_before = state.before;
+        }
         Ok(workload)
+    }
+
+    /// The same where predictions of traffic are to go by other cache sizes than the CPU says.
+    pub fn with_caches(self, caches: CacheSizes) -> Self {
+        Workload { caches, ..self }
     }
 
     /// Makes room for the plain code's fields, which the kernel alone does not need.
@@ -143,6 +158,15 @@ impl<T: Field> Workload<T> {
         // Ours and the plain code's two fields each, the same as structures, the expected one, the
         // reference's second.
         let numbers = 8 * kind.form().fields + kind.form().media;
+        extent.points().unwrap_or(usize::MAX).saturating_mul(numbers * size_of::<T>())
+    }
+
+    /// Bytes it takes without them, from [points](Source::Points) and into a file.
+    pub fn bytes_alone(kind: Kind, extent: Extent) -> usize {
+        let stencil::Form { fields, levels, media, .. } = kind.form();
+        // Our two fields each; of every step that is kept the points given, those expected, those
+        // found and the bytes of the file, which are more than the reference's own.
+        let numbers = (2 + 4 * levels) * fields + media;
         extent.points().unwrap_or(usize::MAX).saturating_mul(numbers * size_of::<T>())
     }
 
@@ -186,7 +210,7 @@ impl<T: Field> Workload<T> {
             },
             cache: Cache::Hot,
             timed: format!(
-                "{steps} step{} from one padded field to the other, rim fixed",
+                "{steps} step{} between two padded fields, rim fixed",
                 if *steps == 1 { "" } else { "s" }
             ),
         }
@@ -249,6 +273,20 @@ impl<T: Field> Workload<T> {
         points
     }
 
+    /// All fields as they are one step before [`Workload::points`], of a kind that keeps two steps.
+    pub fn before(&self) -> Option<Vec<T>> {
+        let grid = self.grid.borrow();
+        let mut points = Vec::with_capacity(self.expected_before.len());
+        for field in 0..grid.fields() {
+            for z in 0..self.extent.z {
+                for y in 0..self.extent.y {
+                    points.extend_from_slice(grid.row_before(field, y, z)?);
+                }
+            }
+        }
+        Some(points)
+    }
+
     /// The kernel, following a recipe.
     ///
     /// # Errors
@@ -263,7 +301,7 @@ impl<T: Field> Workload<T> {
         let plan = self.plan(isa, chosen.recipe)?;
         let threads = chosen.recipe.threads.min(team.size());
         let passes = self.steps.div_ceil(plan.depth(self.steps)) as f64 / self.steps as f64;
-        let expected = plan.bytes_per_update(self.steps);
+        let expected = plan.bytes_per_update(self.steps, &self.caches);
         let traffic = Traffic { least: self.least() * passes, expected };
         let work = Ours { workload: self, plan, team };
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work).moving(traffic))
@@ -277,101 +315,17 @@ impl<T: Field> Workload<T> {
 
     /// All fields as they are before a call, in row-major order.
     pub fn start(&self) -> Vec<T> {
-        let seed = match &self.source {
-            Source::Seed(seed) => *seed,
-            Source::Points(points) => return points.clone(),
-        };
-        let Extent { x, y, z } = self.extent;
-        let fields = self.stencil.kind.form().fields;
-        let mut points = Vec::with_capacity(fields * x * y * z);
-        for field in 0..fields as u64 {
-            // The second of two substances is the rarer one.
-            let share = if field > 0 { 0.25 } else { 1.0 };
-            let value = |at| T::from_f64(share * start(seed + field, self.extent, at));
-            for k in 0..z {
-                for j in 0..y {
-                    points.extend((0..x).map(|i| value([i, j, k])));
-                }
-            }
+        self.source.now(self.stencil.kind.form(), self.extent)
+    }
+
+    /// Makes the grid what a call starts from.
+    fn begin(&self) -> Result<(), stencil::Error> {
+        let (mut grid, start) = (self.grid.borrow_mut(), self.start());
+        grid.copy_from_slice(&start)?;
+        match self.source.before(self.stencil.kind.form(), start.len()) {
+            Some(before) => grid.set_before(before),
+            None => Ok(()),
         }
-        points
-    }
-}
-
-/// The start value of a point: a hill in the middle, roughened by the seed.
-fn start(seed: u64, extent: Extent, [x, y, z]: [usize; 3]) -> f64 {
-    let index = (z * extent.y + y) * extent.x + x;
-    // One round of splitmix64: neighbours are unrelated.
-    let mut bits = (index as u64 ^ seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let rough = (bits >> 40) as f64 / (1u64 << 24) as f64;
-    let middle = |at: usize, points: usize| {
-        let share = (at as f64 + 0.5) / points as f64 - 0.5;
-        1.0 - 4.0 * share * share
-    };
-    let hill = middle(x, extent.x) * middle(y, extent.y) * middle(z, extent.z);
-    0.75 * hill + 0.25 * rough
-}
-
-struct Plain<'a, T> {
-    workload: &'a Workload<T>,
-    build: Baseline,
-    order: baseline::stencil::Order,
-}
-
-impl<T: Field> Work for Plain<'_, T> {
-    fn run(&mut self) {
-        let Workload { stencil, extent, steps, plain, .. } = self.workload;
-        let mut fields = plain.borrow_mut();
-        for _ in 0..*steps {
-            let [from, to] = &mut *fields;
-            let step = baseline::stencil::Fields { from, to, extent: *extent };
-            self.build.step(*stencil, self.order, step).expect("fields were made for this extent");
-            fields.swap(0, 1);
-        }
-    }
-
-    fn check(&mut self) -> Check {
-        let start = self.workload.start();
-        let mut fields = self.workload.plain.borrow_mut();
-        fields[0].copy_from_slice(&start);
-        fields[1].copy_from_slice(&start);
-        drop((fields, start));
-        self.run();
-        let fields = self.workload.plain.borrow();
-        Check::compare("plain loop", &fields[0], &self.workload.expected, 0.0)
-    }
-}
-
-struct Structures<'a, T> {
-    workload: &'a Workload<T>,
-    build: Baseline,
-}
-
-impl<T: Field> Work for Structures<'_, T> {
-    fn run(&mut self) {
-        let Workload { stencil, extent, steps, structures, .. } = self.workload;
-        let mut points = structures.borrow_mut();
-        for step in 0..*steps {
-            let step = baseline::stencil::Structures {
-                points: &mut points,
-                from: step % 2,
-                extent: *extent,
-            };
-            self.build.step_structures(*stencil, step).expect("there is room for this extent");
-        }
-    }
-
-    fn check(&mut self) -> Check {
-        let pairs = self.workload.start().into_iter().flat_map(|value| [value, value]);
-        let mut points = self.workload.structures.borrow_mut();
-        points.iter_mut().zip(pairs).for_each(|(to, value)| *to = value);
-        drop(points);
-        self.run();
-        let points = self.workload.structures.borrow();
-        let last = points.iter().skip(self.workload.steps % 2).step_by(2);
-        let last: Vec<T> = last.copied().collect();
-        Check::compare("plain loop", &last, &self.workload.expected, 0.0)
     }
 }
 
@@ -390,11 +344,13 @@ impl<T: Field> Work for Ours<'_, T> {
     }
 
     fn check(&mut self) -> Check {
-        let Workload { grid, expected, .. } = self.workload;
-        let start = self.workload.start();
-        grid.borrow_mut().copy_from_slice(&start).expect("it has the grid's extent");
-        drop(start);
+        let Workload { expected, expected_before, .. } = self.workload;
+        self.workload.begin().expect("the start has the grid's extent");
         self.run();
-        Check::compare("plain loop", &self.workload.points(), expected, 0.0)
+        let check = Check::compare("plain loop", &self.workload.points(), expected, 0.0);
+        let before = self.workload.before();
+        let before = before.map(|it| Check::compare("plain loop", &it, expected_before, 0.0));
+        // Of two the one that failed, if one did.
+        before.filter(|before| check.passed() && !before.passed()).unwrap_or(check)
     }
 }

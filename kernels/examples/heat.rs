@@ -8,7 +8,7 @@ fn main() -> Result<(), Error> {
 
     let mut grid = Grid::from_fn(Extent::space(129, 129, 129), hot_ball)?;
     for _ in 0..5 {
-        Stencil::heat7(0.15).run(&mut grid, 40)?;
+        Stencil::heat7(0.15).run(&mut grid, 40)?.stable()?;
         println!("{:5.1} degrees in the middle", grid.row(64, 64)[64]);
     }
     Ok(())

@@ -6,7 +6,7 @@
 //! let mut grid = Grid::from_fn(Extent::space(31, 31, 31), |at| {
 //!     if at == [15; 3] { 1000.0_f32 } else { 0.0 }
 //! })?;
-//! Stencil::heat7(0.1).run(&mut grid, 100)?;
+//! Stencil::heat7(0.1).run(&mut grid, 100)?.stable()?;
 //! assert!(grid.row(15, 15)[15] < 10.0 && grid.row(15, 15)[0] == 0.0);
 //! # Ok::<(), tilewise::stencil::Error>(())
 //! ```
@@ -17,12 +17,12 @@
 //!
 //! The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
 //! their arithmetic and `formula` what a formula is, `boundary` what is found past the ends,
-//! `grid`, `layout` and `space` where points stand in memory, `recipe` how they are cut into tiles
+//! `grid`, `media`, `layout` and `space` where points stand in memory, `recipe` how they are cut into tiles
 //! and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula sees
 //! from one, `held` what it keeps of the rows, `ends` what stands past them, `ahead` what it asks
 //! memory for, and `apply` the loop's only caller; `sweep` goes through a grid one step at a time,
-//! `overlap` and `skew` several; `plan` puts it together, `traffic` says what it should cost, `table`
-//! picks the loops for a CPU, and [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
+//! `overlap` and `skew` several; `plan` puts it together, `ready` makes a grid ready for it, `outcome` says
+//! whether the field stays bounded and `traffic` what it should cost, `table` picks the loops for a CPU, and [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
 //! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
 //! gives is the CPU's business).
 //!
@@ -44,10 +44,13 @@ mod heat;
 mod held;
 mod kind;
 mod layout;
+mod media;
 mod near;
+mod outcome;
 mod overlap;
 mod plan;
 mod react;
+mod ready;
 mod recipe;
 pub mod reference;
 mod rows;
@@ -65,7 +68,8 @@ pub use formula::{Form, Formula, Near, Shape};
 pub use grid::Grid;
 pub use kind::{Kind, UnknownKind};
 pub use layout::Extent;
-pub use plan::{Plan, Unstable};
+pub use outcome::{Outcome, Unstable};
+pub use plan::Plan;
 pub use react::GrayScott;
 pub use recipe::{Recipe, Registers, Scheme, SideBySide};
 pub use weights::{Block, Fused, PairedStar, Star, Varied, Weighted};
@@ -150,7 +154,7 @@ impl Stencil {
     /// let speed = |x: usize| if x < 20 { 1.0_f32 } else { 0.5 };
     /// let media: Vec<f32> = (0..40 * 20 * 20).map(|at| speed(at % 40) * speed(at % 40)).collect();
     /// grid.set_media(&media)?;
-    /// Stencil::wave25(Kind::Wave25.stability_limit() / 2.0).run(&mut grid, 12)?;
+    /// Stencil::wave25(Kind::Wave25.stability_limit() / 2.0).run(&mut grid, 12)?.stable()?;
     /// # Ok::<(), tilewise::stencil::Error>(())
     /// ```
     pub const fn wave25(coefficient: f64) -> Self {
@@ -168,7 +172,8 @@ impl Stencil {
     /// use tilewise::stencil::{Boundary, Extent, Grid, Stencil};
     /// // Nothing flows out of a box with mirrors for walls.
     /// let mut grid = Grid::from_fn(Extent::plane(8, 8), |[x, _, _]| x as f64)?;
-    /// Stencil::heat5(0.2).with_boundary([Boundary::Mirror; 3]).run(&mut grid, 1000)?;
+    /// let heat = Stencil::heat5(0.2).with_boundary([Boundary::Mirror; 3]);
+    /// heat.run(&mut grid, 1000)?.stable()?;
     /// assert!(grid.row(0, 0).iter().all(|value| (value - 3.5).abs() < 1e-9));
     /// # Ok::<(), tilewise::stencil::Error>(())
     /// ```
@@ -177,22 +182,28 @@ impl Stencil {
     }
 
     /// Steps a grid with the best instruction set, an estimated recipe and, where the grid leaves
-    /// the second-level cache, all cores. What it gives back is a warning, if the field grows without
-    /// bound. Those who step many grids, or have a team or a tuned recipe, make a [`Plan`].
+    /// the second-level cache, all cores. What it gives back says so if the field grows without bound.
+    ///
+    /// All cores are a team of threads that is started and ended by every call, and every call makes a
+    /// plan anew. Those who step again and again keep a [`SpinTeam`](crate::SpinTeam) and a [`Plan`];
+    /// so do those who have a tuned recipe.
     ///
     /// # Errors
-    /// As [`Plan::new`], and [`Error::Team`] when threads cannot be started.
-    pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<Option<Unstable>, Error> {
-        front_door(self.kind.form(), grid, steps, |extent, isa, recipe| {
+    /// As [`Plan::new`] and [`Plan::run`], and [`Error::Team`] when threads cannot be started.
+    pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<Outcome, Error> {
+        let warning = front_door(self.kind.form(), grid, steps, |extent, isa, recipe| {
             Plan::new(self, extent, isa, recipe)
-        })
+        })?;
+        Ok(Outcome { warning })
     }
 }
 
-/// Steps a grid by a formula as [`Stencil::run`] does by a stencil.
+/// Steps a grid by a formula as [`Stencil::run`] does by a stencil, with a team of threads for this call
+/// alone, too. Whether the field stays bounded is not known of formulas of one's own, not even of
+/// weights: nothing is said of it.
 ///
 /// # Errors
-/// As [`Plan::of`], and [`Error::Team`] when threads cannot be started.
+/// As [`Plan::of`] and [`Plan::run`], and [`Error::Team`] when threads cannot be started.
 pub fn run<T: Real, F: Formula<T>>(
     formula: F,
     boundary: [Boundary; 3],

@@ -43,15 +43,31 @@ fn fields_are_read_from_arrays_and_written_to_them() {
         let file = folder.path().join(name);
         file.to_str().expect("a name in UTF-8").to_owned()
     });
-    let line = |rest: &str| {
-        json(&format!("stencil --kind heat7 --grid 12,11,10 --json {rest}"), "line");
+    // Three steps and four from where they led are seven: also of waves, which need two steps to go
+    // on from.
+    let seven = |kind: &str| {
+        let line = |rest: &str| {
+            json(&format!("stencil --kind {kind} --grid 12,11,10 --json {rest}"), "line");
+        };
+        line(&format!("--steps 3 --npy-out {middle}"));
+        line(&format!("--steps 4 --npy {middle} --npy-out {end}"));
+        line(&format!("--steps 7 --npy-out {whole}"));
+        let [middle, end, whole] =
+            [&middle, &end, &whole].map(|file| fs::read(file).expect("an array"));
+        assert!(end == whole && middle != whole, "{kind}");
     };
-    // Three steps and four from where they led are seven.
-    line(&format!("--steps 3 --npy-out {middle}"));
-    line(&format!("--steps 4 --npy {middle} --npy-out {end}"));
-    line(&format!("--steps 7 --npy-out {whole}"));
-    assert_eq!(fs::read(&end).expect("an array"), fs::read(&whole).expect("an array"));
+    seven("wave13");
     let of = |rest: &str| format!("stencil --npy {middle} {rest}");
+    let wrong = "[2, 10, 11, 12]; expected [10, 11, 12], the grid of heat7";
+    refused(&of("--grid 12,11,10"), 1, &["middle.npy", wrong, "--grid"]);
+    let both = "expected [2, 3, 11, 12] (now and one step before) or [3, 11, 12] (at rest)";
+    refused(&of("--kind wave7 --grid 12,11,3"), 1, &["middle.npy", both]);
+    seven("heat7");
+    // A wave from a single field.
+    let mut command = crate::tilewise(&of("--kind wave7 --grid 12,11,10 --steps 2"));
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("starts at rest"), "{said}");
     refused(&of("--grid 10,11,12"), 1, &["middle.npy", "[10, 11, 12]", "[12, 11, 10]", "--grid"]);
     refused(&of("--grid 12,11,10 --dtype f64"), 1, &["middle.npy", "<f4", "f8", "--dtype"]);
     refused("stencil --npy missing.npy", 1, &["missing.npy"]);
@@ -81,9 +97,31 @@ fn arrays_that_are_no_field_of_the_grid_are_refused() {
         refused(&arguments, 1, &[name, words]);
         assert!(!out.exists(), "{name} left a file");
     }
+    if cfg!(unix) {
+        refused("stencil --grid 5,4,3 --npy /dev/zero", 1, &["/dev/zero", "no .npy array"]);
+    }
+    // So long that nobody should read it to find that its shape is another.
+    let long = written(&folder, "long.npy", array("<f4", "False", "17179869184,", &[]));
+    let head = fs::metadata(&long).expect("a file").len();
+    let file = fs::OpenOptions::new().write(true).open(&long).expect("a file");
+    file.set_len(head + (1 << 36)).expect("a file full of nothing");
+    let arguments = format!("stencil --grid 5,4,3 --npy {}", long.display());
+    refused(&arguments, 1, &["long.npy", "[17179869184]; expected [3, 4, 5]"]);
     for flag in ["--png /no/such/folder/a.png", "--npy-out /no/such/folder/a.npy"] {
         refused(&format!("stencil --grid 9,9,9 {flag}"), 1, &["/no/such/folder"]);
     }
+}
+
+#[test]
+fn recipes_show_nothing_that_is_not_felt() {
+    let recipe = |scheme: &str| {
+        let line = format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json");
+        json(&line, "line")["recipe"].clone()
+    };
+    let skewed = recipe("skewed");
+    assert!(skewed["streaming"] == false && skewed["tile_points"] == 40, "{skewed}");
+    let plain = recipe("plain");
+    assert!(plain["depth"] == 1 && plain["tile_rows"] == 28, "{plain}");
 }
 
 #[test]
@@ -103,6 +141,10 @@ fn what_no_stencil_can_do_is_refused() {
     refused("stencil --png field.jpg", 2, &["--png field.jpg", ".png"]);
     refused("stencil --grid 4,99999999999999999999,3", 2, &["--grid", "at most"]);
     refused("stencil --grid 9999999999999,9999999999999,1000", 2, &["can address"]);
+    let folder = folder();
+    let wide = folder.path().join("wide.png");
+    let wide = format!("stencil --kind heat3 --grid 3000000000 --png {}", wide.display());
+    refused(&wide, 2, &["--png", "3000000000 by 1 pixels", "2147483647", "--grid"]);
     refused("stencil --npy-out field.png", 2, &["--npy-out field.png", ".npy"]);
     refused("stencil --coefficient abc", 2, &["abc", "--coefficient", "expected a number"]);
     refused("stencil --coefficient nan", 2, &["nan", "expected a number"]);
@@ -120,4 +162,18 @@ fn steps_beyond_the_limit_are_warned_of() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("0.75 of heat3") && said.contains("0 to 0.5"), "{said}");
+    assert!(!said.contains("infinite"), "{said}");
+}
+
+#[test]
+fn fields_that_leave_the_numbers_are_marked() {
+    // Twice as large with every step.
+    let line = "stencil --kind heat3 --grid 99 --coefficient 0.75 --json --steps";
+    let output = crate::tilewise(&format!("{line} 2000")).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("after 2000 steps there are values that are infinite"), "{said}");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(value["finite"], false);
+    assert_eq!(json(&format!("{line} 2"), "line")["finite"], true);
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tilewise::Isa;
 use tilewise::cache::CacheSizes;
-use tilewise::stencil::{Boundary, Extent, Kind, Recipe, Scheme, SideBySide, Stencil};
+use tilewise::stencil::{Boundary, Extent, Kind, Recipe, Registers, Scheme, SideBySide, Stencil};
 
 /// Steps of a deep case, at least: more than any other has.
 pub(crate) const DEEP: usize = 12;
@@ -84,11 +84,15 @@ fn recipes(kind: Kind, deep: bool) -> impl Strategy<Value = Recipe> {
     let depths = if deep { DEEP..(DEEPEST / kind.radius()).max(DEEP) + 1 } else { 1..9 };
     let tile = (1usize..12, 1usize..80, depths, prop::sample::select(schemes));
     let side = prop::sample::select(SideBySide::choices(kind));
-    (tile, side, any::<bool>(), 1usize..6, 0usize..20_000).prop_map(
-        |((rows, points, depth, scheme), side_by_side, streaming, threads, prefetch)| {
+    // Half of them where there are halves.
+    let widths = prop::sample::select(&[Registers::Whole, Registers::Half][..]);
+    let rest = (any::<bool>(), 1usize..6, 0usize..20_000);
+    (tile, side, widths, rest).prop_map(
+        |((rows, points, depth, scheme), side_by_side, registers, rest)| {
+            let (streaming, threads, prefetch) = rest;
             let mut recipe = recipe(rows, side_by_side, streaming, threads);
             (recipe.scheme, recipe.depth, recipe.tile_points) = (scheme, depth, points);
-            recipe.prefetch = prefetch;
+            (recipe.registers, recipe.prefetch) = (registers, prefetch);
             recipe
         },
     )
@@ -107,6 +111,7 @@ fn sizes(kind: Kind, deep: bool) -> BoxedStrategy<[usize; 3]> {
     let row = prop_oneof![
         1usize..4,
         1usize..7,
+        7usize..13,
         Just(13),
         14usize..20,
         29usize..36,

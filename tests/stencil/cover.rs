@@ -5,7 +5,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use tilewise::Isa;
 use tilewise::cache::CacheSizes;
-use tilewise::stencil::{Boundary, Kind, Recipe, Scheme, SideBySide, Stencil};
+use tilewise::stencil::{Boundary, Kind, Recipe, Registers, Scheme, SideBySide, Stencil};
 
 /// How many are drawn, always the same ones.
 const DRAWN: usize = 20_000;
@@ -71,7 +71,13 @@ fn drawn_cases_cover_every_choice() {
         some(&format!("{scheme}, no steps"), &|case| with(case) && case.steps == 0);
     }
     some("rows of a page", &|case| case.inner[0] > 500);
+    some("rows of a register or a little less", &|case| (7..13).contains(&case.inner[0]));
     some("stores past the caches", &|case| case.recipe.streaming);
+    for scheme in Scheme::ALL {
+        some(&format!("{scheme}, half registers"), &|case| {
+            case.recipe.scheme == scheme && case.recipe.registers == Registers::Half
+        });
+    }
 }
 
 #[test]

@@ -49,11 +49,12 @@ fn what_cannot_be_run_is_refused_by_name() {
     assert!(refusal(waves.set_media(&[f64::NAN; 125])).contains("value 0 of a medium is NaN"));
     waves.set_media(&[1.0; 250]).unwrap();
     let stepped = Stencil::wave7(0.1).run(&mut waves, 1);
-    assert!(refusal(stepped.map(drop)).contains("1 media, the grid given has 2"));
+    assert!(refusal(stepped.map(drop)).contains("1 media, the grid given has 2; set as many with"));
     let mut alone = Grid::<f64>::zeroed(Extent::plane(5, 5)).unwrap();
     let stepped = Stencil::gray_scott(0.1).run(&mut alone, 1);
     assert!(refusal(stepped.map(drop)).contains("2 fields, the grid given has 1"));
-    assert!(refusal(Grid::<f64>::with_fields(space, 0).map(drop)).contains("1 fields"));
+    let none = refusal(Grid::<f64>::with_fields(space, 0).map(drop));
+    assert_eq!(none, "a grid of 0 fields; expected at least 1");
 
     let planes = recipe(1, SideBySide::TwoPlanes, false, 1);
     assert!(planned(Stencil::heat5(0.1), Extent::plane(5, 5), planes).contains("two-planes"));
@@ -61,6 +62,8 @@ fn what_cannot_be_run_is_refused_by_name() {
     let mut other = Grid::zeroed(Extent::space(5, 5, 6)).unwrap();
     let plan = plan(heat, space, fine).unwrap();
     assert!(refusal(plan.run(&mut other, 1, &Solo)).contains("5x5x5"));
+    assert!(refusal(plan.run(&mut other, 0, &Solo)).contains("5x5x5"));
+    assert!(refusal(other.reserve(&plan, &Solo)).contains("5x5x5"));
     assert!(refusal(other.copy_from_slice(&[0.0; 149])).contains("150 points"));
     assert!(refusal(other.copy_to_slice(&mut [0.0; 151])).contains("151"));
 }

@@ -288,11 +288,12 @@ pub(super) struct StencilArgs {
     /// Write the field after the last step as a picture; in space, its middle plane
     #[arg(long, value_name = "FILE")]
     pub(super) png: Option<PathBuf>,
-    /// Start from this .npy array of the grid's shape (z, y, x; fields before them) and --dtype
-    /// [default: made from --seed]
+    /// Start from this .npy array of the grid's shape (z, y, x; fields before them) and --dtype;
+    /// of waves two such, now and one step before, or one to start at rest [default: made from --seed]
     #[arg(long, value_name = "FILE")]
     pub(super) npy: Option<PathBuf>,
-    /// Write the fields after the last step as a .npy array of the same shape
+    /// Write the fields after the last step as a .npy array of the same shape, of waves also as they
+    /// were one step before: --npy goes on from it
     #[arg(long, value_name = "FILE")]
     pub(super) npy_out: Option<PathBuf>,
 }

@@ -8,30 +8,15 @@ use tilewise::vector::Real;
 
 /// Points of an array of two dimensions: f32 or f64 numbers, or bytes.
 pub(super) fn read<T: Number>(bytes: &[u8]) -> Result<Rows<T>, String> {
-    let array = Array::<T>::read(bytes)?;
-    let &[_, columns] = &*array.shape else {
-        return Err(NpyError::Dimensions(array.shape.len()).to_string());
+    let message = |error: NpyError| error.to_string();
+    let head = Head::read::<T>(bytes, bytes.len() as u64).map_err(message)?;
+    let Head { shape, size, length, header, .. } = head;
+    let columns = shape.last().map_or(1, |&columns| columns.max(1));
+    let values = numbers(NpyFile::with_header(header, &bytes[length..]), size, columns)?;
+    let &[_, columns] = &*shape else {
+        return Err(message(NpyError::Dimensions(shape.len())));
     };
-    Ok(Rows { values: array.values, columns: columns as usize })
-}
-
-/// An array of any dimensions.
-pub(super) struct Array<T> {
-    pub(super) shape: Vec<u64>,
-    /// The type of its elements in the file, such as `<f4`.
-    pub(super) element: String,
-    pub(super) values: Vec<T>,
-}
-
-impl<T: Number> Array<T> {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let message = |error: NpyError| error.to_string();
-        let head = Head::read::<T>(bytes, bytes.len() as u64).map_err(message)?;
-        let Head { shape, element, size, length, header } = head;
-        let columns = shape.last().map_or(1, |&columns| columns.max(1));
-        let values = numbers(NpyFile::with_header(header, &bytes[length..]), size, columns)?;
-        Ok(Array { shape, element, values })
-    }
+    Ok(Rows { values, columns: columns as usize })
 }
 
 /// All numbers of an array with elements of `size` bytes.
@@ -50,26 +35,29 @@ fn numbers<T: Number>(file: NpyFile<&[u8]>, size: usize, columns: u64) -> Result
     (0..).zip(numbers).map(value).collect()
 }
 
-/// An array of numbers that were of type `C`.
-pub(super) fn of_reals<C: Real>(shape: &[usize], values: &[f64]) -> Vec<u8> {
-    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-    let shape = if let [along] = &*shape { format!("{along},") } else { shape.join(", ") };
+/// An array of as many numbers as its shape has, which were of type `C`.
+pub(super) fn of_reals<C: Real>(shape: &[usize], values: impl Iterator<Item = f64>) -> Vec<u8> {
     if C::NAME == "f32" {
-        let bytes = values.iter().flat_map(|&value| (value as f32).to_le_bytes());
-        return file("<f4", &shape, bytes);
+        return file("<f4", shape, values.map(|value| (value as f32).to_le_bytes()));
     }
-    file("<f8", &shape, values.iter().flat_map(|value| value.to_le_bytes()))
+    file("<f8", shape, values.map(f64::to_le_bytes))
 }
 
 /// An array of labels, as scikit-learn has them: one dimension, 32 bits, signed.
 pub(super) fn of_labels(labels: &[u32]) -> Vec<u8> {
-    let bytes = labels.iter().flat_map(|&label| label.cast_signed().to_le_bytes());
-    file("<i4", &format!("{},", labels.len()), bytes)
+    file("<i4", &[labels.len()], labels.iter().map(|label| label.cast_signed().to_le_bytes()))
 }
 
 /// A file of version 1.0: numbers start at a multiple of 64 bytes.
-fn file(element: &str, shape: &str, bytes: impl Iterator<Item = u8>) -> Vec<u8> {
+fn file<const SIZE: usize>(
+    element: &str,
+    shape: &[usize],
+    numbers: impl Iterator<Item = [u8; SIZE]>,
+) -> Vec<u8> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
+    let count: usize = shape.iter().product();
+    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let shape = if let [along] = &*shape { format!("{along},") } else { shape.join(", ") };
     let mut header =
         format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({shape}), }}");
     while !(MAGIC.len() + 2 + header.len() + 1).is_multiple_of(64) {
@@ -77,7 +65,11 @@ fn file(element: &str, shape: &str, bytes: impl Iterator<Item = u8>) -> Vec<u8> 
     }
     header.push('\n');
     let length = u16::try_from(header.len()).expect("a short header");
-    MAGIC.iter().copied().chain(length.to_le_bytes()).chain(header.bytes()).chain(bytes).collect()
+    // Once: bytes that grow as they come take up to twice as many.
+    let mut bytes = Vec::with_capacity(MAGIC.len() + 2 + header.len() + count * SIZE);
+    bytes.extend(MAGIC.iter().copied().chain(length.to_le_bytes()).chain(header.bytes()));
+    numbers.for_each(|number| bytes.extend(number));
+    bytes
 }
 
 #[cfg(test)]
@@ -106,11 +98,13 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         let values = [0.5, -3.0, 1e-3, 4.0, 5.0, 6.0];
-        let back = read::<f64>(&of_reals::<f64>(&[3, 2], &values)).expect("an array");
+        let of = |shape: &[usize]| of_reals::<f32>(shape, values.into_iter());
+        let back = of_reals::<f64>(&[3, 2], values.into_iter());
+        let back = read::<f64>(&back).expect("an array");
         assert_eq!((back.values, back.columns), (values.to_vec(), 2));
-        let back = read::<f32>(&of_reals::<f32>(&[2, 3], &values)).expect("an array");
+        let back = read::<f32>(&of(&[2, 3])).expect("an array");
         assert_eq!((back.values[2], back.columns), (1e-3, 3));
-        let refused = read::<u8>(&of_reals::<f32>(&[2, 3], &values)).err().expect("an error");
+        let refused = read::<u8>(&of(&[2, 3])).err().expect("an error");
         assert!(refused.contains("<f4; expected u8"), "{refused}");
         let labels = of_labels(&[3, 1, 2]);
         assert!(labels.len() == 128 + 12 && labels.ends_with(&[2, 0, 0, 0]));

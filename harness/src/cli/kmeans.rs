@@ -189,7 +189,7 @@ impl Claims {
         }
         if let Some(claim) = self.centres {
             let shape = [rows.rows(), rows.cols()];
-            contents.push((claim, array::of_reals::<T::Centre>(&shape, &centres)));
+            contents.push((claim, array::of_reals::<T::Centre>(&shape, centres.iter().copied())));
         }
         if let Some(claim) = self.labels {
             contents.push((claim, array::of_labels(fit.labels())));
@@ -200,7 +200,7 @@ impl Claims {
     /// Writes the centres alone; whether they were asked for.
     fn write_centres<T: Number>(self, shape: Shape, centres: &[f64]) -> Result<bool, Failure> {
         let Some(claim) = self.centres else { return Ok(false) };
-        let bytes = array::of_reals::<T::Centre>(&[shape.k, shape.d], centres);
+        let bytes = array::of_reals::<T::Centre>(&[shape.k, shape.d], centres.iter().copied());
         files::publish(vec![(claim, bytes)]).map_err(Failure::failed)?;
         Ok(true)
     }

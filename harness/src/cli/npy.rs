@@ -118,12 +118,47 @@ pub(super) struct Points<T> {
     element: PhantomData<fn() -> T>,
 }
 
+/// A file that is to be read as `T`, and its head: nothing more of it is read.
+fn open<T: Number>(path: &Path) -> Result<(File, Head), NpyError> {
+    let file = File::open(path)?;
+    let mut bytes = Vec::new();
+    (&file).take(HEAD).read_to_end(&mut bytes)?;
+    let head = Head::read::<T>(&bytes, file.metadata()?.len())?;
+    Ok((file, head))
+}
+
+/// All numbers of an array of any shape, once `check` has found nothing wrong with its head.
+pub(super) fn read<T: Number>(
+    path: &Path,
+    check: impl FnOnce(&Head) -> Result<(), String>,
+) -> Result<Vec<T>, String> {
+    /// Numbers that are read at a time.
+    const PART: usize = 1 << 18;
+    let message = |error: NpyError| error.to_string();
+    let (file, head) = open::<T>(path).map_err(message)?;
+    check(&head)?;
+    // As many as the file is long: they can be counted.
+    let count = head.shape.iter().product::<u64>() as usize;
+    let d = head.shape.last().map_or(1, |&along| along.max(1)) as usize;
+    let points = Points { file, n: count / d, d, head, element: PhantomData };
+    let mut values: Vec<T> = Vec::new();
+    values.try_reserve_exact(count).map_err(|error| error.to_string())?;
+    values.resize(count, T::default());
+    let rows = (PART / d).max(1);
+    for (index, part) in values.chunks_mut(rows * d).enumerate() {
+        points.read(index * rows, part).map_err(|error| error.to_string())?;
+        for (at, value) in part.iter_mut().enumerate() {
+            let (row, column) = ((index * rows + at / d) as u64 + 1, (at % d) as u64 + 1);
+            let number = T::of((*value).into());
+            *value = number.map_err(|reason| message(NpyError::Value { row, column, reason }))?;
+        }
+    }
+    Ok(values)
+}
+
 impl<T: Number> Points<T> {
     pub(super) fn open(path: &Path) -> Result<Self, NpyError> {
-        let file = File::open(path)?;
-        let mut bytes = Vec::new();
-        (&file).take(HEAD).read_to_end(&mut bytes)?;
-        let head = Head::read::<T>(&bytes, file.metadata()?.len())?;
+        let (file, head) = open::<T>(path)?;
         let (n, d) = head.points()?;
         if n == 0 || d == 0 {
             return Err(NpyError::Empty);

@@ -1,8 +1,9 @@
 //! `tilewise stencil`: explicit steps in time on one grid.
 
 use super::args::{RealArg, SchemeArg, StencilArgs, StencilShape};
-use super::array::{self, Array};
+use super::array;
 use super::failure::Failure;
+use super::npy::{self, Head};
 use super::output;
 use super::points::Number;
 use super::setup::Setup;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tilewise::stencil::{self, Extent, Kind, Plan, Recipe, Scheme, Stencil};
 use tilewise::{Isa, SpinTeam};
 use tilewise_harness::picture::Picture;
-use tilewise_harness::report::files;
+use tilewise_harness::report::files::{self, Claim};
 use tilewise_harness::roofs::{self, Memory, Pattern, Probe, Quantity};
 use tilewise_harness::stencil::{Error, Field, Source, Workload};
 use tilewise_tuner::measure::Stopwatch;
@@ -44,17 +45,15 @@ pub(super) fn run(args: &StencilArgs) -> Result<(), Failure> {
 
 fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let png = output::claim("--png", args.png.as_deref(), "png")?;
-    let npy = output::claim("--npy-out", args.npy_out.as_deref(), "npy")?;
+    let setting = setup.setting();
     let (kind, extent) = (args.shape.kind, args.shape.extent());
-    setup.check_memory(format_args!("{kind} on {extent}"), Workload::<T>::bytes(kind, extent))?;
+    let files = Files::claim::<T>(args, &setup)?;
     let source = match &args.npy {
         Some(file) => Source::Points(points::<T>(file, kind, extent)?),
         None => Source::Seed(args.common.seed),
     };
     let coefficient = args.coefficient.unwrap_or(kind.stability_limit() / 2.0);
     let stencil = Stencil::new(kind, coefficient);
-    let setting = setup.setting();
     let given = args.scheme.map(|scheme| with_scheme::<T>(scheme, (kind, extent), &setting));
     if let (Some(SchemeArg::Streaming), Some(recipe)) = (args.scheme, given) {
         let plan = Plan::<T>::new(stencil, extent, setting.isa, recipe);
@@ -62,7 +61,9 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
             return Err(Failure::usage(no_streams(kind, setting.isa)));
         }
     }
-    let workload = Workload::<T>::of(stencil, extent, args.shape.steps, source).map_err(failure)?;
+    let workload = Workload::<T>::of(stencil, extent, args.shape.steps, source, setup.team())
+        .map_err(failure)?
+        .with_caches(*setting.caches());
     let chosen = match given {
         Some(recipe) => Chosen::given(recipe),
         None => setup.choose(&workload.problem())?,
@@ -71,53 +72,118 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     if let Some(warning) = workload.warning(&plan) {
         output::remark(warning);
     }
+    let finite = workload.expected().iter().all(|&value| Into::<f64>::into(value).is_finite());
+    if !finite {
+        output::remark(format_args!(
+            "after {} steps there are values that are infinite or not numbers: a start or a \
+             coefficient beyond what {} can hold",
+            workload.steps(),
+            workload.task().dtype
+        ));
+    }
     let mut candidate =
         workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
     let mut line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
+    line.add("finite", finite);
     line.add("predicted", predicted(&workload, &plan, &setup)?);
-    if png.is_some() || npy.is_some() {
+    if files.png.is_some() || files.npy.is_some() {
         // Timing went on from where the check stood: begin again for exactly these steps.
         candidate.work.check();
     }
     drop(candidate);
-    let picture = || Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2)).png();
-    let array = || {
-        let values: Vec<f64> = workload.points().into_iter().map(Into::into).collect();
-        array::of_reals::<T>(&shape(kind, extent), &values)
-    };
-    let files = png.map(|claim| (claim, picture())).into_iter();
-    let files = files.chain(npy.map(|claim| (claim, array()))).collect();
-    files::publish(files).map_err(Failure::failed)?;
+    files.publish(&workload, (kind, extent))?;
     line.print(args.common.json)
 }
 
-/// The shape of a grid as an array: z, y and x, as many as the kind has, and before them how many
-/// fields there are, if several.
-fn shape(kind: Kind, extent: Extent) -> Vec<usize> {
-    let (dimensions, fields) = (kind.dimensions(), kind.form().fields);
-    let axes = [extent.z, extent.y, extent.x].into_iter().skip(3 - dimensions);
-    (fields > 1).then_some(fields).into_iter().chain(axes).collect()
+/// The files that are asked for.
+struct Files {
+    png: Option<Claim>,
+    npy: Option<Claim>,
 }
 
-/// The points of a file that has the grid's shape and type.
+impl Files {
+    /// Bytes of a pixel on its way to a file: its value, its colours, and those in the file.
+    const PIXEL: usize = size_of::<f64>() + 3 * 3;
+
+    /// Claims them, and asks whether there is memory for all that is to be done.
+    fn claim<T: Field>(args: &StencilArgs, setup: &Setup) -> Result<Files, Failure> {
+        let png = output::claim("--png", args.png.as_deref(), "png")?;
+        let npy = output::claim("--npy-out", args.npy_out.as_deref(), "npy")?;
+        let (kind, extent) = (args.shape.kind, args.shape.extent());
+        let mut bytes = Workload::<T>::bytes_alone(kind, extent);
+        if png.is_some() && extent.x > 0 && extent.y > 0 {
+            let fits = Picture::check_png(extent.x, extent.y);
+            fits.map_err(|error| Failure::usage(format_args!("--png: {error}; see --grid")))?;
+            bytes = bytes.saturating_add(extent.x.saturating_mul(extent.y * Self::PIXEL));
+        }
+        setup.check_memory(format_args!("{kind} on {extent}"), bytes)?;
+        Ok(Files { png, npy })
+    }
+
+    /// Writes all of them or none.
+    fn publish<T: Field>(
+        self,
+        workload: &Workload<T>,
+        (kind, extent): (Kind, Extent),
+    ) -> Result<(), Failure> {
+        let picture = || Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2)).png();
+        let array = || {
+            let (now, before) = (workload.points(), workload.before().unwrap_or_default());
+            let values = now.iter().chain(&before).map(|&value| Into::<f64>::into(value));
+            array::of_reals::<T>(&shape(kind, extent, kind.form().levels), values)
+        };
+        let files = self.png.map(|claim| (claim, picture())).into_iter();
+        let files = files.chain(self.npy.map(|claim| (claim, array()))).collect();
+        files::publish(files).map_err(Failure::failed)
+    }
+}
+
+/// The shape of a grid as an array: z, y and x, as many as the kind has, before them how many
+/// fields there are, if several, and before those how many steps are kept, if two.
+fn shape(kind: Kind, extent: Extent, levels: usize) -> Vec<usize> {
+    let (dimensions, fields) = (kind.dimensions(), kind.form().fields);
+    let axes = [extent.z, extent.y, extent.x].into_iter().skip(3 - dimensions);
+    let several = [levels, fields].into_iter().filter(|&count| count > 1);
+    several.chain(axes).collect()
+}
+
+/// The points of a file that has the grid's shape and type: of a kind that keeps two steps both of
+/// them, or one to start from at rest.
 fn points<T: Field + Number>(file: &Path, kind: Kind, extent: Extent) -> Result<Vec<T>, Failure> {
-    let failed = |reason: String| Failure::failed(format!("{}: {reason}", file.display()));
-    let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
-    let array = Array::<T>::read(&bytes).map_err(failed)?;
-    let (given, expected) = (array.shape, shape(kind, extent));
-    if !given.iter().copied().eq(expected.iter().map(|&along| along as u64)) {
-        return Err(failed(format!(
-            "has the shape {given:?}; expected {expected:?}, the grid of {kind}: see --grid"
-        )));
+    let levels = kind.form().levels;
+    let mut at_rest = false;
+    let fits = |head: &Head| {
+        let given = &head.shape;
+        let is = |levels: usize| {
+            given.iter().copied().eq(shape(kind, extent, levels).iter().map(|&along| along as u64))
+        };
+        if !is(1) && !is(levels) {
+            let mut expected = format!("{:?}", shape(kind, extent, 1));
+            if levels > 1 {
+                let both = shape(kind, extent, levels);
+                expected = format!("{both:?} (now and one step before) or {expected} (at rest)");
+            }
+            return Err(format!(
+                "has the shape {given:?}; expected {expected}, the grid of {kind}: see --grid"
+            ));
+        }
+        let size = format!("f{}", size_of::<T>());
+        if head.element.get(1..) != Some(&*size) {
+            let element = &head.element;
+            return Err(format!("has elements of type {element}; expected {size}: see --dtype"));
+        }
+        at_rest = levels > 1 && is(1);
+        Ok(())
+    };
+    let points = npy::read::<T>(file, fits)
+        .map_err(|reason| Failure::failed(format!("{}: {reason}", file.display())))?;
+    if at_rest {
+        output::remark(format_args!(
+            "{}: one step of {kind}, which keeps two: it starts at rest",
+            file.display()
+        ));
     }
-    let size = format!("f{}", size_of::<T>());
-    if array.element.get(1..) != Some(&*size) {
-        let element = array.element;
-        return Err(failed(format!(
-            "has elements of type {element}; expected {size}: see --dtype"
-        )));
-    }
-    Ok(array.values)
+    Ok(points)
 }
 
 /// What the plan should cost, and what memory allows at the rate of a streaming copy now.
@@ -134,7 +200,8 @@ fn predicted<T: Field>(
     let watch = Stopwatch::within(BANDWIDTH_BUDGET);
     let probes = [probe.map_err(Failure::failed)?];
     let roofs = roofs::measure(watch, &probes, &team).map_err(Failure::failed)?;
-    let (bandwidth, bytes) = (roofs[0].value, plan.bytes_per_update(workload.steps()));
+    let (bandwidth, bytes) =
+        (roofs[0].value, plan.bytes_per_update(workload.steps(), setting.caches()));
     Ok(json!({
         "bytes_per_update": bytes,
         "bandwidth": bandwidth,
@@ -181,7 +248,8 @@ fn with_scheme<T: Field>(
             recipe.depth = recipe.depth.max(2);
         }
     }
-    recipe
+    // What the scheme does not look at is not shown as if it did.
+    recipe.canonical(kind, extent, setting.isa)
 }
 
 fn failure(error: Error) -> Failure {

@@ -258,7 +258,7 @@ impl<'p, 'a> Run<'p, 'a> {
     }
 
     fn stencil<T: crate::stencil::Field>(&mut self, field: stencil::Run) -> Result<(), Error> {
-        let workload = stencil::workload::<T>(&field, self.plan.seed)?;
+        let workload = stencil::workload::<T>(self.plan, &field)?;
         let draft = stencil::draft(self.plan, &field, &workload)?;
         self.measure(draft, field.weight())
     }

@@ -1,6 +1,6 @@
 //! What can be wrong with a grid, a stencil or a recipe.
 
-use super::{Extent, Kind, SideBySide};
+use super::{Extent, Kind, SideBySide, Unstable};
 use crate::buffer::OutOfMemory;
 use crate::isa::{Isa, MissingIsa};
 use core::fmt;
@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// A formula that looks where it says it does not.
     #[error(
-        "{stencil} looks at {at:?} (x, y, z); expected places within what its shape, radius, dimensions, fields, levels and media say"
+        "{stencil} looks at {at:?} (x, y, z); expected places within what its shape, radius and dimensions say"
     )]
     Place {
         /// The stencil.
@@ -98,16 +98,44 @@ pub enum Error {
         /// The place.
         at: [isize; 3],
     },
-    /// A grid with other fields or media than the stencil has.
+    /// A formula that asks for a field, a field of one step before or a medium that it says it does
+    /// not have.
     #[error(
-        "the stencil has {expected} {what}, the grid given has {given}; make a grid with as many"
+        "{stencil} asks for {what} {number}, counted from 0; its {constant} is {says}: say more there or ask for another"
+    )]
+    Beyond {
+        /// The stencil.
+        stencil: &'static str,
+        /// `"field"`, `"the values before of field"` or `"medium"`.
+        what: &'static str,
+        /// Which one it asks for.
+        number: usize,
+        /// The constant of the formula that says otherwise.
+        constant: &'static str,
+        /// What it says.
+        says: usize,
+    },
+    /// A grid without any field.
+    #[error("a grid of 0 fields; expected at least 1")]
+    NoFields,
+    /// A grid with other fields than the stencil has.
+    #[error(
+        "the stencil has {expected} fields, the grid given has {given}; make a grid with as many"
     )]
     Fields {
-        /// `"fields"` or `"media"`.
-        what: &'static str,
         /// How many the stencil has.
         expected: usize,
         /// How many there are.
+        given: usize,
+    },
+    /// A grid whose media were set to be others than the stencil has.
+    #[error(
+        "the stencil has {expected} media, the grid given has {given}; set as many with set_media, or none"
+    )]
+    Media {
+        /// How many the stencil has.
+        expected: usize,
+        /// How many were set.
         given: usize,
     },
     /// A scheme that a stencil cannot be stepped by.
@@ -153,6 +181,10 @@ pub enum Error {
         /// What it may hold.
         choices: &'static [SideBySide],
     },
+    /// A field that grows without bound, where that is taken for an error
+    /// ([`Outcome::stable`](super::Outcome::stable)).
+    #[error(transparent)]
+    Unstable(#[from] Unstable),
     /// An instruction set this CPU does not have.
     #[error(transparent)]
     MissingIsa(#[from] MissingIsa),

@@ -6,13 +6,11 @@
 //! Stencils that take the value of one step before find it in the buffer that the next step is
 //! written to. A grid that never made such a step begins at rest: before is as now.
 
+use super::Error;
 use super::apart::{self, Apart};
 use super::layout::{Extent, Layout};
-use super::space::Space;
-use super::weights::is_finite;
-use super::{Boundary, Error, Form};
+use super::media::Media;
 use crate::buffer::{Buffer, OutOfMemory};
-use crate::matrix::Disjoint;
 use crate::team::Team;
 use crate::vector::Real;
 use core::ops::Range;
@@ -27,22 +25,19 @@ use core::ops::Range;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Grid<T> {
-    layout: Layout,
+    pub(super) layout: Layout,
     /// The fields as they are.
-    front: Apart<T>,
+    pub(super) front: Apart<T>,
     /// Where the next step goes.
-    back: Apart<T>,
+    pub(super) back: Apart<T>,
     /// Whether `back` has the fields as they were one step before.
-    keeps_before: bool,
+    pub(super) keeps_before: bool,
     /// How wide a rim is the same in both, along each axis of a sweep.
-    rim: [usize; 3],
-    /// What no step changes, laid out as the fields are, and how many fields there are of it.
-    media: Apart<T>,
-    media_count: usize,
-    /// Their least and their greatest value.
-    pub(super) media_range: [f64; 2],
+    pub(super) rim: [usize; 3],
+    /// What no step changes.
+    pub(super) media: Media<T>,
     /// What tiles keep between memory and memory.
-    scratch: Buffer<T>,
+    pub(super) scratch: Buffer<T>,
 }
 
 impl<T: Real> Grid<T> {
@@ -57,7 +52,7 @@ impl<T: Real> Grid<T> {
     /// So many fields of zeros.
     ///
     /// # Errors
-    /// As [`Grid::zeroed`]; [`Error::Fields`] for none.
+    /// As [`Grid::zeroed`]; [`Error::NoFields`] for none.
     pub fn with_fields(extent: Extent, fields: usize) -> Result<Self, Error> {
         Self::made(extent, fields, Buffer::zeroed)
     }
@@ -92,24 +87,14 @@ impl<T: Real> Grid<T> {
         zeroed: impl Fn(usize) -> Result<Buffer<T>, OutOfMemory>,
     ) -> Result<Self, Error> {
         if fields == 0 {
-            return Err(Error::Fields { what: "fields", expected: 1, given: 0 });
+            return Err(Error::NoFields);
         }
         let layout = Layout::new::<T>(extent, fields)?;
         let front = Apart::new(layout.len(), 0, &zeroed)?;
         let back = Apart::new(layout.len(), apart::BACK, &zeroed)?;
-        let (media, scratch) = (Apart::new(0, 0, Buffer::zeroed)?, Buffer::zeroed(0)?);
-        let (rim, media_count, media_range) = ([0; 3], 0, [1.0; 2]);
-        Ok(Grid {
-            layout,
-            front,
-            back,
-            keeps_before: false,
-            rim,
-            media,
-            media_count,
-            media_range,
-            scratch,
-        })
+        let (media, scratch) = (Media::unset()?, Buffer::zeroed(0)?);
+        let (keeps_before, rim) = (false, [0; 3]);
+        Ok(Grid { layout, front, back, keeps_before, rim, media, scratch })
     }
 
     /// A field whose point `[x, y, z]` is `value([x, y, z])`, the rim's too.
@@ -201,30 +186,29 @@ impl<T: Real> Grid<T> {
     }
 
     /// Sets what no step changes, such as coefficients that differ from point to point: whole
-    /// fields in row-major order, one after the other. A medium that was not set is 1 everywhere.
+    /// fields in row-major order, one after the other. A medium that was not set is 1 everywhere,
+    /// and with no points at all they are as if they had never been set.
     ///
     /// # Errors
     /// [`Error::Length`] when the slice is not as long as a whole number of fields,
     /// [`Error::NotFinite`] for a value that is no number to compute with,
     /// [`Error::TooLarge`], [`Error::OutOfMemory`].
     pub fn set_media(&mut self, points: &[T]) -> Result<(), Error> {
+        if points.is_empty() {
+            self.media = Media::unset()?;
+            return Ok(());
+        }
         let extent = self.extent();
         let each = extent.x * extent.y * extent.z;
         let count = (points.len() / each).max(1);
         self.check_length(points.len(), count)?;
-        if let Some(index) = points.iter().position(|&value| !is_finite(value)) {
-            return Err(Error::NotFinite { what: "a medium", index, value: points[index].into() });
-        }
-        let layout = Layout::new::<T>(extent, count)?;
-        let mut media = Apart::new(layout.len(), apart::MEDIA, Buffer::zeroed)?;
-        layout.spread(points, &mut media);
-        let values = points.iter().map(|&value| value.into());
-        self.media_range = values
-            .fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], value| {
-                [f64::min(least, value), f64::max(most, value)]
-            });
-        (self.media, self.media_count) = (media, count);
+        self.media = Media::set(extent, count, points)?;
         Ok(())
+    }
+
+    /// The least and the greatest value of the media.
+    pub(super) fn media_range(&self) -> [f64; 2] {
+        self.media.range()
     }
 
     /// Points along each axis.
@@ -287,15 +271,17 @@ impl<T: Real> Grid<T> {
 
     /// The bytes of both buffers and the media, padding included.
     pub fn bytes(&self) -> usize {
-        2 * size_of_val::<[T]>(&self.front) + size_of_val::<[T]>(&self.media)
+        2 * size_of_val::<[T]>(&self.front) + size_of_val(self.media.numbers().0)
     }
 
     /// Fills what lies between the rows, which no result may depend on: for tests.
     #[doc(hidden)]
     pub fn fill_padding(&mut self, value: T) {
         let Layout { extent: Extent { x, y, .. }, stride, layer, margin, .. } = self.layout;
-        let media = (self.media_count > 0).then_some((&mut self.media, self.media_count));
-        let both = [&mut self.front, &mut self.back].map(|buffer| (buffer, self.layout.fields));
+        let (media, count) = self.media.numbers_mut();
+        let media = (count > 0).then_some((media, count));
+        let both: [&mut [T]; 2] = [&mut self.front, &mut self.back];
+        let both = both.map(|buffer| (buffer, self.layout.fields));
         for (buffer, fields) in both.into_iter().chain(media) {
             let planes = buffer.len() - margin;
             buffer[..margin].fill(value);
@@ -314,87 +300,9 @@ impl<T: Real> Grid<T> {
         self.scratch.fill(value);
     }
 
-    /// Makes ready for a plan: the rim the same in both buffers, what was one step before and the
-    /// media there, and room for tiles.
-    pub(super) fn prepare(
-        &mut self,
-        space: &Space,
-        form: Form,
-        scratch: usize,
-        team: &dyn Team,
-    ) -> Result<(), Error> {
-        let expect = |what, expected, given| match expected == given {
-            true => Ok(()),
-            false => Err(Error::Fields { what, expected, given }),
-        };
-        expect("fields", form.fields, self.fields())?;
-        if self.media_count == 0 && form.media > 0 {
-            let layout = Layout::new::<T>(self.extent(), form.media)?;
-            let zeroed = |len| Buffer::zeroed_by(len, team);
-            let mut media = Apart::new(layout.len(), apart::MEDIA, zeroed)?;
-            media.fill(T::from_f64(1.0));
-            (self.media, self.media_count) = (media, form.media);
-        } else if form.media > 0 {
-            expect("media", form.media, self.media_count)?;
-        }
-        if self.scratch.len() < scratch {
-            // Large pages are contiguous in the cache; small ones collide in it at random.
-            self.scratch = Buffer::zeroed_by(scratch.max(Buffer::<T>::LARGE), team)?;
-        }
-        if form.keeps_two() && !self.keeps_before {
-            self.back.copy_from_slice(&self.front);
-        }
-        self.keeps_before = form.keeps_two();
-        self.share_rim(space);
-        Ok(())
-    }
-
-    /// Copies the rim to the other buffer, unless it is there.
-    fn share_rim(&mut self, space: &Space) {
-        let fixed = [0, 1, 2].map(|axis| space.boundary[axis] == Boundary::Fixed);
-        let needed = [0, 1, 2].map(|axis| if fixed[axis] { space.reach[axis] } else { 0 });
-        if (0..3).any(|axis| needed[axis] > self.rim[axis]) {
-            let [_, ys, zs] = [0, 1, 2].map(|axis| space.updated(axis));
-            for z in 0..space.points[2] {
-                for y in 0..space.points[1] {
-                    if !(ys.contains(&y) && zs.contains(&z)) {
-                        let row = space.start(y, z)..space.start(y, z) + space.pitch;
-                        self.back[row.clone()].copy_from_slice(&self.front[row]);
-                    }
-                }
-            }
-        }
-        // The plan keeps what it was given, and writes everything else.
-        self.rim = needed;
-    }
-
-    /// What a team steps between.
-    pub(super) fn buffers(&mut self) -> Buffers<'_, T> {
-        Buffers {
-            fields: [Disjoint::new(&mut self.front), Disjoint::new(&mut self.back)],
-            rings: Disjoint::new(&mut self.scratch),
-            media: (&self.media[..], self.media_count),
-        }
-    }
-
-    /// After an odd number of steps the fields are in the other buffer.
-    pub(super) fn swap(&mut self) {
-        core::mem::swap(&mut self.front, &mut self.back);
-    }
-
     fn check_length(&self, given: usize, fields: usize) -> Result<(), Error> {
         let extent = self.extent();
         let expected = fields * extent.x * extent.y * extent.z;
         if given == expected { Ok(()) } else { Err(Error::Length { extent, expected, given }) }
     }
-}
-
-/// The parts of a grid, for a team.
-pub(super) struct Buffers<'a, T> {
-    /// The one that holds the fields first.
-    pub(super) fields: [Disjoint<'a, T>; 2],
-    /// Room for tiles.
-    pub(super) rings: Disjoint<'a, T>,
-    /// The media, and how many.
-    pub(super) media: (&'a [T], usize),
 }

@@ -3,21 +3,21 @@
 use super::apply::Kernels;
 use super::estimate::width;
 use super::formula::Form;
-use super::grid::Buffers;
 use super::layout::Layout;
 use super::overlap::{self, Tiling};
+use super::ready::Buffers;
 use super::skew::{self, Slant};
 use super::space::{Field, Numbers, Space};
 use super::weights::is_finite;
 use super::{
-    Boundary, Error, Extent, Formula, Grid, Kind, Recipe, Scheme, Stencil, reference, sweep, table,
+    Boundary, Error, Extent, Formula, Grid, Kind, Recipe, Scheme, Stencil, Unstable, reference,
+    sweep, table,
 };
 use crate::buffer::LINE;
 use crate::isa::Isa;
 use crate::matrix::Disjoint;
 use crate::team::{Member, Team};
 use crate::vector::Real;
-use alloc::{format, string::String};
 use core::cell::Cell;
 use core::ops::Range;
 
@@ -67,7 +67,7 @@ impl<T: Real> Plan<T> {
     /// The same for a formula of one's own. Its side_by_side is [`SideBySide::One`].
     ///
     /// # Errors
-    /// As [`Plan::new`], but [`Error::Weights`] and [`Error::Place`] for the formula.
+    /// As [`Plan::new`], but [`Error::Weights`], [`Error::Place`] and [`Error::Beyond`] for the formula.
     ///
     /// [`SideBySide::One`]: super::SideBySide::One
     pub fn of<F: Formula<T>>(
@@ -116,7 +116,7 @@ impl<T: Real> Plan<T> {
     /// that is not known.
     pub fn warning(&self, grid: &Grid<T>) -> Option<Unstable> {
         let (kind, coefficient) = self.step?;
-        let media = if self.form.media > 0 { grid.media_range } else { [1.0; 2] };
+        let media = if self.form.media > 0 { grid.media_range() } else { [1.0; 2] };
         let limit = kind.stability_limit();
         let grows = |medium: &f64| !(0.0..=limit).contains(&(coefficient * medium));
         let medium = media.into_iter().find(grows)?;
@@ -138,24 +138,28 @@ impl<T: Real> Plan<T> {
         &self.recipe
     }
 
-    /// Steps the grid `steps` times. All steps are one region of the team.
+    /// Steps the grid `steps` times. All steps are one region of the team. No steps change nothing,
+    /// not even what the grid knows of one step before.
+    ///
+    /// Tiles that overlap, and media that were not set, need memory beside the grid's fields: it is
+    /// asked for when a grid meets such a plan for the first time, or by [`Grid::reserve`] before.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when the grid has another extent than the plan, [`Error::Fields`] when
-    /// it has other fields or media, [`Error::OutOfMemory`] when there is no room for tiles.
+    /// [`Error::Mismatch`] when the grid has another extent than the plan, [`Error::Fields`] and
+    /// [`Error::Media`] when it has other fields or media; [`Error::OutOfMemory`] when there is no
+    /// room for tiles or media, [`Error::TooLarge`] when their bytes cannot even be counted.
+    ///
+    /// # Panics
+    /// When not all members of the team come.
     pub fn run(&self, grid: &mut Grid<T>, steps: usize, team: &dyn Team) -> Result<(), Error> {
-        if grid.extent() != self.extent() {
-            return Err(Error::Mismatch { plan: self.extent(), grid: grid.extent() });
+        self.check(grid)?;
+        if steps == 0 {
+            return Ok(());
         }
         let (scheme, depth) = (self.recipe.scheme, self.depth(steps));
         let tiling = Tiling::new::<T>(self.space, &self.recipe, depth);
-        let takers = self.recipe.threads.min(team.size());
-        let fused = scheme == Scheme::Overlapped && depth > 1;
-        let ring = if fused { tiling.scratch::<T>() } else { Some(0) };
-        let scratch =
-            ring.and_then(|ring| ring.checked_next_multiple_of(LINE)?.checked_mul(takers));
-        let scratch = scratch.ok_or(Error::TooLarge { extent: self.extent() })?;
-        grid.prepare(&self.space, self.form, scratch, team)?;
+        grid.make_room(self.form, self.scratch(steps, team)?, team)?;
+        grid.prepare(&self.space, self.form);
         let Buffers { fields, rings, media } = grid.buffers();
         let passes = steps.div_ceil(depth);
         // Skewed tiles leave every step where it belongs; others change buffers once a pass.
@@ -179,6 +183,26 @@ impl<T: Real> Plan<T> {
             grid.swap();
         }
         Ok(())
+    }
+
+    /// Whether it is for such a grid.
+    pub(super) fn check(&self, grid: &Grid<T>) -> Result<(), Error> {
+        if grid.extent() != self.extent() {
+            return Err(Error::Mismatch { plan: self.extent(), grid: grid.extent() });
+        }
+        grid.suits(self.form)
+    }
+
+    /// Numbers that the tiles of a team keep in a call of so many steps; more steps never need less.
+    pub(super) fn scratch(&self, steps: usize, team: &dyn Team) -> Result<usize, Error> {
+        let depth = self.depth(steps);
+        if self.recipe.scheme != Scheme::Overlapped || depth == 1 {
+            return Ok(0);
+        }
+        let takers = self.recipe.threads.min(team.size());
+        let ring = Tiling::new::<T>(self.space, &self.recipe, depth).scratch::<T>();
+        ring.and_then(|ring| ring.checked_next_multiple_of(LINE)?.checked_mul(takers))
+            .ok_or(Error::TooLarge { extent: self.extent() })
     }
 
     /// How many of so many steps are taken at a time; 1 at least.
@@ -313,22 +337,4 @@ fn cells<'a, T>(buffer: &Disjoint<'a, T>) -> &'a [Cell<T>] {
     // SAFETY: before the next barrier a member reads what nobody writes, or what only itself
     // writes: its own rows in a plain step, slices apart from those of all levels in a front.
     unsafe { buffer.cells() }
-}
-
-/// A step with which the field grows without bound.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps",
-    if *medium == 1.0 { String::new() } else { format!(", times a medium of {medium:?},") }
-)]
-#[non_exhaustive]
-pub struct Unstable {
-    /// The stencil.
-    pub kind: Kind,
-    /// What was given.
-    pub coefficient: f64,
-    /// What the grid multiplies it by somewhere; 1 where there are no media.
-    pub medium: f64,
-    /// The largest stable one.
-    pub limit: f64,
 }

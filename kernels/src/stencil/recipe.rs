@@ -1,8 +1,9 @@
 //! How a sweep is cut into tiles: plain data, estimated from cache sizes, tuned, or written by
 //! hand. No value of it changes a result.
 
+use super::estimate::width;
 use super::overlap::DEEPEST;
-use super::{Error, Form, Kind};
+use super::{Error, Extent, Form, Kind};
 use crate::isa::{Isa, MissingIsa};
 use core::fmt;
 
@@ -176,6 +177,47 @@ impl Registers {
 }
 
 impl Recipe {
+    /// The same sweep by the one recipe that stands for all which differ in nothing it feels: what
+    /// its scheme does not look at, for such a stencil on such a grid and instruction set, is as an
+    /// estimate has it. Those who try recipes or show them need no two of one sweep.
+    ///
+    /// ```
+    /// use tilewise::cache::CacheSizes;
+    /// use tilewise::stencil::{Extent, Kind, Recipe, Scheme};
+    /// let (kind, extent, isa) = (Kind::Wave25, Extent::space(300, 200, 100), tilewise::Isa::best());
+    /// let mut recipe = Recipe::estimate::<f32>(kind, extent, isa, &CacheSizes::ASSUMED, 1);
+    /// (recipe.scheme, recipe.depth) = (Scheme::Skewed, 4);
+    /// // Tiles that lean cut no rows, and are stepped in place.
+    /// let mut other = recipe;
+    /// (other.tile_points, other.streaming) = (64, true);
+    /// let canonical = |recipe: Recipe| recipe.canonical(kind, extent, isa);
+    /// assert_eq!(canonical(recipe), canonical(other));
+    /// ```
+    pub fn canonical(self, form: impl Into<Form>, extent: Extent, isa: Isa) -> Self {
+        let form: Form = form.into();
+        let overlapped = self.scheme == Scheme::Overlapped;
+        let in_place = form.keeps_two() || self.scheme == Scheme::Skewed;
+        // A slice of a plane is one row, and a tile that leans steps so many slices in a front.
+        let cuts_rows = match self.scheme {
+            Scheme::Plain => false,
+            Scheme::Skewed => form.dimensions > 1,
+            Scheme::Spatial | Scheme::Overlapped => form.dimensions > 2,
+        };
+        let all_rows = extent.y.saturating_sub(2 * form.radius).max(1);
+        let tile_rows = match self.scheme {
+            _ if cuts_rows => self.tile_rows.min(extent.y),
+            Scheme::Plain | Scheme::Spatial => all_rows,
+            Scheme::Overlapped | Scheme::Skewed => 1,
+        };
+        Recipe {
+            depth: if self.scheme.fuses() { self.depth } else { 1 },
+            tile_rows,
+            tile_points: if overlapped { self.tile_points.min(extent.x) } else { extent.x },
+            streaming: self.streaming && !in_place && width(isa).streams,
+            ..self
+        }
+    }
+
     pub(super) fn check(&self, form: Form) -> Result<(), Error> {
         let Recipe { depth, tile_rows, tile_points, threads, .. } = *self;
         let fields = [("tile_rows", tile_rows), ("tile_points", tile_points)];

@@ -182,15 +182,12 @@ pub(super) fn probe<T: Real, F: Formula<T>>(formula: F) -> Result<(), Error> {
     for field in 0..F::FIELDS {
         formula.update(Scalar::new(), field, Probe::<T, F> { wrong: &wrong, kind: PhantomData });
     }
-    match wrong.get() {
-        Some(at) => Err(Error::Place { stencil: F::NAME, at }),
-        None => Ok(()),
-    }
+    wrong.take().map_or(Ok(()), Err)
 }
 
-/// Notes a place that a formula should not look at.
+/// Notes what a formula should not look at.
 struct Probe<'a, T, F> {
-    wrong: &'a Cell<Option<[isize; 3]>>,
+    wrong: &'a Cell<Option<Error>>,
     kind: PhantomData<(T, F)>,
 }
 
@@ -203,11 +200,22 @@ impl<T, F> Clone for Probe<'_, T, F> {
 impl<T, F> Copy for Probe<'_, T, F> {}
 
 impl<T: Real, F: Formula<T>> Probe<'_, T, F> {
-    fn look(self, right: bool, at: [isize; 3]) -> T::Register<Scalar> {
+    fn look(self, right: bool, wrong: Error) -> T::Register<Scalar> {
         if !right {
-            self.wrong.set(Some(at));
+            self.wrong.set(Some(wrong));
         }
         bytemuck::cast(T::from_f64(1.0))
+    }
+
+    /// One of so many as a constant of the formula says.
+    fn one_of(
+        self,
+        (what, number): (&'static str, usize),
+        (constant, says): (&'static str, usize),
+        there: usize,
+    ) -> T::Register<Scalar> {
+        let stencil = F::NAME;
+        self.look(number < there, Error::Beyond { stencil, what, number, constant, says })
     }
 }
 
@@ -217,14 +225,20 @@ impl<T: Real, F: Formula<T>> Near<T, Scalar> for Probe<'_, T, F> {
         let away = off.iter().filter(|&&along| along != 0).count();
         let near = off.iter().all(|along| along.unsigned_abs() <= radius);
         let flat = off[dimensions.min(3)..].iter().all(|&along| along == 0);
-        self.look(field < fields && near && flat && (shape == Shape::Box || away <= 1), off)
+        let right = near && flat && (shape == Shape::Box || away <= 1);
+        self.look(right, Error::Place { stencil: F::NAME, at: off });
+        self.one_of(("field", field), ("FIELDS", fields), fields)
     }
 
     fn before(self, field: usize) -> T::Register<Scalar> {
-        self.look(F::LEVELS > 1 && field < F::FIELDS, [0; 3])
+        let of = ("the values before of field", field);
+        match F::LEVELS {
+            ..=1 => self.one_of(of, ("LEVELS", F::LEVELS), 0),
+            _ => self.one_of(of, ("FIELDS", F::FIELDS), F::FIELDS),
+        }
     }
 
     fn medium(self, medium: usize) -> T::Register<Scalar> {
-        self.look(medium < F::MEDIA, [0; 3])
+        self.one_of(("medium", medium), ("MEDIA", F::MEDIA), F::MEDIA)
     }
 }

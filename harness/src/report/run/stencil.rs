@@ -68,9 +68,10 @@ pub(super) fn runs(mode: Mode) -> Vec<Run> {
 }
 
 /// The field and its reference.
-pub(super) fn workload<T: Field>(run: &Run, seed: u64) -> Result<Workload<T>, Error> {
-    Workload::new(run.kind, run.extent, run.steps, seed)
+pub(super) fn workload<T: Field>(plan: &Plan<'_>, run: &Run) -> Result<Workload<T>, Error> {
+    Workload::new(run.kind, run.extent, run.steps, plan.seed)
         .and_then(Workload::with_plain)
+        .map(|workload| workload.with_caches(*plan.setting.caches()))
         .map_err(|error| Error::Refused { cell: run.id(), reason: error.to_string() })
 }
 

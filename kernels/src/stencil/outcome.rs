@@ -1,0 +1,58 @@
+//! What a run came to: whether the field stays bounded, where that is known.
+
+use super::Kind;
+use alloc::{format, string::String};
+
+/// What a run of a [`Stencil`](super::Stencil) came to. Whoever passes it by does not hear that
+/// the field grows without bound, so the compiler asks for it.
+///
+/// ```
+/// use tilewise::stencil::{Extent, Grid, Stencil};
+/// let mut grid = Grid::from_fn(Extent::line(99), |[x, _, _]| x as f32)?;
+/// // To go no further with such a field:
+/// Stencil::heat3(0.5).run(&mut grid, 10)?.stable()?;
+/// // To say so and go on:
+/// if let Some(unstable) = Stencil::heat3(0.75).run(&mut grid, 10)?.warning() {
+///     eprintln!("{unstable}");
+/// }
+/// # Ok::<(), tilewise::stencil::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "it may say that the field grows without bound: ask for `stable()` or `warning()`"]
+pub struct Outcome {
+    pub(super) warning: Option<Unstable>,
+}
+
+impl Outcome {
+    /// That the field grows without bound, if it does. The steps were made all the same.
+    pub fn warning(self) -> Option<Unstable> {
+        self.warning
+    }
+
+    /// Takes a field that grows without bound for an error.
+    ///
+    /// # Errors
+    /// [`Unstable`].
+    pub fn stable(self) -> Result<(), Unstable> {
+        self.warning.map_or(Ok(()), Err)
+    }
+}
+
+/// A step with which the field grows without bound.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps",
+    if *medium == 1.0 { String::new() } else { format!(", times a medium of {medium:?},") }
+)]
+#[must_use]
+#[non_exhaustive]
+pub struct Unstable {
+    /// The stencil.
+    pub kind: Kind,
+    /// What was given.
+    pub coefficient: f64,
+    /// What the grid multiplies it by somewhere; 1 where there are no media.
+    pub medium: f64,
+    /// The largest stable one.
+    pub limit: f64,
+}
