@@ -180,6 +180,42 @@ fn stencil_candidates_are_right() {
 }
 
 #[test]
+fn no_sweep_of_a_stencil_is_tried_twice() {
+    let machine = Machine::read();
+    for isa in Isa::available() {
+        let setting = Setting { machine: &machine, isa, threads: 2 };
+        for kind in Kind::ALL {
+            let extent = match kind.form().dimensions {
+                1 => Extent::line(2000),
+                2 => Extent::plane(600, 500),
+                _ => Extent::space(300, 280, 260),
+            };
+            for steps in [1, 16] {
+                let field = Field::<f32>::new(kind, extent).with_steps(steps);
+                // What was found on another grid is no other sweep for it.
+                let mut hint = field.estimate(&setting);
+                (hint.tile_points, hint.depth) = (77, 1);
+                let space = field.space(&setting, &[hint]).unwrap();
+                let points = space.points();
+                for (index, recipe) in points.iter().enumerate() {
+                    let context = format!("{kind} on {isa}, {steps} steps: {recipe}");
+                    assert_eq!(recipe.canonical(kind, extent, isa), *recipe, "{context}");
+                    assert!(!points[..index].contains(recipe), "{context} comes twice");
+                    assert!(recipe.tile_rows <= extent.y, "{context}");
+                }
+                let depths = |depth| points.iter().any(|recipe| recipe.depth == depth);
+                let fused = steps > 1 && points[0].scheme.fuses();
+                assert!(!fused || [1, 2, 12, 24].into_iter().all(depths), "{kind} on {isa}");
+                // A radius on either side is rim.
+                let inner = extent.y - 2 * kind.radius().min(extent.y / 2);
+                let fits = |rows: usize| (1..=inner).contains(&rows);
+                assert!(points.iter().all(|recipe| fits(recipe.tile_rows)), "{kind} on {isa}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_set_up_is_an_error() {
     let machine = Machine::read();
     let tune = |extent| {

@@ -14,6 +14,7 @@ pub use points::{Knob, MOST_POINTS, Space, TooLarge};
 pub use stencil::Field;
 
 use crate::problem::{Problem, Setting};
+use tilewise::Isa;
 
 /// Whether a knob can change what a kernel computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,12 @@ pub enum Numerics {
 pub trait Tunable: Problem {
     /// Legal recipes worth timing, without repeats: the estimate first, then those close to it.
     fn candidates(&self, setting: &Setting<'_>) -> Vec<Self::Recipe>;
+
+    /// The recipe that stands for all which differ from `recipe` in nothing that is felt here: no two
+    /// of them are tried.
+    fn canonical(&self, _isa: Isa, recipe: Self::Recipe) -> Self::Recipe {
+        recipe
+    }
 
     /// Fields of a recipe that could change a result, and so are never tuned. The kernels of this
     /// project promise that there are none.

@@ -22,9 +22,10 @@ pub(super) fn ranked<P: Tunable + ?Sized>(
     let candidates = problem.candidates(setting);
     let mut points = vec![candidates[0]];
     let add = |points: &mut Vec<P::Recipe>, recipe: &P::Recipe| {
-        let legal = P::threads(recipe) <= setting.threads;
-        if legal && !points.contains(recipe) && problem.check(setting.isa, recipe).is_ok() {
-            points.push(*recipe);
+        let recipe = problem.canonical(setting.isa, *recipe);
+        let legal = P::threads(&recipe) <= setting.threads;
+        if legal && !points.contains(&recipe) && problem.check(setting.isa, &recipe).is_ok() {
+            points.push(recipe);
         }
     };
     let models = hints.iter().copied().chain(other_beliefs(problem, setting));

@@ -71,7 +71,8 @@ impl<T: Real> Problem for Field<T> {
     fn estimate(&self, setting: &Setting<'_>) -> Recipe {
         let Setting { isa, threads, .. } = *setting;
         let estimate = if self.many { Recipe::estimate_fused::<T> } else { Recipe::estimate::<T> };
-        estimate(self.kind, self.extent, isa, setting.caches(), threads)
+        let recipe = estimate(self.kind, self.extent, isa, setting.caches(), threads);
+        recipe.canonical(self.kind, self.extent, isa)
     }
 
     fn check(&self, isa: Isa, recipe: &Recipe) -> Result<(), String> {
@@ -87,7 +88,7 @@ impl<T: Real> Problem for Field<T> {
 impl<T: Real> Tunable for Field<T> {
     fn candidates(&self, setting: &Setting<'_>) -> Vec<Recipe> {
         let estimate = self.estimate(setting);
-        let inner = self.extent.y.saturating_sub(2);
+        let inner = self.extent.y.saturating_sub(2 * self.kind.radius());
         let near = [estimate.tile_rows / 2, estimate.tile_rows * 2];
         let mut rows: Vec<usize> = up_to(inner, &[8, 16, 32, 64, 128]);
         rows.extend(near.into_iter().filter(|rows| (1..inner).contains(rows)));
@@ -103,21 +104,35 @@ impl<T: Real> Tunable for Field<T> {
         let rows = Axis { values: rows, set: |r: &mut Recipe, v| r.tile_rows = v };
         let threads = Axis { values: threads, set: |r: &mut Recipe, v| r.threads = v };
         let legal = |recipe: &Recipe| self.check(setting.isa, recipe).is_ok();
+        let distinct = |recipes: Vec<Recipe>| {
+            let mut found: Vec<Recipe> = Vec::new();
+            for recipe in recipes {
+                let recipe = self.canonical(setting.isa, recipe);
+                if !found.contains(&recipe) {
+                    found.push(recipe);
+                }
+            }
+            found
+        };
         if !self.many {
             let axes: [&dyn Turn<Recipe>; 6] =
                 [&streaming, &side, &widths, &prefetch, &rows, &threads];
-            return around(estimate, &axes, 3, legal);
+            return distinct(around(estimate, &axes, 3, legal));
         }
+        // Whole planes are spatial tiles of all rows.
         let schemes = vec![Scheme::Spatial, Scheme::Overlapped, Scheme::Skewed];
         let scheme = Axis { values: schemes, set: |r: &mut Recipe, v| r.scheme = v };
-        let depth = Axis { values: vec![2, 3, 4, 6, 8, 16], set: |r: &mut Recipe, v| r.depth = v };
+        let depths = vec![2, 3, 4, 6, 8, 12, 16, 24];
+        let depth = Axis { values: depths, set: |r: &mut Recipe, v| r.depth = v };
         let columns = up_to(self.extent.x, &[256, 512, 1024, 2048, 4096]);
         let points = Axis { values: columns, set: |r: &mut Recipe, v| r.tile_points = v };
         let axes: [&dyn Turn<Recipe>; 9] =
             [&scheme, &depth, &rows, &points, &streaming, &threads, &side, &widths, &prefetch];
-        // Steps one by one have no depth, and never cut rows.
-        let felt = |r: &Recipe| r.scheme.fuses() || (r.depth, r.tile_points) == (1, self.extent.x);
-        around(estimate, &axes, 2, |recipe| felt(recipe) && legal(recipe))
+        distinct(around(estimate, &axes, 2, legal))
+    }
+
+    fn canonical(&self, isa: Isa, recipe: Recipe) -> Recipe {
+        recipe.canonical(self.kind, self.extent, isa)
     }
 
     fn workbench<'a>(
