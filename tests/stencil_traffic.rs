@@ -146,8 +146,9 @@ fn what_cannot_be_counted_is_predicted_all_the_same() {
 
 #[test]
 fn what_a_scheme_does_not_look_at_makes_no_other_recipe() {
+    type Change = fn(&mut Recipe);
     let isa = Isa::best();
-    let fields: [(&str, fn(&mut Recipe)); 5] = [
+    let fields: [(&str, Change); 5] = [
         ("depth", |recipe| recipe.depth = 5),
         ("tile_rows", |recipe| recipe.tile_rows = 3),
         ("tile_points", |recipe| recipe.tile_points = 16),
