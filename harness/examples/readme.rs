@@ -1,5 +1,5 @@
 //! Fills the marked blocks of README.md from the newest report in `results/`, and from the newest
-//! record beside rivals of every kernel that the text asks for.
+//! record beside rivals of every kernel, and of accuracy, that the text asks for.
 //!
 //!     cargo run -p tilewise-harness --example readme              writes README.md
 //!     cargo run -p tilewise-harness --example readme -- --check   fails if README.md is not as
@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use tilewise_harness::peers::record::Record;
+use tilewise_harness::report::accuracy::Accuracy;
 use tilewise_harness::report::{Report, readme};
 
 fn main() -> ExitCode {
@@ -48,7 +49,15 @@ fn run(check: bool) -> Result<(), Box<dyn Error>> {
         Ok::<_, Box<dyn Error>>((kernel.to_owned(), (record, path)))
     });
     let rivals = rivals.collect::<Result<_, _>>()?;
-    let filled = readme::fill(&text, &readme::Sources { report, path: path.clone(), rivals })?;
+    let accuracy = match readme::accuracy_is_wanted(&text) {
+        true => {
+            let path = find("-accuracy")?;
+            Some((Accuracy::read(&root.join(&path).join("accuracy.json"))?, path))
+        }
+        false => None,
+    };
+    let sources = readme::Sources { report, path: path.clone(), rivals, accuracy };
+    let filled = readme::fill(&text, &sources)?;
     match (filled == text, check) {
         (true, _) => println!("README.md is as {path} and its other records have it"),
         (false, true) => {

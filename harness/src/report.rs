@@ -3,6 +3,7 @@
 //! [`model`] is the record (`report.json`), [`rules`] says what may not be printed, [`html`] and
 //! [`markdown`] draw it, [`files`] puts it on disk whole or not at all. Nothing here measures.
 
+pub mod accuracy;
 pub mod files;
 pub mod html;
 pub mod markdown;

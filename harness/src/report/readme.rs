@@ -12,7 +12,9 @@
 //! | `single`, `all` | every shape on one thread, and on all |
 //! | `roofs` | the machine's limits |
 //! | `rivals-gemm`, ... | that kernel beside other libraries: counts, and every cell that was lost |
+//! | `accuracy-bert` | how good real models are in each precision |
 
+use super::accuracy::Accuracy;
 use super::model::{Cell, Headline, Report};
 use super::view::{self, View};
 use crate::peers::record::Record;
@@ -29,6 +31,8 @@ pub struct Sources {
     pub path: String,
     /// Records beside rivals and where they lie, by kernel.
     pub rivals: BTreeMap<String, (Record, String)>,
+    /// How good models are, and where that lies, if the text asks for it.
+    pub accuracy: Option<(Accuracy, String)>,
 }
 
 /// A README whose blocks cannot be filled.
@@ -55,6 +59,8 @@ pub enum Error {
 
 const END: &str = "<!-- /results -->";
 
+const ACCURACY: &str = "accuracy-bert";
+
 /// The name of the block that begins on this line.
 fn opening(line: &str) -> Option<&str> {
     let name = line.trim().strip_prefix("<!-- results:")?.strip_suffix("-->")?;
@@ -64,6 +70,11 @@ fn opening(line: &str) -> Option<&str> {
 /// The kernels whose records beside rivals the text asks for.
 pub fn rivals_wanted(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(opening).filter_map(|name| name.strip_prefix("rivals-"))
+}
+
+/// Whether the text asks how good models are.
+pub fn accuracy_is_wanted(text: &str) -> bool {
+    text.lines().filter_map(opening).any(|name| name == ACCURACY)
 }
 
 /// The text with every block filled.
@@ -96,7 +107,11 @@ pub fn fill(text: &str, sources: &Sources) -> Result<String, Error> {
     }
 }
 
-fn block(name: &str, Sources { report, path, rivals }: &Sources) -> Option<String> {
+fn block(name: &str, Sources { report, path, rivals, accuracy }: &Sources) -> Option<String> {
+    if name == ACCURACY {
+        let (record, path) = accuracy.as_ref()?;
+        return Some(good(record, path));
+    }
     if let Some(kernel) = name.strip_prefix("rivals-") {
         let (record, path) = rivals.get(kernel)?;
         return Some(beside(record, path));
@@ -141,6 +156,16 @@ fn beside(record: &Record, path: &str) -> String {
     text
 }
 
+/// How good models are, and where that is from.
+fn good(record: &Accuracy, path: &str) -> String {
+    let Accuracy { cpu, isa, started, command, .. } = record;
+    format!(
+        "Measured on {cpu} ({isa}), {started}: [{path}/accuracy.json]({path}/accuracy.json). Measure \
+         the same again with `{command}`.\n\n{}",
+        record.markdown()
+    )
+}
+
 fn ladder(report: &Report, kernel: &str) -> Option<String> {
     let cells = report.cells.iter().filter(|cell| cell.task.kernel == kernel);
     let work = |cell: &&Cell| cell.task.amount.work;
@@ -150,7 +175,7 @@ fn ladder(report: &Report, kernel: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use super::super::{accuracy, sample};
     use super::*;
     use crate::peers::entrant::Facts;
     use crate::peers::record;
@@ -201,20 +226,23 @@ mod tests {
     fn sources() -> Sources {
         let (report, path) = (sample::report(), "results/x".to_owned());
         let rivals = [("gemm".to_owned(), (rivals(&report), "results/y".to_owned()))];
-        Sources { report, path, rivals: rivals.into() }
+        let accuracy = Some((accuracy::sample(), "results/z".to_owned()));
+        Sources { report, path, rivals: rivals.into(), accuracy }
     }
 
     #[test]
     fn every_block_is_filled_and_filling_again_changes_nothing() {
         let names =
             ["picture", "source", "headline", "ladder-gemm", "ladder-kmeans", "ladder-stencil"];
-        let names = names.iter().chain(&["single", "all", "roofs", "rivals-gemm"]);
+        let names = names.iter().chain(&["single", "all", "roofs", "rivals-gemm", "accuracy-bert"]);
         let text: String =
             names.map(|name| format!("# {name}\n<!-- results:{name} -->\nold\n{END}\n")).collect();
         assert_eq!(rivals_wanted(&text).collect::<Vec<_>>(), ["gemm"]);
+        assert!(accuracy_is_wanted(&text) && !accuracy_is_wanted("accuracy-bert"));
         let once = fill(&text, &sources()).expect("filled");
         assert!(!once.contains("\nold\n") && once.matches("# ").count() >= 9);
         assert!(once.contains("results/y/peers.md") && once.contains("- Behind: "), "{once}");
+        assert!(once.contains("results/z/accuracy.json") && once.contains("| 79.6000 (-0.50 %)"));
         assert_eq!(fill(&once, &sources()), Ok(once));
     }
 
