@@ -10,10 +10,14 @@
 
 mod batch;
 mod config;
+mod counts;
+mod embeddings;
 mod encoder;
 mod error;
 pub mod evaluation;
+mod expected;
 mod export;
+mod limit;
 mod linear;
 pub mod metrics;
 mod pooling;
@@ -31,14 +35,17 @@ mod workload;
 
 pub use batch::Batch;
 pub use config::{Activation, Config};
+pub use counts::{Count, counts};
 pub use encoder::Encoder;
 pub use error::Error;
+pub use expected::Expected;
+pub use limit::Limit;
 pub use pooling::Pooling;
 pub use precision::{Precision, Ranges};
 pub use qa::AnswerHead;
 pub use room::Room;
 pub use synthetic::Synthetic;
-pub use text::{Encoded, Limit, Pieces, Text};
+pub use text::{Encoded, Pieces, Text};
 pub use times::{Operation, Times};
 pub use weights::{Checkpoint, Source};
-pub use workload::{Workload, sequences, tolerance};
+pub use workload::{Workload, sequences};

@@ -39,6 +39,13 @@ impl Folder {
         self.write("config.json", config.to_string());
     }
 
+    /// Writes the tokenizer `change` makes of the right one.
+    pub(crate) fn tokenizer(&self, change: impl FnOnce(&mut Value)) {
+        let mut right = tokenizer();
+        change(&mut right);
+        self.write("tokenizer.json", right.to_string());
+    }
+
     /// Writes the tensors `change` makes of the right ones.
     pub(crate) fn tensors(&self, change: impl FnOnce(Tensors) -> Tensors) {
         let tensors = change(tensors());

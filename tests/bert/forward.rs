@@ -1,12 +1,14 @@
 //! The forward pass: against plain loops in 64 bits, and the same bits in any company.
 
 use crate::folder::Folder;
+use tilewise::attention::Attention;
 use tilewise::cache::CacheSizes;
-use tilewise::{Isa, Solo, SpinTeam, Team};
+use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
 use tilewise_harness::baseline::{Baseline, Vectorisation, bert as plain};
+use tilewise_harness::bert::evaluation::Head;
 use tilewise_harness::bert::{
-    Activation, Batch, Checkpoint, Config, Encoder, Error, Operation, Pooling, Precision, Ranges,
-    Room, Source, Synthetic, reference,
+    Activation, AnswerHead, Batch, Checkpoint, Config, Encoder, Error, Expected, Operation,
+    Pooling, Precision, Ranges, Room, Source, Synthetic, counts, reference,
 };
 
 /// A small model whose sizes go into no panel and no register evenly.
@@ -152,7 +154,73 @@ fn bytes_are_near_the_reference() {
         assert!(gap > 0.0, "bytes are not floats");
     }
     let other = Encoder::new(&config, &Synthetic { seed: 8 }, Precision::Int8).unwrap();
-    assert!(gap(&states(&other, &batch, &Solo)) > 0.5);
+    let (expected, other) = (Expected::new(&exact, config.hidden), states(&other, &batch, &Solo));
+    assert!(gap(&other) > 0.5);
+    // As commands and reports judge it.
+    let encoder = Encoder::new(&config, &source, Precision::Int8).unwrap();
+    let right = states(&encoder, &batch, &Solo);
+    let check = |states: &[f32]| expected.check("loops", Precision::Int8, states);
+    assert!(check(&right).passed(), "{:?}", check(&right));
+    assert!(!check(&other).passed(), "{:?}", check(&other));
+    // One token of another sequence, too.
+    let mut swapped = right.clone();
+    swapped.copy_within(..config.hidden, 5 * config.hidden);
+    assert!(!check(&swapped).passed(), "{:?}", check(&swapped));
+}
+
+/// What is said to be of bytes is what is multiplied so.
+#[test]
+fn operations_are_counted_as_they_are_done() {
+    let (config, source) = (config(), Synthetic { seed: 7 });
+    let lengths = [23, 24, 80];
+    let counted = |precision, head: &Head| {
+        let encoder = Encoder::new(&config, &source, precision).unwrap();
+        let counts = counts(&encoder, head, lengths);
+        counts.into_iter().map(|c| (c.name, c.int8, c.fp32, c.sequences)).collect::<Vec<_>>()
+    };
+    let sentence = Head::Sentence(Pooling::Mean);
+    let floats = counted(Precision::Fp32, &sentence);
+    assert!(floats.contains(&("linear", 0, 12, 3)) && floats.contains(&("layer norm", 0, 7, 3)));
+    assert!(floats.contains(&("attention product", 0, 6, 3)), "{floats:?}");
+    let bytes = counted(Precision::Int8, &sentence);
+    assert!(bytes.contains(&("linear", 12, 0, 3)), "{bytes:?}");
+    assert!(bytes.contains(&("attention product", 6, 0, 2)), "{bytes:?}");
+    assert!(bytes.contains(&("attention product, short sequences", 0, 6, 1)), "{bytes:?}");
+    let answer = AnswerHead::read(&config, &source).unwrap();
+    let answers = counted(Precision::Int8, &Head::Answer(answer));
+    assert!(answers.contains(&("answer head", 0, 1, 3)), "{answers:?}");
+    assert!(bytes.iter().all(|(name, ..)| *name != "answer head"));
+
+    // The products of a sequence that is one token too short are those of floats.
+    let attends = |tokens| {
+        let mut batch = Batch::default();
+        batch.push(&vec![5; tokens]);
+        let attention = Attention::new(config.heads, config.head(), Isa::best()).unwrap();
+        let qkv: Vec<f32> =
+            (0..tokens * 3 * config.hidden).map(|i| ((i * 37) % 101) as f32 / 101.0).collect();
+        let run = |attention: Attention| {
+            let mut out = vec![0.0; tokens * config.hidden];
+            let rows = MatrixMut::new(&mut out, tokens, config.hidden).unwrap();
+            let qkv = Matrix::new(&qkv, tokens, 3 * config.hidden).unwrap();
+            let mut scratch = attention.scratch(tokens, 1).unwrap();
+            attention.run(qkv, batch.offsets(), rows, &mut scratch, &Solo).unwrap();
+            out
+        };
+        run(attention) != run(attention.in_bytes())
+    };
+    let encoder = Encoder::new(&config, &source, Precision::Int8).unwrap();
+    for tokens in [1, 23, 24, 80] {
+        assert_eq!(encoder.attends_in_bytes(tokens), attends(tokens), "{tokens} tokens");
+    }
+}
+
+/// A room is counted before it is made.
+#[test]
+fn the_room_of_a_batch_is_known() {
+    let bytes = |tokens| Room::bytes(&Config::minilm(), tokens, 512);
+    assert!(bytes(65536 * 512) > 65536 * 512 * 384 * 4);
+    assert!(bytes(512) > 512 * 384 * 4 && bytes(512) < bytes(1024));
+    assert_eq!(Room::bytes(&Config::large(), usize::MAX, 512), usize::MAX);
 }
 
 #[test]

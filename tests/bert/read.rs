@@ -2,9 +2,12 @@
 
 use crate::folder::{Folder, HIDDEN};
 use safetensors::tensor::Dtype;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
-use tilewise_harness::bert::{Batch, Checkpoint, Config, Error, Pooling, Source, Synthetic, Text};
+use tilewise_harness::bert::{
+    Batch, Checkpoint, Config, Encoder, Error, Pooling, Precision, Source, Synthetic, Text,
+    reference, sequences, squad,
+};
 
 fn says<T>(result: Result<T, Error>, words: &[&str]) {
     let Err(error) = result else { panic!("not refused: {words:?}") };
@@ -58,6 +61,8 @@ fn spoilt_checkpoints_are_refused() {
     says(Checkpoint::open(folder.path()), &["model.safetensors"]);
     fs::remove_file(&file).unwrap();
     says(Checkpoint::open(folder.path()), &["model.safetensors", "No such file"]);
+    fs::create_dir(&file).unwrap();
+    says(Checkpoint::open(folder.path()), &["model.safetensors", "folder"]);
 }
 
 #[test]
@@ -90,20 +95,56 @@ fn configurations_are_read_or_refused() {
         ("position_embedding_type", json!("relative_key"), ["relative_key", "absolute"]),
         ("layer_norm_eps", json!(-1.0), ["layer_norm_eps is -1", "0 to 1"]),
         ("is_decoder", json!(true), ["is_decoder", "false"]),
-        ("hidden_size", json!("big"), ["config.json", "hidden_size"]),
+        ("hidden_size", json!("big"), ["config.json: hidden_size", "invalid type"]),
+        ("hidden_act", json!(null), ["config.json: hidden_act", "null"]),
+        ("is_decoder", json!("no"), ["config.json: is_decoder", "boolean"]),
     ] {
-        folder.configure(name, value.clone());
-        match name {
-            "hidden_size" if value == json!("big") => {
-                says(Config::read(folder.path()), &["config.json", "invalid type"]);
-            }
-            _ => says(Config::read(folder.path()), &words),
-        }
+        folder.configure(name, value);
+        says(Config::read(folder.path()), &words);
     }
     folder.write("config.json", "{");
     says(Config::read(folder.path()), &["config.json", "line 1"]);
     folder.write("config.json", "{}");
     says(Config::read(folder.path()), &["hidden_size"]);
+    fs::remove_file(folder.path().join("config.json")).unwrap();
+    says(Config::read(folder.path()), &["config.json", "no such file", "a model's folder"]);
+}
+
+/// What does not say its type is told by its classes.
+#[test]
+fn other_models_are_refused_by_their_classes() {
+    let folder = Folder::whole();
+    let with = |class: &str| {
+        folder.configure("architectures", json!([class]));
+        let path = folder.path().join("config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        config.as_object_mut().unwrap().remove("model_type");
+        folder.write("config.json", config.to_string());
+        Config::read(folder.path())
+    };
+    assert_eq!(with("BertForQuestionAnswering").unwrap().layers, 2);
+    says(with("RobertaForQuestionAnswering"), &["architectures is RobertaFor", "BertModel"]);
+}
+
+/// Sizes are public: what no file has may be asked for all the same.
+#[test]
+fn sizes_that_are_none_are_refused() {
+    let encoder = |change: fn(&mut Config)| {
+        let mut config = Config::minilm();
+        config.layers = 1;
+        change(&mut config);
+        assert!(config.head() <= config.hidden);
+        let _ = sequences(&config, (1, 3), 1);
+        Encoder::new(&config, &Synthetic { seed: 1 }, Precision::Int8)
+    };
+    says(encoder(|config| config.heads = 0), &["num_attention_heads is 0", "1 to"]);
+    says(encoder(|config| config.heads = 7), &["num_attention_heads is 7", "divisor"]);
+    says(encoder(|config| config.vocabulary = 0), &["vocab_size is 0"]);
+    says(encoder(|config| config.hidden = 0), &["hidden_size is 0"]);
+    let mut config = Config::minilm();
+    config.heads = 0;
+    let nothing = reference::encode(&config, &Synthetic { seed: 1 }, &Batch::default());
+    says(nothing, &["num_attention_heads is 0"]);
 }
 
 #[test]
@@ -112,8 +153,57 @@ fn pooling_follows_its_file() {
     assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Mean);
     folder.write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true}"#);
     assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Cls);
-    folder.write("1_Pooling/config.json", r#"{"pooling_mode_max_tokens": true}"#);
-    says(Pooling::read(folder.path()), &["max", "mean or cls"]);
+    let cls =
+        r#"{"pooling_mode": "cls", "include_prompt": true, "pooling_mode_mean_tokens": false}"#;
+    folder.write("1_Pooling/config.json", cls);
+    assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Cls);
+    for mode in ["max_tokens", "lasttoken", "weightedmean_tokens", "another_day"] {
+        let entries =
+            format!("{{\"pooling_mode_{mode}\": true, \"pooling_mode_mean_tokens\": true}}");
+        folder.write("1_Pooling/config.json", entries);
+        says(Pooling::read(folder.path()), &[mode, "mean_tokens", "mean or cls"]);
+    }
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_mean_tokens": "yes"}"#);
+    says(Pooling::read(folder.path()), &["pooling_mode_mean_tokens", "mean or cls"]);
+}
+
+#[test]
+fn modules_are_followed_or_refused_by_name() {
+    let folder = Folder::whole();
+    let list = |modules: &[(&str, &str)]| {
+        let modules: Vec<Value> = modules
+            .iter()
+            .map(|(name, path)| {
+                json!({ "path": path, "type": format!("sentence_transformers.models.{name}") })
+            })
+            .collect();
+        folder.write("modules.json", json!(modules).to_string());
+        Pooling::read(folder.path())
+    };
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_mean_tokens": true}"#);
+    folder.write("9_Pooling/config.json", r#"{"pooling_mode_cls_token": true}"#);
+    let usual = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")];
+    assert_eq!(list(&usual).unwrap(), Pooling::Mean);
+    assert_eq!(list(&[("Transformer", ""), ("Pooling", "9_Pooling")]).unwrap(), Pooling::Cls);
+    let dense = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")];
+    says(list(&dense), &["modules.json", "models.Dense", "Normalize"]);
+}
+
+/// Version 2 has questions without answers, which a model that must answer can only fail.
+#[test]
+fn questions_without_answers_are_refused_by_id() {
+    let folder = Folder::whole();
+    let file = |answers: Value| {
+        let asked = |id: &str, answers| json!({ "id": id, "question": "who?", "answers": answers });
+        let asked = [asked("one", json!([{ "text": "cat" }])), asked("two", answers)];
+        let paragraph = json!({ "context": "the cat", "qas": asked });
+        folder.write("q.json", json!({ "data": [{ "paragraphs": [paragraph] }] }).to_string());
+        squad::read(&folder.path().join("q.json"))
+    };
+    assert_eq!(file(json!([{ "text": "the cat" }])).unwrap().len(), 2);
+    says(file(json!([])), &["q.json", "\"two\"", "v1.1"]);
+    let absent = squad::read(&folder.path().join("absent.json"));
+    says(absent, &["absent.json", "no such file", "SQuAD"]);
 }
 
 #[test]

@@ -128,7 +128,8 @@ fn a_question_is_answered_as_transformers_answers_it() {
     });
     let recorded = recorded.unwrap();
     let context = text.pieces(&recorded.context).unwrap();
-    let windows = Windowing::default().cut(&text, &recorded.question, &context).unwrap();
+    let cut = Windowing::default().cut(&text, &recorded.question, &context).unwrap();
+    let windows = cut.windows;
     assert_eq!(windows.len(), 1);
     let mut batch = Batch::default();
     windows[0].push(&mut batch);

@@ -1,8 +1,10 @@
 //! Text to tokens and windows, by the tiny tokenizer and, where they are, by real ones.
 
-use crate::folder::Folder;
+use crate::folder::{Folder, WORDS};
 use crate::models::shared;
-use tilewise_harness::bert::squad::{self, Stride, Windowing};
+use serde_json::{Map, Value, json};
+use tilewise_harness::bert::evaluation::Prepared;
+use tilewise_harness::bert::squad::{self, Cut, Stride, Windowing};
 use tilewise_harness::bert::{Config, Error, Limit, Text, sts};
 
 #[test]
@@ -40,9 +42,33 @@ fn limits_that_disagree_are_told() {
     let limit = Limit::read(folder.path(), &config).unwrap();
     assert_eq!(limit.tokens, 16);
     let remark = limit.remark.unwrap();
-    for part in ["sentence_bert_config.json 16", "config.json 24", "cut at 16"] {
+    for part in ["sentence_bert_config.json 16", "config.json 24", "16 tokens are the limit"] {
         assert!(remark.contains(part), "{remark}");
     }
+}
+
+#[test]
+fn limits_that_are_none_are_refused() {
+    let folder = Folder::whole();
+    let config = Config::read(folder.path()).unwrap();
+    for (file, name, given) in [
+        ("sentence_bert_config.json", "max_seq_length", "-5"),
+        ("sentence_bert_config.json", "max_seq_length", "\"abc\""),
+        ("sentence_bert_config.json", "max_seq_length", "16.5"),
+        ("tokenizer_config.json", "model_max_length", "[512]"),
+        ("sentence_bert_config.json", "limit", "2"),
+    ] {
+        let entry = if name == "limit" { "max_seq_length" } else { name };
+        folder.write(file, format!("{{\"{entry}\": {given}}}"));
+        let error = Limit::read(folder.path(), &config).unwrap_err().to_string();
+        assert!([file, name, given].iter().all(|word| error.contains(word)), "{error}");
+        folder.write(file, "{}");
+    }
+    // What Python writes where there is none.
+    folder
+        .write("tokenizer_config.json", r#"{"model_max_length": 1000000000000000019884624838656}"#);
+    folder.write("sentence_bert_config.json", r#"{"max_seq_length": null}"#);
+    assert_eq!(Limit::read(folder.path(), &config).unwrap().tokens, 24);
 }
 
 #[test]
@@ -50,14 +76,138 @@ fn windows_hold_the_question_and_all_pieces() {
     let folder = Folder::whole();
     let text = Text::open(folder.path()).unwrap();
     let context = text.pieces(&"the cat sat on a mat ".repeat(4)).unwrap();
-    let windowing = Windowing { window: 16, stride: Stride::Overlap(4), question: 2 };
-    let windows = windowing.cut(&text, " The cat sat?", &context).unwrap();
+    let windowing = Windowing { window: 16, stride: Stride::Step(7), question: 2 };
+    let Cut { windows, dropped } = windowing.cut(&text, " The cat sat?", &context).unwrap();
     assert!(windows.iter().all(|window| window.first == [2, 4, 5, 3] && window.tokens() <= 16));
     assert_eq!(windows[0].pieces, 0..11);
     assert_eq!(windows[1].pieces, 7..18);
     assert_eq!(windows.last().unwrap().pieces.end, 24);
+    assert_eq!(dropped, 2);
     let narrow = Windowing { window: 5, ..windowing };
-    assert!(matches!(narrow.cut(&text, "the cat", &context), Err(Error::NoRoom { .. })));
+    let refused = narrow.cut(&text, "the cat", &context);
+    assert!(matches!(refused, Err(Error::NoRoom { window: 5, question: 2 })));
+    let wide = Windowing { stride: Stride::Step(12), ..windowing };
+    let refused = wide.cut(&text, "the cat", &context);
+    let given = Stride::Step(12);
+    assert!(matches!(refused, Err(Error::Stride { given: g, room: 11 }) if g == given));
+}
+
+/// Where windows overlap the paragraph alone is cut, unless windows would not go on beside a long
+/// question.
+#[test]
+fn questions_stay_whole_where_there_is_room() {
+    let folder = Folder::whole();
+    let text = Text::open(folder.path()).unwrap();
+    let context = text.pieces(&"the cat sat on a mat ".repeat(4)).unwrap();
+    let cut = |overlap| {
+        let windowing = Windowing { window: 16, stride: Stride::Overlap(overlap), question: 2 };
+        windowing.cut(&text, "The cat sat?", &context).unwrap()
+    };
+    // Beside 4 pieces and 3 special tokens there are 9.
+    let whole = cut(8);
+    assert_eq!((whole.dropped, &whole.windows[0].first[..]), (0, &[2, 4, 5, 6, 11, 3][..]));
+    assert_eq!((whole.windows[0].pieces.clone(), whole.windows[1].pieces.clone()), (0..9, 1..10));
+    let short = cut(9);
+    assert_eq!((short.dropped, &short.windows[0].first[..]), (2, &[2, 4, 5, 3][..]));
+}
+
+#[test]
+fn what_was_cut_from_questions_is_counted() {
+    let folder = Folder::whole();
+    let text = Text::open(folder.path()).unwrap();
+    let question = |id: &str, text: &str| squad::Question {
+        id: id.into(),
+        text: text.into(),
+        context: "the cat sat on the mat".into(),
+        answers: vec!["the cat".into()],
+    };
+    let asked = || vec![question("short", "cat?"), question("long", "the cat sat on the mat?")];
+    let prepared = |stride| {
+        let windowing = Windowing { window: 24, stride, question: 3 };
+        Prepared::questions(asked(), &text, windowing).unwrap()
+    };
+    let (step, overlap) = (prepared(Stride::Step(4)), prepared(Stride::Overlap(4)));
+    assert_eq!((step.truncated, step.dropped), (1, 4));
+    assert_eq!((overlap.truncated, overlap.dropped), (0, 0));
+}
+
+/// A text that cannot be read is named as people find it.
+#[test]
+fn examples_that_cannot_be_read_are_named() {
+    let folder = Folder::whole();
+    let text = Text::open(folder.path()).unwrap();
+    let pair = |first: &str, second: &str| sts::Pair {
+        score: 1.0,
+        sentences: [first.into(), second.into()],
+    };
+    let pairs = [pair("the cat", "a cat"), pair("the mat", "  ")];
+    let error = Prepared::pairs(&pairs, &text, 24).unwrap_err().to_string();
+    assert!(error.contains("pair 2") && error.contains("empty"), "{error}");
+    let asked = |context: &str, asked: &str| {
+        let question = squad::Question {
+            id: "q7".into(),
+            text: asked.into(),
+            context: context.into(),
+            answers: Vec::new(),
+        };
+        Prepared::questions(vec![question], &text, Windowing::default()).unwrap_err().to_string()
+    };
+    let error = asked("", "who?");
+    assert!(
+        error.contains("the paragraph of question \"q7\"") && error.contains("empty"),
+        "{error}"
+    );
+    let error = asked("the cat", " ");
+    assert!(error.starts_with("question \"q7\"") && error.contains("empty"), "{error}");
+
+    let mut config = Config::read(folder.path()).unwrap();
+    let prepared = Prepared::pairs(&pairs[..1], &text, 24).unwrap();
+    assert!(prepared.check(&config).is_ok());
+    // "a" is token 10.
+    config.vocabulary = 10;
+    let error = prepared.check(&config).unwrap_err().to_string();
+    assert!(error.contains("pair 1") && error.contains("token number 10"), "{error}");
+}
+
+/// As tokenizer.json has it in published models, or nearly.
+#[test]
+fn templates_of_special_tokens_are_checked() {
+    let folder = Folder::whole();
+    let template = |text: &str, listed: &[&str]| {
+        let token = |name: &str| {
+            let id = WORDS.iter().position(|word| *word == name).unwrap();
+            (name.to_owned(), json!({ "id": name, "ids": [id], "tokens": [name] }))
+        };
+        let piece = |name: &str| json!({ "SpecialToken": { "id": name, "type_id": 0 } });
+        let single =
+            [piece("[CLS]"), json!({ "Sequence": { "id": text, "type_id": 0 } }), piece("[SEP]")];
+        let pair = [
+            piece("[CLS]"),
+            json!({ "Sequence": { "id": "A", "type_id": 0 } }),
+            json!({ "Sequence": { "id": "B", "type_id": 1 } }),
+        ];
+        let listed: Map<String, Value> = listed.iter().map(|name| token(name)).collect();
+        json!({
+            "type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": listed,
+        })
+    };
+    let open = |processor: Value| {
+        folder.tokenizer(|tokenizer| tokenizer["post_processor"] = processor);
+        Text::open(folder.path()).map(|text| text.encode("the cat", 24).unwrap().ids)
+    };
+    let right = template("A", &["[CLS]", "[SEP]"]);
+    assert_eq!(open(right.clone()).unwrap(), [2, 4, 5, 3]);
+    let behind = |processor: Value| json!({ "type": "Sequence", "processors": [processor] });
+    assert_eq!(open(behind(right)).unwrap(), [2, 4, 5, 3]);
+    let wrong = template("A", &["[CLS]"]);
+    for processor in [wrong.clone(), behind(wrong)] {
+        let error = open(processor).unwrap_err().to_string();
+        for word in ["tokenizer.json", "\"[SEP]\"", "special_tokens"] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+    let error = open(template("B", &["[CLS]", "[SEP]"])).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("\"B\""), "{error}");
 }
 
 /// As many windows as Hugging Face's script makes of the same file.
@@ -73,7 +223,9 @@ fn real_questions_are_cut_as_others_cut_them() {
     assert_eq!(questions.len(), 1313);
     let windows = |question: &squad::Question| {
         let context = text.pieces(&question.context).unwrap();
-        Windowing::default().cut(&text, &question.text, &context).unwrap().len()
+        let cut = Windowing::default().cut(&text, &question.text, &context).unwrap();
+        assert_eq!(cut.dropped, 0);
+        cut.windows.len()
     };
     assert_eq!(questions.iter().map(windows).sum::<usize>(), 1341);
 }

@@ -113,6 +113,13 @@ fn pairs_and_questions_are_evaluated() {
     for word in ["spearman", "relative change", "p99", "INT8", "layer norm"] {
         assert!(text.contains(word), "{text}");
     }
+    assert!(text.contains("too few batches"), "{text}");
+    let value = json(&format!("{both} --batch 1 --json"), "bert");
+    let by_batch = &value["speed_ratio_by_batch"];
+    assert!(
+        by_batch["lo"].as_f64() <= by_batch["hi"].as_f64() && by_batch["lo"].is_f64(),
+        "{value}"
+    );
 }
 
 #[test]
@@ -157,11 +164,193 @@ fn forward_passes_are_measured() {
     }
 }
 
+/// What a batch would take is counted before it is made: terabytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn batches_beyond_memory_are_refused() {
+    let huge = "bert bench --shape large --batch 65536 --seq 512";
+    refused(huge, 2, &["33554432 tokens", "GB", "smaller"]);
+}
+
+#[test]
+fn operations_are_those_of_the_sequences() {
+    let (folder, model) = model();
+    // 24 tokens and 4: one is long enough for attention in bytes.
+    let long = "the cat ".repeat(11);
+    folder.write("pairs.csv", format!("g\tf\ty\t1\t4.5\t{long}\ta cat\n"));
+    folder.write("questions.json", QUESTIONS);
+    let eval = |task: &str, data: &str, precision: &str| {
+        json(
+            &format!(
+                "bert eval --model {model} --task {task} --data {model}/{data} \
+                 --precision {precision} --json"
+            ),
+            "bert",
+        )
+    };
+    let value = eval("sts", "pairs.csv", "int8");
+    assert!(value["metric"].is_null(), "{value}");
+    let counts = &value["operation_counts"];
+    let count = |name: &str| {
+        ["total", "int8", "sequences"].map(|key| counts[name][key].as_u64().unwrap_or(u64::MAX))
+    };
+    assert_eq!(count("linear"), [8, 8, 2]);
+    assert_eq!(count("attention product"), [4, 4, 1]);
+    assert_eq!(count("attention product, short sequences"), [4, 0, 1]);
+    assert!(counts["answer head"].is_null());
+    let value = eval("sts", "pairs.csv", "fp32");
+    assert_eq!(value["operation_counts"]["attention product"]["fp32"], 4);
+    let value = eval("squad", "questions.json", "int8");
+    assert_eq!(value["operation_counts"]["answer head"]["fp32"], 1);
+    let one = format!("bert eval --model {model} --task sts --data {model}/pairs.csv");
+    let output = tilewise(&one).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("undefined") && !text.contains("NaN"), "{text}");
+}
+
+/// Windows follow the limit that is documented, and what is said of it is so.
+#[test]
+fn windows_follow_the_limit_of_the_model() {
+    let (folder, model) = model();
+    folder.write("sentence_bert_config.json", r#"{"max_seq_length": 12}"#);
+    folder.write("questions.json", QUESTIONS);
+    let eval = format!(
+        "bert eval --model {model} --task squad --data {model}/questions.json --stride overlap:2"
+    );
+    let output = tilewise(&format!("{eval} --json")).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("in windows of 12") && !said.contains("cut"), "{said}");
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    // Twelve pieces beside a question of three: 6, by steps of 4.
+    assert_eq!(value["sequences"], 6);
+    assert_eq!((value["truncated"].as_u64(), value["dropped"].as_u64()), (Some(0), Some(0)));
+    refused(&format!("{eval} --window 13"), 2, &["--window 13", "at most 12", "limit"]);
+}
+
+#[test]
+fn what_is_cut_from_a_question_is_told() {
+    let (folder, model) = model();
+    folder.write("text.txt", "the cat sat on the mat");
+    let question = "the cat ".repeat(40);
+    let mut command = tilewise(&format!("bert qa --model {model} --context {model}/text.txt"));
+    let output = command.args(["--question", &question]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // 64 pieces are what a question is cut to, and more than a window of 24 has room for.
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("question of 64 and 3"), "{said}");
+    let mut command =
+        tilewise(&format!("bert qa --model {model} --context {model}/text.txt --question ?"));
+    let output = command.arg("--json").output().expect("it runs");
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    super::assert_schema("bert", &value);
+    assert_eq!(value["dropped"], 0);
+}
+
+/// Files that others wrote, spoilt where only the tokenizer would notice.
+#[test]
+fn spoilt_tokenizers_are_refused_where_they_are() {
+    let (folder, model) = model();
+    folder.tokenizer(|tokenizer| {
+        let piece = |name: &str| serde_json::json!({ "SpecialToken": { "id": name, "type_id": 0 } });
+        let text = serde_json::json!({ "Sequence": { "id": "A", "type_id": 0 } });
+        tokenizer["post_processor"] = serde_json::json!({
+            "type": "TemplateProcessing", "single": [piece("[CLS]"), text, piece("[SEP]")],
+            "pair": [], "special_tokens": { "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] } },
+        });
+    });
+    let embed = format!("bert embed --model {model}");
+    refused(&embed, 1, &["tokenizer.json", "[SEP]", "special_tokens"]);
+    // "mat" becomes a token the model does not have.
+    folder.tokenizer(|tokenizer| tokenizer["model"]["vocab"]["mat"] = 999_999.into());
+    folder.write("pairs.csv", PAIRS);
+    let sts = format!("bert eval --model {model} --task sts --data {model}/pairs.csv");
+    refused(&sts, 1, &["pairs.csv", "pair 2", "token number 999999"]);
+    let output = tilewise(&embed).write_stdin("a cat\nthe mat\n").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("line 2: token number 999999"), "{said}");
+    let lines = output.stdout.iter().filter(|&&byte| byte == b'\n').count();
+    assert_eq!((output.status.code(), lines), (Some(1), 1), "line 1 is answered");
+    folder.tokenizer(|_| {});
+    folder.write("pairs.csv", PAIRS.replace("a cat\n", "\n"));
+    refused(&sts, 1, &["pairs.csv", "pair 2", "empty"]);
+}
+
+/// Who has read enough ends the work, though more lines may come.
+#[cfg(unix)]
+#[test]
+fn nothing_is_computed_for_a_reader_who_has_left() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let (_folder, model) = model();
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
+        .args(["bert", "embed", "--batch", "1", "--model", &model])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut lines = child.stdin.take().expect("piped");
+    let mut answer = String::new();
+    lines.write_all(b"the cat\n").expect("it reads");
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut answer).expect("a line");
+    assert!(answer.starts_with('['), "{answer}");
+    for _ in 0..500 {
+        if let Some(status) = child.try_wait().expect("a child") {
+            assert_eq!(status.code(), Some(0));
+            return;
+        }
+        // Once it has ended nobody takes the line.
+        let _ = lines.write_all(b"a mat\n");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child.kill().expect("a child");
+    panic!("it went on without a reader");
+}
+
+/// What was judged until then is said, timed, and called a part.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_evaluation_says_what_part_it_is() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let (folder, model) = model();
+    folder.write("pairs.csv", PAIRS.repeat(50_000));
+    let data = format!("{model}/pairs.csv");
+    let eval = ["bert", "eval", "--model", &model, "--task", "sts", "--data", &data];
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
+        .args(eval)
+        // Pairs whose sentences are of another length each would be whole at the end only.
+        .args(["--batch", "1", "--order", "arrival", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // The files of the model disagree, which is told once all texts are read.
+    let mut said = String::new();
+    let mut errors = BufReader::new(child.stderr.take().expect("piped"));
+    errors.read_line(&mut said).expect("a line");
+    assert!(said.contains("limits disagree"), "{said}");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    super::assert_schema("bert", &value);
+    assert_eq!(
+        (value["partial"].as_bool(), value["planned"].as_u64()),
+        (Some(true), Some(150_000))
+    );
+    let count = value["count"].as_u64().expect("a number");
+    assert!((1..150_000).contains(&count), "{value}");
+    assert!(value["encode_s"].as_f64() > Some(0.0) && value["examples_per_s"].is_f64(), "{value}");
+}
+
 #[test]
 fn bad_bert_input_is_refused() {
     let (folder, model) = model();
     refused("bert", 2, &["bench", "embed", "qa", "eval"]);
-    refused("bert bench --model /no/such", 1, &["/no/such/config.json", "not found"]);
+    refused("bert bench --model /no/such", 1, &["/no/such/config.json", "no such file"]);
     refused(&format!("bert bench --model {model} --seq 25"), 2, &["--seq 25", "1 to 24"]);
     refused(&format!("bert bench --model {model} --seq 0"), 2, &["--seq 0"]);
     refused("bert bench --batch 0", 2, &["--batch 0"]);
@@ -178,7 +367,18 @@ fn bad_bert_input_is_refused() {
     folder.write("questions.json", QUESTIONS);
     let squad = squad.replace("config.json", "questions.json");
     refused(&format!("{squad} --window 25"), 2, &["--window 25", "at most 24"]);
-    refused(&format!("{squad} --window 4"), 2, &["4 tokens", "no room"]);
+    refused(&format!("{squad} --window 4"), 2, &["4 tokens", "no room", "question of 3 and 3"]);
+    refused(&format!("{squad} --stride step:0"), 2, &["step:0", "step:1 or more"]);
+    let far = format!("{squad} --window 12 --stride step:7");
+    refused(&far, 2, &["question \"1\"", "every 7 pieces", "1 to 6"]);
+    let wide = format!("{squad} --window 12 --stride overlap:6");
+    refused(&wide, 2, &["overlap by 6", "fewer than 6"]);
+    folder.write("questions.json", QUESTIONS.replace(r#"{"answer_start":34,"text":"a mat"}"#, ""));
+    refused(&squad, 1, &["questions.json", "question \"2\" has no answers", "v1.1"]);
+    let both = format!("bert bench --model {model} --seq 4 --instances 1 --precision both");
+    refused(&both, 2, &["--precision both", "--instances", "int8-static"]);
+    let two = format!("bert bench --model {model} --seq 4 --instances 2 --threads 1");
+    refused(&two, 2, &["--instances 2", "at most 1"]);
     folder.configure("hidden_act", "swish".into());
     refused(&format!("bert bench --model {model} --seq 4"), 1, &["hidden_act", "swish", "gelu"]);
     folder.configure("intermediate_size", 63.into());

@@ -1,8 +1,8 @@
 //! What a model is, as its config.json says or as one of the published sizes.
 
 use super::Error;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -43,42 +43,27 @@ pub enum Activation {
 }
 
 /// The entries of config.json that decide anything.
-#[derive(Deserialize)]
 struct Entries {
     model_type: Option<String>,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    vocab_size: usize,
-    max_position_embeddings: usize,
-    #[serde(default = "two")]
-    type_vocab_size: usize,
-    #[serde(default = "gelu")]
+    architectures: Option<Vec<String>>,
+    /// In the order of [`SIZES`].
+    sizes: [usize; SIZES.len()],
     hidden_act: String,
-    #[serde(default = "small")]
     layer_norm_eps: f64,
-    #[serde(default = "absolute")]
     position_embedding_type: String,
-    #[serde(default)]
     is_decoder: bool,
 }
 
-fn two() -> usize {
-    2
-}
-
-fn gelu() -> String {
-    "gelu".into()
-}
-
-fn small() -> f64 {
-    1e-12
-}
-
-fn absolute() -> String {
-    "absolute".into()
-}
+/// The names of those that are sizes.
+const SIZES: [&str; 7] = [
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+];
 
 /// No published model comes near; a lying file does.
 const MOST: usize = 1 << 20;
@@ -126,75 +111,130 @@ impl Config {
     /// [`Error::Read`], [`Error::Malformed`], [`Error::Config`] for what is not understood.
     pub fn read(folder: &Path) -> Result<Config, Error> {
         let path = folder.join("config.json");
-        let entries = json(&path)?.ok_or_else(|| Error::read(&path, ErrorKind::NotFound.into()))?;
-        Config::check(entries, &path)
+        let expected = "a model's folder, with config.json, model.safetensors and tokenizer.json";
+        let map = json(&path)?.ok_or_else(|| Error::absent(&path, expected))?;
+        let entries = Entries::read(&Object { map, path: &path })?;
+        entries.check(&path)?;
+        let config = entries.config(&path)?;
+        config.check().map_err(|error| match error {
+            Error::Size { name, given, expected } => {
+                Error::Config { path, name, given: given.to_string(), expected }
+            }
+            other => other,
+        })?;
+        Ok(config)
     }
 
-    fn check(entries: Entries, path: &Path) -> Result<Config, Error> {
-        let wrong = |name, given: &dyn ToString, expected: &str| Error::Config {
-            path: path.into(),
-            name,
-            given: given.to_string(),
-            expected: expected.into(),
-        };
-        let model = entries.model_type.as_deref().unwrap_or("bert");
-        if model != "bert" {
-            return Err(wrong("model_type", &model, "bert"));
-        }
-        if entries.is_decoder {
-            return Err(wrong("is_decoder", &true, "false"));
-        }
-        if entries.position_embedding_type != "absolute" {
-            let given = &entries.position_embedding_type;
-            return Err(wrong("position_embedding_type", given, "absolute"));
-        }
-        for (name, given) in entries.sizes() {
+    /// Whether its sizes are those of a model.
+    ///
+    /// # Errors
+    /// [`Error::Size`], with the name the size has in config.json.
+    pub fn check(&self) -> Result<(), Error> {
+        for (name, given) in SIZES.into_iter().zip(self.sizes()) {
             if !(1..=MOST).contains(&given) {
-                return Err(wrong(name, &given, "1 to 1048576"));
+                return Err(Error::Size { name, given, expected: "1 to 1048576".into() });
             }
         }
-        if !entries.hidden_size.is_multiple_of(entries.num_attention_heads) {
-            let expected = format!("a divisor of hidden_size, {}", entries.hidden_size);
-            return Err(wrong("num_attention_heads", &entries.num_attention_heads, &expected));
+        if !self.hidden.is_multiple_of(self.heads) {
+            let expected = format!("a divisor of hidden_size, {}", self.hidden);
+            return Err(Error::Size { name: "num_attention_heads", given: self.heads, expected });
         }
-        if !(0.0..1.0).contains(&entries.layer_norm_eps) {
-            return Err(wrong("layer_norm_eps", &entries.layer_norm_eps, "0 to 1"));
-        }
-        let activation = Activation::named(&entries.hidden_act).ok_or_else(|| {
-            let expected = "gelu, gelu_new, gelu_pytorch_tanh or relu";
-            wrong("hidden_act", &entries.hidden_act, expected)
-        })?;
-        Ok(Config {
-            hidden: entries.hidden_size,
-            layers: entries.num_hidden_layers,
-            heads: entries.num_attention_heads,
-            intermediate: entries.intermediate_size,
-            vocabulary: entries.vocab_size,
-            positions: entries.max_position_embeddings,
-            types: entries.type_vocab_size,
-            activation,
-            epsilon: entries.layer_norm_eps as f32,
-        })
+        Ok(())
     }
 
-    /// Numbers of a head.
+    /// In the order of [`SIZES`].
+    fn sizes(&self) -> [usize; SIZES.len()] {
+        [
+            self.hidden,
+            self.layers,
+            self.heads,
+            self.intermediate,
+            self.vocabulary,
+            self.positions,
+            self.types,
+        ]
+    }
+
+    /// Numbers of a head; 0 without heads.
     pub fn head(&self) -> usize {
-        self.hidden / self.heads
+        self.hidden.checked_div(self.heads).unwrap_or(0)
     }
 }
 
 impl Entries {
-    fn sizes(&self) -> [(&'static str, usize); 7] {
-        [
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("vocab_size", self.vocab_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-        ]
+    fn read(file: &Object<'_>) -> Result<Entries, Error> {
+        // BERT has two kinds of segments where nothing is said.
+        let mut sizes = [2; SIZES.len()];
+        for (name, size) in SIZES.into_iter().zip(&mut sizes) {
+            match file.entry(name)? {
+                Some(given) => *size = given,
+                None if name == "type_vocab_size" => {}
+                None => return Err(Error::malformed(file.path, format!("there is no {name}"))),
+            }
+        }
+        let text = |name, usual: &str| -> Result<String, Error> {
+            Ok(file.entry(name)?.unwrap_or_else(|| usual.to_owned()))
+        };
+        Ok(Entries {
+            model_type: file.entry("model_type")?.flatten(),
+            architectures: file.entry("architectures")?.flatten(),
+            sizes,
+            hidden_act: text("hidden_act", "gelu")?,
+            layer_norm_eps: file.entry("layer_norm_eps")?.unwrap_or(1e-12),
+            position_embedding_type: text("position_embedding_type", "absolute")?,
+            is_decoder: file.entry("is_decoder")?.unwrap_or(false),
+        })
     }
+
+    /// Whether it is an encoder of BERT's kind. What has no type says by its classes what it is.
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        match (&self.model_type, &self.architectures) {
+            (Some(model), _) if model != "bert" => {
+                return Err(wrong(path, "model_type", model, "bert"));
+            }
+            (None, Some(classes)) if !classes.iter().all(|class| class.starts_with("Bert")) => {
+                let expected = "classes of BERT, as in BertModel, or a model_type";
+                return Err(wrong(path, "architectures", &classes.join(", "), expected));
+            }
+            _ => {}
+        }
+        if self.is_decoder {
+            return Err(wrong(path, "is_decoder", &true, "false"));
+        }
+        if self.position_embedding_type != "absolute" {
+            let given = &self.position_embedding_type;
+            return Err(wrong(path, "position_embedding_type", given, "absolute"));
+        }
+        if !(0.0..1.0).contains(&self.layer_norm_eps) {
+            return Err(wrong(path, "layer_norm_eps", &self.layer_norm_eps, "0 to 1"));
+        }
+        Ok(())
+    }
+
+    fn config(&self, path: &Path) -> Result<Config, Error> {
+        let [hidden, layers, heads, intermediate, vocabulary, positions, types] = self.sizes;
+        let activation = Activation::named(&self.hidden_act).ok_or_else(|| {
+            let expected = "gelu, gelu_new, gelu_pytorch_tanh or relu";
+            wrong(path, "hidden_act", &self.hidden_act, expected)
+        })?;
+        let epsilon = self.layer_norm_eps as f32;
+        Ok(Config {
+            hidden,
+            layers,
+            heads,
+            intermediate,
+            vocabulary,
+            positions,
+            types,
+            activation,
+            epsilon,
+        })
+    }
+}
+
+/// An entry that is not understood.
+fn wrong(path: &Path, name: &'static str, given: &dyn ToString, expected: &str) -> Error {
+    Error::Config { path: path.into(), name, given: given.to_string(), expected: expected.into() }
 }
 
 impl Activation {
@@ -205,6 +245,20 @@ impl Activation {
             "relu" => Some(Activation::Relu),
             _ => None,
         }
+    }
+}
+
+/// An object of JSON whose entries are read one by one, so that a wrong one is named.
+struct Object<'a> {
+    map: Map<String, Value>,
+    path: &'a Path,
+}
+
+impl Object<'_> {
+    /// Nothing if it is not there.
+    fn entry<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let read = self.map.get(name).map(T::deserialize).transpose();
+        read.map_err(|error| Error::malformed(self.path, format!("{name}: {error}")))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The forward pass: token numbers in, a vector for each token out.
 
 use super::batch::Group;
+use super::embeddings::Embeddings;
 use super::linear::{Linear, Machine, Next};
-use super::room::{Products, Room, States, pitch};
+use super::room::{Products, Room, States, pitch, tokens_at_a_time};
 use super::times::{Operation, Times};
 use super::{Batch, Config, Error, Pooling, Precision, Ranges, Source};
 use tilewise::attention::Attention;
-use tilewise::buffer::Buffer;
 use tilewise::cache::CacheSizes;
 use tilewise::rows::LayerNorm;
 use tilewise::{Isa, Matrix, MatrixMut, Team};
@@ -38,15 +38,6 @@ pub struct Encoder {
     machine: Machine,
 }
 
-/// A row for each token, position and kind of segment.
-#[derive(Clone, Debug)]
-struct Embeddings {
-    words: Vec<f32>,
-    positions: Vec<f32>,
-    types: Vec<f32>,
-    norm: LayerNorm,
-}
-
 #[derive(Clone, Debug)]
 struct Layer {
     qkv: Linear,
@@ -64,7 +55,8 @@ impl Encoder {
     /// Reads and packs all weights, for the best instruction set of this CPU.
     ///
     /// # Errors
-    /// Those of the source; [`Error::Memory`]; [`Error::Ranges`] for those of another model.
+    /// Those of the source; [`Error::Size`]; [`Error::Memory`]; [`Error::Ranges`] for those of
+    /// another model.
     pub fn new(
         config: &Config,
         source: &dyn Source,
@@ -83,6 +75,7 @@ impl Encoder {
         source: &dyn Source,
         precision: Precision<'_>,
     ) -> Result<Encoder, Error> {
+        config.check()?;
         if let Precision::Int8Static(ranges) = precision {
             ranges.check(LINEARS * config.layers)?;
         }
@@ -103,6 +96,18 @@ impl Encoder {
     /// What the model is.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How many of its linear layers multiply bytes, and how many there are.
+    pub fn linear_in_bytes(&self) -> (usize, usize) {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        (linears.clone().filter(|linear| linear.is_in_bytes()).count(), linears.count())
+    }
+
+    /// Whether the two products of attention are of bytes for a sequence of so many tokens. Making
+    /// bytes of short ones takes more than it gains.
+    pub fn attends_in_bytes(&self, tokens: usize) -> bool {
+        self.attention == self.attention.in_bytes() && tokens >= Attention::FEWEST_IN_BYTES
     }
 
     /// The hidden states behind the last layer: a row for each token of the batch.
@@ -169,7 +174,7 @@ impl Encoder {
         see: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), Error> {
         batch.check(&self.config)?;
-        let groups = batch.groups(self.tokens_at_a_time());
+        let groups = batch.groups(tokens_at_a_time(&self.config, &self.machine.caches));
         room.grow(&self.config, &self.attention, (batch.tokens(), &groups), team.size())?;
         let Room { states, times, .. } = room;
         times.spend(Operation::Embedding, || {
@@ -182,62 +187,6 @@ impl Encoder {
             }
         }
         Ok(())
-    }
-
-    /// About how many tokens go through a layer together: as many as have the states of its
-    /// feed-forward part, two narrow rows and a wide one each, in the second cache and half as much
-    /// again. The layer's weights are read again for every group, so that pays only where the group's
-    /// states, of all its parts, are the greater part of what is read: with `h` the hidden size, about
-    /// `40 h` bytes for each token and `12 h^2` for weights in bytes, so from `h / 3` tokens on. Else
-    /// all go together. In floats both weights and time are several times as much: the same holds.
-    ///
-    /// Measured on two Zen 4 cores, old and new calls in turns: MiniLM 8 x 128 in bytes 1.15 times as
-    /// fast by groups of 96 to 192 tokens (1.13 by 256), on two cores 1.17 (1.14), in floats 1.04.
-    /// Base loses 3 to 5 % by groups of 128 to 256, large 5 to 10 %. To cut the rows of a sequence
-    /// behind its attention, too, was worth nothing more (0.93 to 1.015).
-    fn tokens_at_a_time(&self) -> usize {
-        let Config { hidden, intermediate, .. } = self.config;
-        let states = (2 * hidden + intermediate) * size_of::<f32>();
-        let fit = self.machine.caches.l2 * 3 / 2 / states.max(1);
-        if fit * 3 >= hidden { fit.max(1) } else { usize::MAX }
-    }
-}
-
-impl Embeddings {
-    fn read(config: &Config, source: &dyn Source) -> Result<Embeddings, Error> {
-        let table = |name, rows| {
-            source.tensor(&format!("embeddings.{name}.weight"), &[rows, config.hidden])
-        };
-        Ok(Embeddings {
-            words: table("word_embeddings", config.vocabulary)?,
-            positions: table("position_embeddings", config.positions)?,
-            types: table("token_type_embeddings", config.types)?,
-            norm: norm(config, source, "embeddings.LayerNorm")?,
-        })
-    }
-
-    /// The sum of a token's three rows, and its layer norm. Rows are added in the order in which
-    /// the first implementation did: word, segment, position.
-    fn look_up(
-        &self,
-        batch: &Batch,
-        hidden: &mut Buffer<f32>,
-        (isa, team): (Isa, &dyn Team),
-    ) -> Result<(), Error> {
-        let columns = self.norm.columns();
-        let row = |index: usize| index * columns..(index + 1) * columns;
-        let positions = (0..batch.len()).flat_map(|index| 0..batch.sequence(index).len());
-        let tokens = batch.ids().iter().zip(batch.types()).zip(positions);
-        let rows = hidden.chunks_exact_mut(pitch(columns));
-        for (out, ((&id, &kind), position)) in rows.zip(tokens) {
-            let word = &self.words[row(id as usize)];
-            let kind = &self.types[row(kind as usize)];
-            let place = &self.positions[row(position)];
-            for (((out, word), kind), place) in out.iter_mut().zip(word).zip(kind).zip(place) {
-                *out = word + kind + place;
-            }
-        }
-        Ok(self.norm.run(rows_mut(hidden, batch.tokens(), columns), isa, team)?)
     }
 }
 
@@ -273,6 +222,10 @@ impl Layer {
             down: linear(3, &["output.dense"], [hidden, wide])?,
             norm: norm(config, source, &format!("{stem}.output.LayerNorm"))?,
         })
+    }
+
+    fn linears(&self) -> [&Linear; LINEARS] {
+        [&self.qkv, &self.output, &self.up, &self.down]
     }
 
     /// Replaces the hidden states of a group by what the layer makes of them.
@@ -361,7 +314,7 @@ impl Step<'_> {
     }
 }
 
-fn norm(config: &Config, source: &dyn Source, name: &str) -> Result<LayerNorm, Error> {
+pub(super) fn norm(config: &Config, source: &dyn Source, name: &str) -> Result<LayerNorm, Error> {
     let read = |part| source.tensor(&format!("{name}.{part}"), &[config.hidden]);
     Ok(LayerNorm::new(&read("weight")?, &read("bias")?, config.epsilon)?)
 }
@@ -372,7 +325,7 @@ fn rows(buffer: &[f32], rows: usize, columns: usize) -> Matrix<'_, f32> {
     Matrix::with_stride(&buffer[..rows * pitch], rows, columns, pitch).expect("room for the batch")
 }
 
-fn rows_mut(buffer: &mut [f32], rows: usize, columns: usize) -> MatrixMut<'_, f32> {
+pub(super) fn rows_mut(buffer: &mut [f32], rows: usize, columns: usize) -> MatrixMut<'_, f32> {
     let pitch = pitch(columns);
     let room = &mut buffer[..rows * pitch];
     MatrixMut::with_stride(room, rows, columns, pitch).expect("room for the batch")

@@ -1,6 +1,7 @@
 //! What can be wrong with a model, its text or its data.
 
-use std::io;
+use super::squad::Stride;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Why a model could not be loaded or run.
@@ -33,6 +34,16 @@ pub enum Error {
         /// What stands there.
         given: String,
         /// What could stand there.
+        expected: String,
+    },
+    /// A size of a model that no model has.
+    #[error("{name} is {given}; expected {expected}")]
+    Size {
+        /// Which, as config.json names it.
+        name: &'static str,
+        /// What was given.
+        given: usize,
+        /// What it could be.
         expected: String,
     },
     /// A tensor that is not there.
@@ -88,15 +99,32 @@ pub enum Error {
     /// Text without a single token.
     #[error("the text is empty; expected at least one word")]
     EmptyText,
+    /// What is wrong with one example of a data set.
+    #[error("{which}: {reason}")]
+    Example {
+        /// Which, as people find it: `pair 3`, or `question "56be4db0acb8001400a502ec"`.
+        which: String,
+        /// What is wrong with it.
+        reason: Box<Error>,
+    },
     /// A question that leaves no room for its context.
     #[error(
-        "a window of {window} tokens leaves no room beside a question of {question}; use a longer window"
+        "a window of {window} tokens leaves no room beside a question of {question} and 3 special \
+         tokens; use a longer window"
     )]
     NoRoom {
         /// Tokens of a window.
         window: usize,
-        /// Tokens of the question.
+        /// Tokens of the question, without special ones.
         question: usize,
+    },
+    /// Windows that would not go on, or leave pieces out.
+    #[error("{}", stride(*given, *room))]
+    Stride {
+        /// How far they should be apart.
+        given: Stride,
+        /// Pieces of the paragraph in a window.
+        room: usize,
     },
     /// Text the tokenizer refuses.
     #[error("the tokenizer refuses a text: {0}")]
@@ -144,10 +172,34 @@ pub enum Error {
     Rows(#[from] tilewise::rows::Error),
 }
 
+fn stride(given: Stride, room: usize) -> String {
+    match given {
+        Stride::Step(step) => format!(
+            "windows that begin every {step} pieces; expected 1 to {room}, for a window has {room} \
+             pieces beside the question"
+        ),
+        Stride::Overlap(shared) => format!(
+            "windows that overlap by {shared} pieces; expected fewer than {room}, for a window has \
+             {room} pieces beside the question: overlap less, or use a longer window"
+        ),
+    }
+}
+
 impl Error {
+    /// A file that is not there.
+    pub(super) fn absent(path: &Path, expected: &str) -> Error {
+        let reason = format!("there is no such file; expected {expected}");
+        Error::read(path, io::Error::new(ErrorKind::NotFound, reason))
+    }
+
     /// A file that cannot be read.
     pub(super) fn read(path: &Path, reason: io::Error) -> Error {
         Error::Read { path: path.into(), reason }
+    }
+
+    /// The same, said of one example of a data set.
+    pub(super) fn of(self, which: String) -> Error {
+        Error::Example { which, reason: Box::new(self) }
     }
 
     /// A file that is not what its name says.

@@ -2,9 +2,9 @@
 //! what came out is judged, whole or as far as it got.
 
 use super::metrics::{Score, pearson, spearman};
-use super::squad::{Best, Question, Window, Windowing};
+use super::squad::{Best, Cut, Question, Window, Windowing};
 use super::sts::Pair;
-use super::{AnswerHead, Batch, Encoder, Error, Pieces, Pooling, Room, Text};
+use super::{AnswerHead, Batch, Config, Encoder, Error, Pieces, Pooling, Room, Text};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tilewise::Team;
@@ -15,8 +15,10 @@ pub struct Prepared {
     /// Two segments of token numbers each.
     sequences: Vec<[Vec<u32>; 2]>,
     goal: Goal,
-    /// Sequences that were cut at the model's limit.
+    /// Sentences that were cut at the model's limit, or questions that were cut.
     pub truncated: usize,
+    /// Tokens that were cut off from all of them.
+    pub dropped: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -62,22 +64,27 @@ impl Prepared {
     /// Sentence pairs, each sentence cut at `limit` tokens.
     ///
     /// # Errors
-    /// [`Error::EmptyText`], [`Error::Tokenizer`].
+    /// [`Error::Example`] with [`Error::EmptyText`] or [`Error::Tokenizer`].
     pub fn pairs(pairs: &[Pair], text: &Text, limit: usize) -> Result<Prepared, Error> {
-        let (mut sequences, mut truncated) = (Vec::new(), 0);
-        for sentence in pairs.iter().flat_map(|pair| &pair.sentences) {
-            let encoded = text.encode(sentence, limit)?;
-            truncated += usize::from(encoded.dropped > 0);
-            sequences.push([encoded.ids, Vec::new()]);
+        let (mut sequences, mut truncated, mut dropped) = (Vec::new(), 0, 0);
+        for (index, pair) in pairs.iter().enumerate() {
+            for sentence in &pair.sentences {
+                let encoded = text.encode(sentence, limit);
+                let encoded = encoded.map_err(|reason| reason.of(pair_name(index)))?;
+                truncated += usize::from(encoded.dropped > 0);
+                dropped += encoded.dropped;
+                sequences.push([encoded.ids, Vec::new()]);
+            }
         }
         let goal = Goal::Pairs(pairs.iter().map(|pair| pair.score).collect());
-        Ok(Prepared { sequences, goal, truncated })
+        Ok(Prepared { sequences, goal, truncated, dropped })
     }
 
     /// Questions, their paragraphs in windows.
     ///
     /// # Errors
-    /// [`Error::EmptyText`], [`Error::Tokenizer`], [`Error::NoRoom`].
+    /// [`Error::Example`] with [`Error::EmptyText`], [`Error::Tokenizer`], [`Error::NoRoom`] or
+    /// [`Error::Stride`].
     pub fn questions(
         questions: Vec<Question>,
         text: &Text,
@@ -85,22 +92,56 @@ impl Prepared {
     ) -> Result<Prepared, Error> {
         let mut paragraphs: HashMap<Arc<str>, Arc<Pieces>> = HashMap::new();
         let (mut sequences, mut asked) = (Vec::new(), Vec::new());
+        let (mut truncated, mut dropped) = (0, 0);
         for question in questions {
+            let of = |part: &str, reason: Error| {
+                reason.of(format!("{part}{}", question_name(&question)))
+            };
             let pieces = match paragraphs.get(&question.context) {
                 Some(pieces) => Arc::clone(pieces),
                 None => {
-                    let pieces = Arc::new(text.pieces(&question.context)?);
+                    let pieces = text.pieces(&question.context);
+                    let pieces = pieces.map_err(|reason| of("the paragraph of ", reason))?;
+                    let pieces = Arc::new(pieces);
                     paragraphs.insert(Arc::clone(&question.context), Arc::clone(&pieces));
                     pieces
                 }
             };
-            let windows = windowing.cut(text, &question.text, &pieces)?;
+            let cut = windowing.cut(text, &question.text, &pieces);
+            let Cut { windows, dropped: lost } = cut.map_err(|reason| of("", reason))?;
+            truncated += usize::from(lost > 0);
+            dropped += lost;
             let first = sequences.len();
             let segments = windows.iter().map(|w| [w.first.clone(), w.second.clone()]);
             sequences.extend(segments);
             asked.push(Asked { question, pieces, windows, first });
         }
-        Ok(Prepared { sequences, goal: Goal::Questions(asked, windowing), truncated: 0 })
+        Ok(Prepared { sequences, goal: Goal::Questions(asked, windowing), truncated, dropped })
+    }
+
+    /// Whether a model can read all sequences.
+    ///
+    /// # Errors
+    /// [`Error::Example`] with those of [`Batch::check`].
+    pub fn check(&self, config: &Config) -> Result<(), Error> {
+        for index in 0..self.sequences.len() {
+            let readable = self.batch(&[index]).check(config);
+            readable.map_err(|reason| reason.of(self.example(index)))?;
+        }
+        Ok(())
+    }
+
+    /// The pair or question a sequence is of.
+    fn example(&self, sequence: usize) -> String {
+        match &self.goal {
+            Goal::Pairs(_) => pair_name(sequence / 2),
+            Goal::Questions(asked, _) => {
+                let behind = asked.partition_point(|asked| asked.first <= sequence);
+                behind
+                    .checked_sub(1)
+                    .map_or_else(String::new, |i| question_name(&asked[i].question))
+            }
+        }
     }
 
     /// Pairs or questions.
@@ -116,9 +157,14 @@ impl Prepared {
         self.sequences.len()
     }
 
+    /// Tokens of each of them.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.sequences.iter().map(|segments| segments.iter().map(Vec::len).sum())
+    }
+
     /// Tokens of all of them.
     pub fn tokens(&self) -> usize {
-        self.sequences.iter().flatten().map(Vec::len).sum()
+        self.lengths().sum()
     }
 
     /// Numbers of sequences, `size` at a time: as they come, or `sorted` by length, the longest
@@ -126,8 +172,8 @@ impl Prepared {
     pub fn batches(&self, size: usize, sorted: bool) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..self.sequences.len()).collect();
         if sorted {
-            let len = |index: &usize| self.sequences[*index].iter().map(Vec::len).sum::<usize>();
-            order.sort_by_key(|index| std::cmp::Reverse(len(index)));
+            let lengths: Vec<usize> = self.lengths().collect();
+            order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
         }
         order.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
     }
@@ -165,6 +211,15 @@ impl Prepared {
             }
         }
     }
+}
+
+/// From 1, for people who count lines.
+fn pair_name(index: usize) -> String {
+    format!("pair {}", index + 1)
+}
+
+fn question_name(question: &Question) -> String {
+    format!("question {:?}", question.id)
 }
 
 impl Head {

@@ -72,6 +72,11 @@ impl Linear {
         Ok(Linear { weights, bias })
     }
 
+    /// Whether it multiplies bytes.
+    pub(super) fn is_in_bytes(&self) -> bool {
+        matches!(self.weights, Weights::Bytes(..))
+    }
+
     /// Outputs of the layer.
     pub(super) fn outputs(&self) -> usize {
         self.bias.len()

@@ -3,7 +3,8 @@
 use super::Error;
 use super::config::json;
 use serde::Deserialize;
-use std::path::Path;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
 
 /// How token vectors become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,36 +15,66 @@ pub enum Pooling {
     Cls,
 }
 
+/// A step from token vectors to a sentence's, in modules.json.
 #[derive(Deserialize)]
-struct Entries {
+struct Module {
+    #[serde(rename = "type")]
+    class: String,
     #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
-    #[serde(default)]
-    pooling_mode_max_tokens: bool,
-    #[serde(default)]
-    pooling_mode_mean_sqrt_len_tokens: bool,
+    path: String,
+}
+
+impl Module {
+    /// Its class without the package: that has had several names.
+    fn name(&self) -> &str {
+        self.class.rsplit('.').next().unwrap_or_default()
+    }
 }
 
 impl Pooling {
-    /// What 1_Pooling/config.json of a model's folder says; without it, the mean.
+    /// What the pooling module of a model's folder says; without one, the mean. Where modules.json
+    /// lists none, it is looked for in 1_Pooling.
     ///
     /// # Errors
-    /// [`Error::Malformed`], [`Error::Config`] for another way, or several.
+    /// [`Error::Malformed`], [`Error::Config`] for another way, several, or a module that would do
+    /// something else to sentences.
     pub fn read(folder: &Path) -> Result<Pooling, Error> {
-        let path = folder.join("1_Pooling").join("config.json");
-        let Some(entries) = json::<Entries>(&path)? else { return Ok(Pooling::Mean) };
-        let modes = [
-            ("cls", entries.pooling_mode_cls_token),
-            ("mean", entries.pooling_mode_mean_tokens),
-            ("max", entries.pooling_mode_max_tokens),
-            ("mean over sqrt of length", entries.pooling_mode_mean_sqrt_len_tokens),
-        ];
-        let on: Vec<&str> = modes.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+        let modules = folder.join("modules.json");
+        let list = json::<Vec<Module>>(&modules)?.unwrap_or_default();
+        let known = ["Transformer", "Pooling", "Normalize"];
+        if let Some(other) = list.iter().find(|module| !known.contains(&module.name())) {
+            return Err(Error::Config {
+                path: modules,
+                name: "type",
+                given: other.class.clone(),
+                expected: "Transformer, Pooling and Normalize".into(),
+            });
+        }
+        let listed = list.iter().find(|module| module.name() == "Pooling");
+        let place = listed.map_or("1_Pooling", |module| &module.path);
+        let path = folder.join(place).join("config.json");
+        match json(&path)? {
+            Some(entries) => Pooling::of(&entries, path),
+            None => Ok(Pooling::Mean),
+        }
+    }
+
+    /// The way whose entry `pooling_mode_...` is true, or, as newer files have it, that of
+    /// `pooling_mode`.
+    fn of(entries: &Map<String, Value>, path: PathBuf) -> Result<Pooling, Error> {
+        let on: Vec<&str> = entries
+            .iter()
+            .filter_map(|(name, value)| match (name.strip_prefix("pooling_mode")?, value) {
+                ("", Value::String(mode)) => Some(mode.as_str()),
+                (mode, Value::Bool(true)) => mode.strip_prefix('_'),
+                (_, Value::Bool(false)) => None,
+                // What is neither yes nor no is refused by its name.
+                _ => Some(name.as_str()),
+            })
+            .collect();
         match on[..] {
-            ["mean"] => Ok(Pooling::Mean),
-            ["cls"] => Ok(Pooling::Cls),
+            ["mean_tokens" | "mean"] => Ok(Pooling::Mean),
+            ["cls_token" | "cls"] => Ok(Pooling::Cls),
             _ => Err(Error::Config {
                 path,
                 name: "pooling_mode",

@@ -5,8 +5,9 @@ use super::{Activation, Batch, Config, Error, Source};
 /// The hidden states behind the last layer, a row for each token.
 ///
 /// # Errors
-/// Those of [`Batch::check`] and of the source.
+/// Those of [`Config::check`], of [`Batch::check`] and of the source.
 pub fn encode(config: &Config, source: &dyn Source, batch: &Batch) -> Result<Vec<f64>, Error> {
+    config.check()?;
     batch.check(config)?;
     let model = Model { config, source };
     let mut states = model.embed(batch)?;

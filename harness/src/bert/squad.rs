@@ -10,4 +10,4 @@ mod window;
 
 pub use answer::{Answer, Best};
 pub use data::{Question, read};
-pub use window::{Stride, Window, Windowing};
+pub use window::{Cut, Stride, Window, Windowing};

@@ -1,9 +1,10 @@
-//! From text to token numbers, and how many of them a model takes.
+//! From text to token numbers.
 
-use super::config::json;
-use super::{Config, Error};
-use serde_json::Value;
+mod template;
+
+use super::Error;
 use std::ops::Range;
+use std::panic::{UnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::Tokenizer;
 
@@ -47,17 +48,17 @@ impl Text {
     pub fn open(folder: &Path) -> Result<Text, Error> {
         let path = folder.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|error| Error::read(&path, error))?;
-        let mut tokenizer =
-            Tokenizer::from_bytes(bytes).map_err(|error| Error::malformed(&path, error))?;
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| Error::malformed(&path, error))?;
-        let around = tokenizer.encode("", true).map_err(|error| Error::malformed(&path, error))?;
-        match *around.get_ids() {
+        let value: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|error| Error::malformed(&path, error))?;
+        template::check(&value).map_err(|reason| Error::malformed(&path, reason))?;
+        let loaded = caught(|| load(&bytes));
+        let (tokenizer, around) = loaded.map_err(|reason| Error::malformed(&path, reason))?;
+        match around[..] {
             [start, end] => Ok(Text { tokenizer, start, end }),
-            ref other => {
+            _ => {
                 let reason = format!(
                     "puts {} special tokens around a text; expected 2, as BERT's does",
-                    other.len()
+                    around.len()
                 );
                 Err(Error::malformed(&path, reason))
             }
@@ -105,42 +106,38 @@ impl Text {
     }
 }
 
-/// How many tokens a model reads at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// The most, special tokens included.
-    pub tokens: usize,
-    /// What to tell the user, if the model's files disagree.
-    pub remark: Option<String>,
+/// A tokenizer and what it puts around a text; a word is tried too.
+fn load(bytes: &[u8]) -> Result<(Tokenizer, Vec<u32>), String> {
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
+    let around = tokenizer.encode("", true).map_err(|error| error.to_string())?;
+    tokenizer.encode("word", true).map_err(|error| error.to_string())?;
+    Ok((tokenizer, around.get_ids().to_vec()))
 }
 
-impl Limit {
-    /// Reads what the files of a model's folder say. The limit its authors document counts: that
-    /// of sentence_bert_config.json, else that of tokenizer_config.json, never more than there are
-    /// positions. What tokenizer.json cuts at was left there by whoever saved it.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] for files that are no JSON.
-    pub fn read(folder: &Path, config: &Config) -> Result<Limit, Error> {
-        let entry = |file: &str, pointer: &str| -> Result<Option<(String, usize)>, Error> {
-            let value: Option<Value> = json(&folder.join(file))?;
-            let found = value.as_ref().and_then(|value| value.pointer(pointer)?.as_u64());
-            Ok(found.map(|tokens| (file.to_owned(), usize::try_from(tokens).unwrap_or(usize::MAX))))
-        };
-        let sentence = entry("sentence_bert_config.json", "/max_seq_length")?;
-        let baked = entry("tokenizer.json", "/truncation/max_length")?;
-        let documented = entry("tokenizer_config.json", "/model_max_length")?
-            // Python's tokenizers write 10^30 for "no limit".
-            .filter(|(_, tokens)| *tokens < 1 << 30);
-        let positions = ("config.json".to_owned(), config.positions);
-        let tokens = sentence.as_ref().or(documented.as_ref()).unwrap_or(&positions).1;
-        let tokens = tokens.clamp(Text::AROUND + 1, config.positions.max(Text::AROUND + 1));
-        let said: Vec<_> =
-            [sentence, baked, documented, Some(positions)].into_iter().flatten().collect();
-        let remark = said.iter().any(|(_, other)| *other != tokens).then(|| {
-            let said: Vec<_> = said.iter().map(|(file, n)| format!("{file} {n}")).collect();
-            format!("limits disagree ({}); texts are cut at {tokens} tokens", said.join(", "))
-        });
-        Ok(Limit { tokens, remark })
+/// Some files the tokenizer does not refuse, but panics at.
+fn caught<T>(work: impl FnOnce() -> Result<T, String> + UnwindSafe) -> Result<T, String> {
+    catch_unwind(work).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("the tokenizer cannot use it: {}", words.unwrap_or("it gives no reason")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caught;
+
+    #[test]
+    fn panics_are_reasons() {
+        assert_eq!(caught(|| Ok(3)), Ok(3));
+        assert_eq!(caught::<()>(|| Err("no".into())), Err("no".into()));
+        let number = 7;
+        for reason in [caught::<()>(|| panic!("why")), caught(|| panic!("why {number}"))] {
+            assert!(
+                reason.is_err_and(|reason| reason.ends_with("why") || reason.ends_with("why 7"))
+            );
+        }
     }
 }

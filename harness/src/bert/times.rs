@@ -47,7 +47,8 @@ impl Operation {
         }
     }
 
-    /// Whether it is a linear layer, which INT8 makes a product of bytes.
+    /// Whether it is a linear layer: in INT8 a product of bytes however long sequences are, which
+    /// [attention](super::Encoder::attends_in_bytes) is of long ones only.
     pub fn is_linear(self) -> bool {
         use Operation::*;
         matches!(self, QueryKeyValue | AttentionOutput | FeedForwardUp | FeedForwardDown)

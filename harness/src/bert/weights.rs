@@ -39,6 +39,9 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Checkpoint, Error> {
         let path = folder.join("model.safetensors");
         let file = File::open(&path).map_err(|error| Error::read(&path, error))?;
+        if file.metadata().is_ok_and(|file| file.is_dir()) {
+            return Err(Error::malformed(&path, "it is a folder; expected a file"));
+        }
         let map = map(&file).map_err(|error| Error::read(&path, error))?;
         let (length, header) = SafeTensors::read_metadata(&map)
             .map_err(|error| Error::malformed(&path, format!("not a safetensors file: {error}")))?;

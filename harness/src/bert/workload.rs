@@ -1,24 +1,13 @@
 //! A forward pass as a workload: token numbers from a seed, and what must come out.
 
-use super::{Batch, Config, Encoder, Error, Operation, Precision, Room, Source, Times, reference};
+use super::{
+    Batch, Config, Encoder, Error, Expected, Operation, Precision, Room, Source, Times, reference,
+};
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, Kind, Part, RateUnit, Task, Work, random};
 use serde_json::json;
 use tilewise::{Isa, Team};
-
-/// What INT8 may differ by, as a share of the largest number in the states: published layers of
-/// bytes come to 1 to 5 %, garbage to more than 100 %.
-const SHARE: f64 = 0.25;
-
-/// The most a number may differ from the reference, whose largest is `largest`.
-pub fn tolerance(precision: Precision<'_>, largest: f64) -> f64 {
-    match precision {
-        // A hundred thousandth of the largest number covers 24 layers of sums in 32 bits.
-        Precision::Fp32 => 1e-4f64.max(1e-5 * largest),
-        _ => SHARE * largest,
-    }
-}
 
 /// `batch` sequences of `seq` tokens, drawn from the model's vocabulary.
 pub fn sequences(config: &Config, (batch, seq): (usize, usize), seed: u64) -> Batch {
@@ -27,7 +16,7 @@ pub fn sequences(config: &Config, (batch, seq): (usize, usize), seed: u64) -> Ba
         let share = random::floats(seed, index as u64, seq);
         let vocabulary = config.vocabulary as f32;
         let ids = share.iter().map(|share| (share * vocabulary) as u32);
-        let most = config.vocabulary - 1;
+        let most = config.vocabulary.saturating_sub(1);
         sequences.push(&ids.map(|id| id.min(most as u32)).collect::<Vec<_>>());
     }
     sequences
@@ -40,8 +29,7 @@ pub struct Workload<'s, S> {
     config: Config,
     source: &'s S,
     batch: Batch,
-    expected: Vec<f32>,
-    largest: f64,
+    expected: Expected,
     plain: baseline::bert::Model,
 }
 
@@ -62,8 +50,7 @@ impl<'s, S: Source> Workload<'s, S> {
         Ok(Workload {
             name,
             source,
-            largest: exact.iter().fold(0.0, |most, x| most.max(x.abs())),
-            expected: exact.iter().map(|&x| x as f32).collect(),
+            expected: Expected::new(&exact, config.hidden),
             plain: baseline::bert::Model::read(&config, source)?,
             config,
             batch,
@@ -154,22 +141,21 @@ impl<'s, S: Source> Workload<'s, S> {
         })
     }
 
-    fn judge(&self, precision: Precision<'_>) -> Judge<'_> {
-        let tolerance = tolerance(precision, self.largest);
-        Judge { batch: &self.batch, expected: &self.expected, tolerance }
+    fn judge<'a>(&'a self, precision: Precision<'a>) -> Judge<'a> {
+        Judge { batch: &self.batch, expected: &self.expected, precision }
     }
 }
 
 /// What goes in and must come out.
 struct Judge<'a> {
     batch: &'a Batch,
-    expected: &'a [f32],
-    tolerance: f64,
+    expected: &'a Expected,
+    precision: Precision<'a>,
 }
 
 impl Judge<'_> {
     fn check(&self, states: &[f32]) -> Check {
-        Check::compare("plain loops in 64 bits", states, self.expected, self.tolerance)
+        self.expected.check("plain loops in 64 bits", self.precision, states)
     }
 }
 

@@ -9,8 +9,16 @@ use tilewise_harness::report::files::Claim;
 
 /// Prints a result and ends the line.
 pub(super) fn print(text: impl Display) -> Result<(), Failure> {
+    print_one(text).map(|_| ())
+}
+
+/// Prints one result of many and says whether anybody still reads: who makes one after the other need
+/// not go on otherwise.
+pub(super) fn print_one(text: impl Display) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    written(writeln!(out, "{text}").and_then(|()| out.flush()))
+    let result = writeln!(out, "{text}").and_then(|()| out.flush());
+    let is_read = result.is_ok();
+    written(result).map(|()| is_read)
 }
 
 /// What writing to standard output came to.

@@ -3,7 +3,6 @@
 use crate::bert::Error;
 use crate::bert::config::json;
 use serde::Deserialize;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ pub struct Question {
     pub text: String,
     /// The paragraph, shared by its questions.
     pub context: Arc<str>,
-    /// Reference answers.
+    /// Reference answers; without any, every answer is wrong.
     pub answers: Vec<String>,
 }
 
@@ -51,9 +50,11 @@ struct Given {
 /// Reads all questions of a file, in order.
 ///
 /// # Errors
-/// [`Error::Read`]; [`Error::Malformed`] for a file in another form or without questions.
+/// [`Error::Read`]; [`Error::Malformed`] for a file in another form, without questions, or with one
+/// that has no answer, as version 2 has: a model without a word for "no answer" would score nothing
+/// there.
 pub fn read(path: &Path) -> Result<Vec<Question>, Error> {
-    let file: File = json(path)?.ok_or_else(|| Error::read(path, ErrorKind::NotFound.into()))?;
+    let file: File = json(path)?.ok_or_else(|| Error::absent(path, "a SQuAD v1.1 file"))?;
     let paragraphs = file.data.into_iter().flat_map(|article| article.paragraphs);
     let questions: Vec<Question> = paragraphs
         .flat_map(|Paragraph { context, qas }| {
@@ -69,5 +70,11 @@ pub fn read(path: &Path) -> Result<Vec<Question>, Error> {
     if questions.is_empty() {
         return Err(Error::malformed(path, "no questions; expected SQuAD v1.1"));
     }
-    Ok(questions)
+    match questions.iter().find(|question| question.answers.is_empty()) {
+        Some(Question { id, .. }) => {
+            let expected = "expected SQuAD v1.1, where every question has one";
+            Err(Error::malformed(path, format!("question {id:?} has no answers; {expected}")))
+        }
+        None => Ok(questions),
+    }
 }

@@ -21,11 +21,14 @@ pub struct Windowing {
     pub window: usize,
     /// How far windows are apart.
     pub stride: Stride,
-    /// Tokens a question is cut to.
+    /// Pieces a question is cut to with [`Stride::Step`], as BERT's own script does. Hugging Face's
+    /// cut the paragraph alone, so with [`Stride::Overlap`] a question stays whole as long as windows
+    /// go on beside it, and is cut to so many only where they would not.
     pub question: usize,
 }
 
-/// What the scripts of both use.
+/// Windows of 384 tokens, neighbours sharing 128, as Hugging Face's scripts have them; 64 pieces of a
+/// question are what BERT's own keeps.
 impl Default for Windowing {
     fn default() -> Self {
         Windowing { window: 384, stride: Stride::Overlap(128), question: 64 }
@@ -41,6 +44,15 @@ pub struct Window {
     pub second: Vec<u32>,
     /// Which pieces of the paragraph these are.
     pub pieces: Range<usize>,
+}
+
+/// What becomes of a question and its paragraph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// In the order of the paragraph; all of it is in one or another.
+    pub windows: Vec<Window>,
+    /// Pieces of the question that were cut off.
+    pub dropped: usize,
 }
 
 impl Window {
@@ -65,24 +77,31 @@ impl Windowing {
     /// is not part of it.
     ///
     /// # Errors
-    /// [`Error::EmptyText`], [`Error::Tokenizer`], [`Error::NoRoom`].
-    pub fn cut(&self, text: &Text, question: &str, context: &Pieces) -> Result<Vec<Window>, Error> {
-        let question = text.pieces(question.trim_start())?.ids;
-        let first = text.around(&question[..question.len().min(self.question)]);
-        let ranges = self.ranges(first.len(), context.ids.len());
-        let ranges = ranges.ok_or(Error::NoRoom { window: self.window, question: first.len() })?;
+    /// [`Error::EmptyText`], [`Error::Tokenizer`], [`Error::NoRoom`], [`Error::Stride`].
+    pub fn cut(&self, text: &Text, question: &str, context: &Pieces) -> Result<Cut, Error> {
+        let whole = text.pieces(question.trim_start())?.ids;
+        let pieces = context.ids.len();
+        let cut = whole.len().min(self.question);
+        let (kept, ranges) = match (self.stride, self.ranges(whole.len(), pieces)) {
+            (Stride::Overlap(_), Ok(ranges)) => (whole.len(), ranges),
+            _ => (cut, self.ranges(cut, pieces)?),
+        };
+        let first = text.around(&whole[..kept]);
         let window = |pieces: Range<usize>| Window {
             first: first.clone(),
             second: text.ended(&context.ids[pieces.clone()]),
             pieces,
         };
-        Ok(ranges.into_iter().map(window).collect())
+        let windows = ranges.into_iter().map(window).collect();
+        Ok(Cut { windows, dropped: whole.len() - kept })
     }
 
-    /// The pieces of each window beside a first segment of `first` tokens; nothing when windows
-    /// would not go on.
-    fn ranges(&self, first: usize, pieces: usize) -> Option<Vec<Range<usize>>> {
-        let room = self.window.checked_sub(first + 1).filter(|room| *room > 0)?;
+    /// The pieces of each window beside a question of so many.
+    fn ranges(&self, question: usize, pieces: usize) -> Result<Vec<Range<usize>>, Error> {
+        let taken = question + Text::AROUND + 1;
+        let Some(room) = self.window.checked_sub(taken).filter(|room| *room > 0) else {
+            return Err(Error::NoRoom { window: self.window, question });
+        };
         let step = match self.stride {
             Stride::Step(step) => step,
             Stride::Overlap(shared) => room.saturating_sub(shared),
@@ -93,10 +112,13 @@ impl Windowing {
             let end = (start + room).min(pieces);
             ranges.push(start..end);
             if end == pieces {
-                return Some(ranges);
+                return Ok(ranges);
             }
             // A step past the end of the window would leave pieces out.
-            start += Some(step).filter(|step| (1..=room).contains(step))?;
+            if !(1..=room).contains(&step) {
+                return Err(Error::Stride { given: self.stride, room });
+            }
+            start += step;
         }
     }
 }
@@ -108,21 +130,25 @@ mod tests {
     #[test]
     fn both_strides_cover_all_pieces() {
         let windowing = |stride| Windowing { window: 20, stride, question: 64 };
-        let step = windowing(Stride::Step(4)).ranges(9, 22).unwrap();
+        let step = windowing(Stride::Step(4)).ranges(7, 22).unwrap();
         assert_eq!(step, [0..10, 4..14, 8..18, 12..22]);
-        let overlap = windowing(Stride::Overlap(4)).ranges(9, 22).unwrap();
+        let overlap = windowing(Stride::Overlap(4)).ranges(7, 22).unwrap();
         assert_eq!(overlap, [0..10, 6..16, 12..22]);
-        assert_eq!(overlap, windowing(Stride::Step(6)).ranges(9, 22).unwrap());
-        let one = windowing(Stride::Step(4)).ranges(9, 10).unwrap();
+        assert_eq!(overlap, windowing(Stride::Step(6)).ranges(7, 22).unwrap());
+        let one = windowing(Stride::Step(4)).ranges(7, 10).unwrap();
         assert_eq!((one.len(), &one[0]), (1, &(0..10)));
     }
 
     #[test]
     fn windows_that_lead_nowhere_are_refused() {
-        let windowing = |stride| Windowing { window: 20, stride, question: 64 };
-        assert_eq!(windowing(Stride::Step(0)).ranges(9, 22), None);
-        assert_eq!(windowing(Stride::Step(11)).ranges(9, 22), None);
-        assert_eq!(windowing(Stride::Overlap(10)).ranges(9, 22), None);
-        assert_eq!(windowing(Stride::Step(4)).ranges(19, 22), None);
+        let refused = |stride, question, words: [&str; 2]| {
+            let windowing = Windowing { window: 20, stride, question: 64 };
+            let text = windowing.ranges(question, 22).unwrap_err().to_string();
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        };
+        refused(Stride::Step(0), 7, ["every 0 pieces", "1 to 10"]);
+        refused(Stride::Step(11), 7, ["every 11 pieces", "1 to 10"]);
+        refused(Stride::Overlap(10), 7, ["overlap by 10", "fewer than 10"]);
+        refused(Stride::Step(4), 17, ["question of 17", "3 special"]);
     }
 }

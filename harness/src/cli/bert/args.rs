@@ -78,10 +78,11 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 128)]
     #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) seq: usize,
-    /// What linear layers multiply
+    /// What linear layers multiply, and attention but for short sequences
     #[arg(long, value_enum, default_value_t = PrecisionArg::Int8)]
     pub(super) precision: PrecisionArg,
-    /// Run so many copies at once, which share the weights, each pinned to its own cores
+    /// Run so many copies at once, which share the weights, each pinned to cores of its own, of
+    /// which --threads are used in all
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) instances: Option<usize>,
     /// Cores of each copy [default: all there are, shared out evenly]
@@ -95,7 +96,7 @@ pub(super) struct EmbedArgs {
     /// Folder of a model in Hugging Face's layout
     #[arg(long, value_name = "FOLDER")]
     pub(super) model: PathBuf,
-    /// What linear layers multiply
+    /// What linear layers multiply, and attention but for short sequences
     #[arg(long, value_enum, default_value_t = OneArg::Int8)]
     pub(super) precision: OneArg,
     /// Sequences of a batch
@@ -115,7 +116,7 @@ pub(super) struct QaArgs {
     /// File of the text that holds the answer
     #[arg(long, value_name = "FILE")]
     pub(super) context: PathBuf,
-    /// What linear layers multiply
+    /// What linear layers multiply, and attention but for short sequences
     #[arg(long, value_enum, default_value_t = OneArg::Int8)]
     pub(super) precision: OneArg,
     #[command(flatten)]
@@ -125,7 +126,7 @@ pub(super) struct QaArgs {
 /// How long texts are cut.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WindowFlags {
-    /// Tokens of a window, question included [default: 384, or the model's limit]
+    /// Tokens of a window, question included [default: 384, or the model's limit if that is less]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) window: Option<usize>,
     /// Tokens, by which windows overlap (as in Hugging Face's scripts) or step on (as in BERT's own
@@ -145,7 +146,8 @@ pub(super) struct EvalArgs {
     /// The STS benchmark's lines between tabs, or a SQuAD v1.1 file
     #[arg(long, value_name = "FILE")]
     pub(super) data: PathBuf,
-    /// What linear layers multiply; "both" runs fp32 and int8 by turns, batch by batch
+    /// What linear layers multiply, and attention but for short sequences; "both" runs fp32 and int8
+    /// by turns, batch by batch
     #[arg(long, value_enum, default_value_t = PrecisionArg::Int8)]
     pub(super) precision: PrecisionArg,
     /// Sequences of a batch
@@ -214,9 +216,12 @@ fn stride(text: &str) -> Result<tilewise_harness::bert::squad::Stride, String> {
     let wrong = || "expected overlap:N or step:N, as in overlap:128".to_owned();
     let (kind, number) = text.split_once(':').ok_or_else(wrong)?;
     let number: usize = number.parse().map_err(|_| wrong())?;
-    match kind {
-        "overlap" => Ok(Stride::Overlap(number)),
-        "step" => Ok(Stride::Step(number)),
+    match (kind, number) {
+        ("overlap", _) => Ok(Stride::Overlap(number)),
+        ("step", 0) => {
+            Err("windows that step by nothing never end; expected step:1 or more".into())
+        }
+        ("step", _) => Ok(Stride::Step(number)),
         _ => Err(wrong()),
     }
 }

@@ -27,18 +27,20 @@ const BYTES_PER_WEIGHT: usize = 8;
 pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure> {
     let model = Opened::bench(args, context.seed)?;
     check_sizes(args, &model.config)?;
-    let (weights, copies) = (model.config.weights(), if is_both(args) { 2 } else { 1 });
-    context.setup.check_memory(
-        format_args!("a model of {weights} weights"),
-        weights.saturating_mul(BYTES_PER_WEIGHT * copies),
-    )?;
     let cores = match args.instances {
+        Some(_) if is_both(args) => {
+            return Err(Failure::usage(
+                "--precision both: with --instances one precision at a time is measured; expected \
+                 fp32, int8 or int8-static",
+            ));
+        }
         Some(count) => {
-            let allowed = context.setup.machine.cores.allowed;
-            Some(instances::cores((count, args.cores_per_instance), allowed)?)
+            let most = context.setup.setting().threads;
+            Some(instances::cores((count, args.cores_per_instance), most)?)
         }
         None => None,
     };
+    check_memory(context, args, &model.config)?;
     let batch = sequences(&model.config, (args.batch, args.seq), context.seed);
     let bench = Bench { context, args, model: &model, batch: &batch };
     let arms = bench.arms()?;
@@ -46,6 +48,21 @@ pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure>
         Some(cores) => bench.instances(&arms, &cores),
         None => bench.alone(&arms),
     }
+}
+
+/// Whether there is memory for weights, and for what passes through them: token numbers, and a room of
+/// each copy that runs.
+fn check_memory(context: Context<'_>, args: &BenchArgs, config: &Config) -> Result<(), Failure> {
+    let precisions = if is_both(args) { 2 } else { 1 };
+    let rooms = args.instances.unwrap_or(precisions);
+    let (weights, tokens) = (config.weights(), args.batch.saturating_mul(args.seq));
+    let of_weights = weights.saturating_mul(BYTES_PER_WEIGHT * precisions);
+    let of_rooms = Room::bytes(config, tokens, args.seq).saturating_mul(rooms);
+    let of_numbers = tokens.saturating_mul(2 * size_of::<u32>());
+    context.setup.check_memory(
+        format_args!("a model of {weights} weights with {tokens} tokens at a time"),
+        of_weights.saturating_add(of_rooms).saturating_add(of_numbers),
+    )
 }
 
 fn is_both(args: &BenchArgs) -> bool {

@@ -25,7 +25,7 @@ pub(super) fn run(context: Context<'_>, args: &EmbedArgs) -> Result<(), Failure>
     let reader = Reader::open(&args.model)?;
     let pooling = Pooling::read(&args.model).map_err(Failure::failed)?;
     let encoder = reader.model.encoder(context, args.precision.precision())?;
-    reader.tell();
+    reader.tell("texts are cut there");
     let mut lines = Lines { context, reader: &reader, pooling, encoder, room: Room::default() };
     let mut waiting: Vec<Line> = Vec::new();
     for (index, line) in io::stdin().lock().split(b'\n').enumerate() {
@@ -39,11 +39,11 @@ pub(super) fn run(context: Context<'_>, args: &EmbedArgs) -> Result<(), Failure>
                 return Err(wrong);
             }
         }
-        if waiting.len() == args.batch {
-            lines.answer(&mut waiting)?;
+        if waiting.len() == args.batch && !lines.answer(&mut waiting)? {
+            return Ok(());
         }
     }
-    lines.answer(&mut waiting)
+    lines.answer(&mut waiting).map(|_| ())
 }
 
 /// A line that was read.
@@ -70,6 +70,9 @@ impl Lines<'_> {
         let text = std::str::from_utf8(line).map_err(|error| at(&format!("not UTF-8: {error}")))?;
         let encoded = self.reader.text.encode(text, self.reader.limit);
         let encoded = encoded.map_err(|error: Error| at(&error))?;
+        let mut alone = Batch::default();
+        alone.push(&encoded.ids);
+        alone.check(self.encoder.config()).map_err(|error| at(&error))?;
         if encoded.dropped > 0 {
             let limit = self.reader.limit;
             output::remark(format!(
@@ -80,22 +83,25 @@ impl Lines<'_> {
         Ok(Line { number, ids: encoded.ids, dropped: encoded.dropped })
     }
 
-    /// Prints the vectors of the lines and forgets them.
-    fn answer(&mut self, lines: &mut Vec<Line>) -> Result<(), Failure> {
+    /// Prints the vectors of the lines and forgets them. Gives whether anybody still reads.
+    fn answer(&mut self, lines: &mut Vec<Line>) -> Result<bool, Failure> {
         let mut batch = Batch::default();
         lines.iter().for_each(|line| batch.push(&line.ids));
         let (team, hidden) = (self.context.setup.team(), self.encoder.config().hidden);
         let sentences = self.encoder.embed(&batch, self.pooling, &mut self.room, team);
         let sentences = sentences.map_err(failure)?;
         for (line, sentence) in lines.drain(..).zip(sentences.chunks_exact(hidden)) {
-            output::print(match self.context.json {
+            let is_read = output::print_one(match self.context.json {
                 false => json!(sentence),
                 true => json!({
                     "schema": 1, "kernel": "bert embed", "line": line.number,
                     "tokens": line.ids.len(), "dropped": line.dropped, "embedding": sentence,
                 }),
             })?;
+            if !is_read {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }

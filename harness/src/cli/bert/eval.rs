@@ -4,16 +4,18 @@
 mod table;
 
 use super::args::{EvalArgs, OrderArg, PrecisionArg, TaskArg};
-use super::open::{Reader, failure};
+use super::open::{Reader, failure, failure_in};
 use super::{Context, progress};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use std::time::{Duration, Instant};
 use tilewise_harness::bert::evaluation::{Head, Judgement, Outputs, Prepared};
 use tilewise_harness::bert::{
-    AnswerHead, Encoder, Pooling, Precision, Ranges, Room, Times, squad, sts,
+    AnswerHead, Count, Encoder, Pooling, Precision, Ranges, Room, Times, counts, squad, sts,
 };
 use tilewise_harness::interrupt;
+use tilewise_tuner::measure::Estimate;
+use tilewise_tuner::measure::stats::CONFIDENCE;
 
 /// Batches static ranges are found on.
 const CALIBRATION: usize = 8;
@@ -30,23 +32,25 @@ pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> 
     let prepared = data.prepare(args, &reader)?;
     let preparing = begin.elapsed();
     let head = head(args, &reader)?;
-    reader.tell();
-    if prepared.truncated > 0 {
-        let (cut, limit) = (prepared.truncated, reader.limit);
-        output::remark(format!("{cut} texts are cut at the limit of {limit} tokens"));
-    }
+    tell(args, &reader, &prepared)?;
     let evaluation =
         Evaluation { context, args, reader: &reader, prepared: &prepared, head: &head };
     let mut arms = evaluation.arms()?;
     let partial = evaluation.batches(&mut arms)?;
     let results = arms.iter().map(|arm| evaluation.judge(arm, preparing)).collect();
+    let by_batch = match &arms[..] {
+        [first, second] => by_batch(&first.seconds, &second.seconds),
+        _ => None,
+    };
+    let encoder = &arms.last().expect("at least one precision").model.encoder;
     let report = Report {
         args,
         isa: context.setup.setting().isa,
         threads: context.setup.setting().threads,
         prepared: &prepared,
-        config: &reader.model.config,
+        counts: counts(encoder, &head, prepared.lengths()),
         results,
+        by_batch,
         partial,
     };
     match context.json {
@@ -79,15 +83,48 @@ impl Data {
     }
 
     fn prepare(self, args: &EvalArgs, reader: &Reader) -> Result<Prepared, Failure> {
-        match self {
+        let wrong = |error| failure_in(&args.data, error);
+        let prepared = match self {
             Data::Pairs(pairs) => Prepared::pairs(&pairs, &reader.text, reader.limit),
             Data::Questions(questions) => {
                 let windowing = reader.windowing(&args.windows)?;
                 Prepared::questions(questions, &reader.text, windowing)
             }
-        }
-        .map_err(failure)
+        };
+        let prepared = prepared.map_err(wrong)?;
+        prepared.check(&reader.model.config).map_err(wrong)?;
+        Ok(prepared)
     }
+}
+
+/// What the user should know of how texts are cut.
+fn tell(args: &EvalArgs, reader: &Reader, prepared: &Prepared) -> Result<(), Failure> {
+    let cut = prepared.truncated;
+    match args.task {
+        TaskArg::Sts => {
+            reader.tell("texts are cut there");
+            if cut > 0 {
+                let limit = reader.limit;
+                output::remark(format_args!("{cut} texts are cut at the limit of {limit} tokens"));
+            }
+        }
+        TaskArg::Squad => {
+            let windowing = reader.windowing(&args.windows)?;
+            reader.tell_of_windows(&windowing);
+            if cut > 0 {
+                let kept = windowing.question;
+                output::remark(format_args!("{cut} questions are cut to {kept} pieces"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many times as fast the second of two is, by the batches both ran in turn; nothing where they
+/// are too few for an interval.
+fn by_batch(first: &[f64], second: &[f64]) -> Option<Estimate> {
+    let ratios: Vec<f64> = first.iter().zip(second).map(|(a, b)| a / b).collect();
+    Estimate::of_ratios(&ratios, CONFIDENCE)
 }
 
 fn head(args: &EvalArgs, reader: &Reader) -> Result<Head, Failure> {
@@ -108,11 +145,16 @@ struct Evaluation<'a> {
     head: &'a Head,
 }
 
-/// One precision on its way through the data.
-struct Running {
+/// A model in one precision.
+struct Model {
     name: &'static str,
     encoder: Encoder,
     room: Room,
+}
+
+/// On its way through the data.
+struct Running {
+    model: Model,
     outputs: Outputs,
     /// Seconds of each batch.
     seconds: Vec<f64>,
@@ -137,8 +179,11 @@ struct Report<'a> {
     isa: tilewise::Isa,
     threads: usize,
     prepared: &'a Prepared,
-    config: &'a tilewise_harness::bert::Config,
+    /// By the encoder of the last precision.
+    counts: Vec<Count>,
     results: Vec<Judged>,
+    /// With two precisions: how many times as fast the second is, batch by batch.
+    by_batch: Option<Estimate>,
     partial: bool,
 }
 
@@ -156,13 +201,9 @@ impl Evaluation<'_> {
     }
 
     fn arm(&self, precision: Precision<'_>) -> Result<Running, Failure> {
-        Ok(Running {
-            name: precision.name(),
-            encoder: self.reader.model.encoder(self.context, precision)?,
-            room: Room::default(),
-            outputs: self.prepared.outputs(),
-            seconds: Vec::new(),
-        })
+        let encoder = self.reader.model.encoder(self.context, precision)?;
+        let model = Model { name: precision.name(), encoder, room: Room::default() };
+        Ok(Running { model, outputs: self.prepared.outputs(), seconds: Vec::new() })
     }
 
     /// Ranges of the first batches in the order of the file: labels are not looked at, but texts
@@ -194,20 +235,22 @@ impl Evaluation<'_> {
         );
         interrupt::watch("what was judged until now will be said");
         if let Some(first) = batches.first() {
-            // Memory is made and weights are read before the clock starts.
-            for arm in arms.iter_mut() {
-                self.batch(arm, first)?;
-                arm.seconds.clear();
-                arm.room.take_times();
+            // Memory is made and weights are read before the clock starts; what comes of it does not
+            // count, or there would be results without time.
+            for Running { model, .. } in arms.iter_mut() {
+                self.batch(model, first, &mut self.prepared.outputs())?;
+                model.room.take_times();
             }
         }
         for (turn, indices) in batches.iter().enumerate() {
             if interrupt::caught() {
+                bar.finish_and_clear();
                 return Ok(true);
             }
             let count = arms.len();
             for place in 0..count {
-                self.batch(&mut arms[(place + turn) % count], indices)?;
+                let Running { model, outputs, seconds } = &mut arms[(place + turn) % count];
+                seconds.push(self.batch(model, indices, outputs)?);
             }
             bar.inc(1);
         }
@@ -215,14 +258,18 @@ impl Evaluation<'_> {
         Ok(false)
     }
 
-    fn batch(&self, arm: &mut Running, indices: &[usize]) -> Result<(), Failure> {
-        let Running { encoder, room, outputs, seconds, .. } = arm;
+    /// Runs a batch and gives the seconds it took.
+    fn batch(
+        &self,
+        model: &mut Model,
+        indices: &[usize],
+        outputs: &mut Outputs,
+    ) -> Result<f64, Failure> {
         let batch = self.prepared.batch(indices);
         let begin = Instant::now();
-        let by = (&*encoder, room, self.context.setup.team());
+        let by = (&model.encoder, &mut model.room, self.context.setup.team());
         self.head.run(by, (&batch, indices), outputs).map_err(failure)?;
-        seconds.push(begin.elapsed().as_secs_f64());
-        Ok(())
+        Ok(begin.elapsed().as_secs_f64())
     }
 
     fn judge(&self, arm: &Running, preparing: Duration) -> Judged {
@@ -233,12 +280,12 @@ impl Evaluation<'_> {
         let mut latencies = arm.seconds.clone();
         latencies.sort_by(f64::total_cmp);
         Judged {
-            name: arm.name,
+            name: arm.model.name,
             judgement,
             running,
             whole: preparing + running + judging,
             latencies,
-            times: arm.room.times().clone(),
+            times: arm.model.room.times().clone(),
         }
     }
 }

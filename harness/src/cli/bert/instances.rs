@@ -22,20 +22,31 @@ pub(super) struct Combined {
     pub(super) latencies: Vec<f64>,
 }
 
-/// The cores of each copy, of those this process may use.
+/// The cores of each copy, of the first `most` that this process may use.
 pub(super) fn cores(
     (instances, each): (usize, Option<usize>),
-    allowed: usize,
+    most: usize,
 ) -> Result<Vec<Vec<usize>>, Failure> {
-    let cores = usable(allowed);
-    let each = each.unwrap_or(cores.len() / instances.max(1));
-    if instances == 0 || each == 0 || instances.saturating_mul(each) > cores.len() {
-        return Err(Failure::usage(format!(
-            "--instances {instances} with {each} cores each: expected 1 or more of each, and no \
-             more than {} cores in all",
-            cores.len()
-        )));
+    let cores = usable(most);
+    let all = cores.len();
+    if instances == 0 || each == Some(0) {
+        let name = if instances == 0 { "--instances" } else { "--cores-per-instance" };
+        return Err(Failure::usage(format!("{name} 0: expected 1 or more")));
     }
+    let each = match each {
+        None if instances > all => {
+            return Err(Failure::usage(format!(
+                "--instances {instances}: expected at most {all}, the cores that may be used"
+            )));
+        }
+        Some(each) if instances.saturating_mul(each) > all => {
+            return Err(Failure::usage(format!(
+                "--instances {instances} with --cores-per-instance {each}: expected no more than \
+                 {all} cores in all"
+            )));
+        }
+        given => given.unwrap_or(all / instances),
+    };
     Ok(cores.chunks(each).take(instances).map(<[usize]>::to_vec).collect())
 }
 
@@ -115,4 +126,24 @@ fn pin(cores: &[usize]) -> Result<(), Failure> {
 #[cfg(not(target_os = "linux"))]
 fn pin(_cores: &[usize]) -> Result<(), Failure> {
     Err(Failure::failed("copies are pinned on Linux only; leave --instances out"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cores;
+
+    #[test]
+    fn cores_are_shared_out_or_refused_by_what_was_typed() {
+        assert_eq!(cores((1, None), 1).expect("a core").len(), 1);
+        assert!(cores((1, None), 1).is_ok_and(|cores| cores[0].len() == 1));
+        for (given, words, not) in [
+            ((2, None), "--instances 2: expected at most 1", "cores-per-instance"),
+            ((1, Some(2)), "--instances 1 with --cores-per-instance 2", "0 cores"),
+            ((0, None), "--instances 0", "cores-per-instance"),
+            ((1, Some(0)), "--cores-per-instance 0", "--instances"),
+        ] {
+            let text = format!("{:?}", cores(given, 1).expect_err("one core"));
+            assert!(text.contains(words) && !text.contains(not), "{text}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use std::fmt::Display;
 use std::path::Path;
 use tilewise_harness::bert::squad::Windowing;
 use tilewise_harness::bert::{
@@ -69,20 +70,26 @@ impl Reader {
         Ok(Reader { model, text, limit: limit.tokens, remark: limit.remark })
     }
 
-    /// Tells what the folder's files disagree about; once, when all that is asked for is in order.
-    pub(super) fn tell(&self) {
+    /// Tells what the folder's files disagree about and what follows from it; once, when all that is
+    /// asked for is in order.
+    pub(super) fn tell(&self, consequence: impl Display) {
         if let Some(remark) = &self.remark {
-            output::remark(remark);
+            output::remark(format_args!("{remark}; {consequence}"));
         }
     }
 
-    /// How long texts are cut: no longer than the model reads.
+    /// The same where paragraphs are read in windows.
+    pub(super) fn tell_of_windows(&self, windowing: &Windowing) {
+        self.tell(format_args!("paragraphs are read in windows of {}", windowing.window));
+    }
+
+    /// How paragraphs are cut: into windows no longer than the model reads.
     pub(super) fn windowing(&self, flags: &WindowFlags) -> Result<Windowing, Failure> {
-        let (usual, most) = (Windowing::default(), self.model.config.positions);
+        let (usual, most) = (Windowing::default(), self.limit);
         let window = flags.window.unwrap_or(usual.window.min(most));
         if window > most {
             return Err(Failure::usage(format!(
-                "--window {window}: expected at most {most}, the positions of the model"
+                "--window {window}: expected at most {most}, the limit of the model"
             )));
         }
         Ok(Windowing { window, stride: flags.stride, ..usual })
@@ -91,8 +98,21 @@ impl Reader {
 
 /// Whose fault an error is: what the flags ask for, or the model and data.
 pub(super) fn failure(error: Error) -> Failure {
+    if is_of_flags(&error) { Failure::usage(error) } else { Failure::failed(error) }
+}
+
+/// The same for what came of a file of examples.
+pub(super) fn failure_in(data: &Path, error: Error) -> Failure {
+    match is_of_flags(&error) {
+        true => Failure::usage(error),
+        false => Failure::failed(format!("{}: {error}", data.display())),
+    }
+}
+
+fn is_of_flags(error: &Error) -> bool {
     match error {
-        Error::Length { .. } | Error::NoRoom { .. } => Failure::usage(error),
-        other => Failure::failed(other),
+        Error::Length { .. } | Error::NoRoom { .. } | Error::Stride { .. } => true,
+        Error::Example { reason, .. } => is_of_flags(reason),
+        _ => false,
     }
 }

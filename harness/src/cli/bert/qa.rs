@@ -19,10 +19,9 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("--context {path}: {error}")))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::failed(format!("--context {path}: not UTF-8: {error}")))?;
-    if args.question.trim().is_empty() {
-        return Err(Failure::usage("--question: it is empty; expected at least one word"));
-    }
     let reader = Reader::open(&args.model)?;
+    let asked = reader.text.pieces(&args.question);
+    asked.map_err(|error| Failure::usage(format!("--question: {error}")))?;
     let question = Question {
         id: String::new(),
         text: args.question.clone(),
@@ -32,14 +31,16 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
     let windowing = reader.windowing(&args.windows)?;
     let text = question.context.clone();
     let prepared = Prepared::questions(vec![question], &reader.text, windowing);
-    let prepared = prepared.map_err(|error| match error {
-        Error::EmptyText => Failure::failed(format!("--context {path}: {error}")),
-        other => failure(other),
-    })?;
+    let prepared = prepared.map_err(|error| wrong(args, error))?;
+    prepared.check(&reader.model.config).map_err(|error| wrong(args, error))?;
     let head = AnswerHead::read(&reader.model.config, &*reader.model.source);
     let head = Head::Answer(head.map_err(Failure::failed)?);
     let encoder = reader.model.encoder(context, args.precision.precision())?;
-    reader.tell();
+    reader.tell_of_windows(&windowing);
+    if prepared.dropped > 0 {
+        let (dropped, kept) = (prepared.dropped, windowing.question);
+        output::remark(format_args!("--question: {dropped} pieces past {kept} are cut off"));
+    }
     let (mut room, mut outputs) = (Room::default(), prepared.outputs());
     for indices in prepared.batches(BATCH, false) {
         let batch = prepared.batch(&indices);
@@ -56,6 +57,23 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
     output::print(json!({
         "schema": 1, "kernel": "bert qa", "answer": words, "score": answer.score,
         "start": answer.span.start, "end": answer.span.end, "windows": prepared.sequences(),
-        "dtype": args.precision.precision().name(),
+        "dropped": prepared.dropped, "dtype": args.precision.precision().name(),
     }))
+}
+
+/// What is wrong, and with which of the two texts: there is one example, which has no name.
+fn wrong(args: &QaArgs, error: Error) -> Failure {
+    match error {
+        Error::Example { reason, .. } => match *reason {
+            Error::EmptyText => {
+                Failure::failed(format!("--context {}: {reason}", args.context.display()))
+            }
+            Error::TokenId { .. } => {
+                let model = args.model.display();
+                Failure::failed(format!("--model {model}: the tokenizer gives {reason}"))
+            }
+            other => failure(other),
+        },
+        other => failure(other),
+    }
 }

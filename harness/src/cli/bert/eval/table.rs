@@ -7,8 +7,13 @@ use super::{Judged, Report};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::{Map, Value, json};
+use tilewise_harness::bert::Count;
 use tilewise_harness::bert::squad::Stride;
 use tilewise_harness::report::digits;
+use tilewise_tuner::measure::Estimate;
+
+/// What stands where a number would if there were one.
+const UNDEFINED: &str = "undefined";
 
 impl Report<'_> {
     /// The result of the last precision; with two, that of the first beside it.
@@ -29,6 +34,8 @@ impl Report<'_> {
             "sequences": self.prepared.sequences(),
             "tokens": self.prepared.tokens(),
             "truncated": self.prepared.truncated,
+            "dropped": self.prepared.dropped,
+            "planned": self.prepared.count(),
             "partial": self.partial,
             "operation_counts": self.counts(),
         }) else {
@@ -44,6 +51,11 @@ impl Report<'_> {
             line.insert("fp32".into(), Value::Object(fp32.json()));
             line.insert("relative_change".into(), json!(change(fp32, int8)));
             line.insert("speed_ratio".into(), json!(ratio(fp32, int8)));
+            let by_batch = self
+                .by_batch
+                .as_ref()
+                .map(|ratio| json!({ "median": ratio.median, "lo": ratio.lo, "hi": ratio.hi }));
+            line.insert("speed_ratio_by_batch".into(), json!(by_batch));
         }
         Value::Object(line)
     }
@@ -60,28 +72,33 @@ impl Report<'_> {
         table.add_row(row(done, &|judged| judged.name.into()));
         for index in 0..2 {
             let name = self.results[0].judgement.metrics[index].0.replace('_', " ");
-            table
-                .add_row(row(&name, &|judged| format!("{:.4}", judged.judgement.metrics[index].1)));
+            table.add_row(row(&name, &|judged| {
+                // Of one pair, say, there is no correlation.
+                let value = Some(judged.judgement.metrics[index].1).filter(|value| !value.is_nan());
+                value.map_or(UNDEFINED.into(), |value| format!("{value:.4}"))
+            }));
         }
         if let [fp32, int8] = &self.results[..] {
-            let change = format!("{:+.3} %", 100.0 * change(fp32, int8));
+            let change = change(fp32, int8);
+            let change = change.map_or(UNDEFINED.into(), |c| format!("{:+.3} %", 100.0 * c));
             table.add_row(["relative change".into(), String::new(), change]);
-            let ratio = format!("{:.2}", ratio(fp32, int8));
-            table.add_row(["times as fast".into(), String::new(), ratio]);
+            table.add_row(["times as fast".into(), String::new(), self.speed(fp32, int8)]);
         }
         let what = if self.args.task == TaskArg::Sts { "pairs" } else { "questions" };
-        table.add_row(row(what, &|judged| judged.judgement.count.to_string()));
+        table.add_row(row(what, &|judged| self.judged(judged)));
         table.add_row(row("encoding", &|judged| {
             format!("{} s", digits(judged.running.as_secs_f64()))
         }));
         table.add_row(row("duration", &|judged| {
             format!("{} s", digits(judged.whole.as_secs_f64()))
         }));
-        table.add_row(row(&format!("{what} a second"), &|judged| digits(judged.rate())));
+        table.add_row(row(&format!("{what} a second"), &|judged| {
+            judged.rate().map_or(UNDEFINED.into(), digits)
+        }));
         for percentile in ["p50", "p90", "p99"] {
             table.add_row(row(&format!("batch latency {percentile}"), &|judged| {
                 let latency = percentiles(&judged.latencies)[percentile].as_f64();
-                format!("{} ms", digits(1e3 * latency.unwrap_or(f64::NAN)))
+                latency.map_or(UNDEFINED.into(), |s| format!("{} ms", digits(1e3 * s)))
             }));
         }
         format!("{}\n\n{}", table.trim_fmt(), self.breakdown())
@@ -94,33 +111,46 @@ impl Report<'_> {
         }
     }
 
-    /// How many operations of each type a forward pass has: in all, in INT8, in FP32.
-    fn operations(&self) -> Vec<(&'static str, usize, usize)> {
-        let bytes = self.results.iter().any(|judged| judged.name != "fp32");
-        let layers = self.config.layers;
-        vec![
-            ("linear", 4 * layers, if bytes { 4 * layers } else { 0 }),
-            ("attention product", 2 * layers, 0),
-            ("softmax", layers, 0),
-            ("layer norm", 2 * layers + 1, 0),
-            ("activation", layers, 0),
-            ("embedding", 3, 0),
-        ]
+    /// How many were judged; of a partial result, of how many and which.
+    fn judged(&self, judged: &Judged) -> String {
+        let (count, planned) = (judged.judgement.count, self.prepared.count());
+        match (self.partial, self.args.order) {
+            (false, _) => count.to_string(),
+            (true, OrderArg::Sorted) => format!("the longest {count} of {planned}"),
+            (true, OrderArg::Arrival) => format!("the first {count} of {planned}"),
+        }
+    }
+
+    /// By the whole time, and by batches with an interval.
+    fn speed(&self, fp32: &Judged, int8: &Judged) -> String {
+        let Some(ratio) = ratio(fp32, int8) else { return UNDEFINED.into() };
+        match &self.by_batch {
+            Some(Estimate { median, lo, hi, .. }) => {
+                format!("{ratio:.2}, batch by batch {median:.2} [{lo:.2}, {hi:.2}]")
+            }
+            None => format!("{ratio:.2}, of too few batches for an interval"),
+        }
     }
 
     fn counts(&self) -> Value {
-        let counts = self.operations().into_iter().map(|(name, total, int8)| {
-            (name.to_owned(), json!({ "total": total, "int8": int8, "fp32": total - int8 }))
+        let counts = self.counts.iter().map(|&Count { name, int8, fp32, sequences }| {
+            let total = int8 + fp32;
+            let count = json!({
+                "total": total, "int8": int8, "fp32": fp32, "sequences": sequences,
+            });
+            (name.to_owned(), count)
         });
         Value::Object(counts.collect())
     }
 
+    /// Operations a sequence passes, and how many sequences do.
     fn breakdown(&self) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        table.add_row(["operation type", "total", "INT8", "FP32"]);
-        for (name, total, int8) in self.operations() {
-            let numbers = [total, int8, total - int8].map(|number| number.to_string());
+        let what = if self.args.task == TaskArg::Sts { "sentences" } else { "windows" };
+        table.add_row(["operation type", "total", "INT8", "FP32", what]);
+        for &Count { name, int8, fp32, sequences } in &self.counts {
+            let numbers = [int8 + fp32, int8, fp32, sequences].map(|number| number.to_string());
             table.add_row(std::iter::once(name.to_owned()).chain(numbers));
         }
         table.trim_fmt()
@@ -128,9 +158,9 @@ impl Report<'_> {
 }
 
 impl Judged {
-    /// Pairs or questions in a second, tokenising and judging included.
-    fn rate(&self) -> f64 {
-        self.judgement.count as f64 / self.whole.as_secs_f64()
+    /// Pairs or questions in a second, tokenising and judging included; nothing if none was run.
+    fn rate(&self) -> Option<f64> {
+        (!self.running.is_zero()).then(|| self.judgement.count as f64 / self.whole.as_secs_f64())
     }
 
     fn json(&self) -> Map<String, Value> {
@@ -155,14 +185,17 @@ impl Judged {
     }
 }
 
-/// How much of the metric is lost or gained, as a share of the first.
-fn change(first: &Judged, second: &Judged) -> f64 {
-    second.judgement.metrics[0].1 / first.judgement.metrics[0].1 - 1.0
+/// How much of the metric is lost or gained, as a share of the first; nothing where that is 0 or
+/// cannot be computed.
+fn change(first: &Judged, second: &Judged) -> Option<f64> {
+    let change = second.judgement.metrics[0].1 / first.judgement.metrics[0].1 - 1.0;
+    change.is_finite().then_some(change)
 }
 
-/// How many times as fast the second encodes.
-fn ratio(first: &Judged, second: &Judged) -> f64 {
-    first.running.as_secs_f64() / second.running.as_secs_f64()
+/// How many times as fast the second encodes; nothing if none was run.
+fn ratio(first: &Judged, second: &Judged) -> Option<f64> {
+    let ratio = first.running.as_secs_f64() / second.running.as_secs_f64();
+    ratio.is_finite().then_some(ratio)
 }
 
 fn stride(stride: Stride) -> String {
