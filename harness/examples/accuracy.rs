@@ -1,7 +1,7 @@
 //! Measures how good two real models are on real data in every precision, and writes it as a record
 //! that README.md is filled from:
 //!
-//!     cargo run --release -p tilewise-harness --example accuracy
+//!     cargo run -p tilewise-harness --example accuracy
 //!
 //! The models and data are those of the tests; `.ci/run` fetches one, the others lie beside the
 //! repository.
@@ -53,7 +53,7 @@ fn run() -> Result<PathBuf, Box<dyn Error>> {
     let claims = Claim::folder(&folder, &["accuracy.json"])?;
     let record = Accuracy {
         schema: SCHEMA,
-        command: "cargo run --release -p tilewise-harness --example accuracy".into(),
+        command: "cargo run -p tilewise-harness --example accuracy".into(),
         started: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         cpu: machine.cpu.known().map_or_else(|| machine.slug(), |cpu| cpu.brand.clone()),
         isa: machine.best_isa.name().into(),

@@ -11,8 +11,8 @@ pub(super) fn check(tokenizer: &Value) -> Result<(), String> {
 
 /// A post-processor, or several behind each other.
 fn each(processor: &Value) -> Result<(), String> {
-    let parts = processor["processors"].as_array().into_iter().flatten();
-    parts.map(each).collect::<Result<(), _>>()?;
+    let mut parts = processor["processors"].as_array().into_iter().flatten();
+    parts.try_for_each(each)?;
     for (list, texts) in [("single", &["A"][..]), ("pair", &["A", "B"])] {
         for piece in processor[list].as_array().into_iter().flatten() {
             piece_of(list, texts, piece, &processor["special_tokens"])?;
