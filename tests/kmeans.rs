@@ -13,9 +13,19 @@ mod estimator;
 mod fits;
 #[path = "kmeans/labels.rs"]
 mod labels;
+#[path = "kmeans/mapped.rs"]
+mod mapped;
 #[path = "kmeans/problem.rs"]
 mod problem;
 #[path = "kmeans/recorded.rs"]
 mod recorded;
+#[path = "kmeans/refusals.rs"]
+mod refusals;
 #[path = "kmeans/seeds.rs"]
 mod seeds;
+#[path = "kmeans/starts.rs"]
+mod starts;
+#[path = "kmeans/sums.rs"]
+mod sums;
+#[path = "kmeans/threads.rs"]
+mod threads;

@@ -13,6 +13,7 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("kernels/src/team", "a job on the caller's stack, and the promise kernels split output by"),
     ("kernels/src/matrix.rs", "splitting a mutable slice among members"),
     ("kernels/examples/packed_file.rs", "mapping a file into memory"),
+    ("kernels/examples/mapped_points.rs", "mapping a file into memory"),
     ("tests/allocations.rs", "an allocator that counts"),
     ("tests/guard.rs", "guard pages"),
     ("benches/gemm_rivals/libraries.rs", "a rival without a safe door"),

@@ -66,6 +66,12 @@ impl<T: Zeroable + Copy> Buffer<T> {
     }
 }
 
+/// Zeros that become somebody else's: a page of them costs nothing before it is touched.
+pub(crate) fn zeros<T: Zeroable>(len: usize) -> Result<Vec<T>, OutOfMemory> {
+    let bytes = len.saturating_mul(size_of::<T>());
+    bytemuck::allocation::try_zeroed_vec(len).map_err(|()| OutOfMemory { bytes })
+}
+
 /// A vector of what `values` gives.
 pub(crate) fn vector<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>, OutOfMemory> {
     let (mut vector, len) = (Vec::new(), values.len());

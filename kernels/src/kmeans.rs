@@ -24,11 +24,11 @@
 //! take a quarter of the time (`bytes.rs`): how far rounding moved them is measured, so it is known
 //! which few centres may be the nearest, and those are compared as above.
 //!
-//! Sums are whole numbers (`fixed.rs`), the same in any order. So an iteration moves only the points
-//! whose label has changed (`update.rs`), and a fit of few features goes through a sorted copy in
-//! which near points stand together and equal ones are one (`sorted.rs`). Seeding (`seed.rs`,
-//! `screen.rs`) rules most distances out by `f32` sums with a proven bound. None of it changes a bit
-//! of what comes out.
+//! Sums are whole numbers (`fixed.rs`), of a unit for each feature, the same in any order. So an
+//! iteration moves only the points whose label has changed (`update.rs`), and a fit of few features
+//! goes through a sorted copy in which near points stand together and equal ones are one
+//! (`sorted.rs`). Seeding (`seed.rs`, `screen.rs`) rules most distances out by `f32` sums with a
+//! proven bound. None of it changes a bit of what comes out.
 //!
 //! A [`Recipe`] says how, a [`Plan`] checks it once and labels points, a [`Scratch`] is what it
 //! works in.

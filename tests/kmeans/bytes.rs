@@ -251,6 +251,6 @@ fn too_many_features_for_bytes_are_refused() {
     let error = Plan::new(shape, Isa::Scalar, recipe).unwrap_err();
     let many = Shape { n: 100, d: 1, k: (1 << 21) + 1 };
     assert!(matches!(Plan::new(many, Isa::Scalar, recipe), Err(Error::TooLarge { most: 0, .. })));
-    let expected = "d, for products of bytes, = 5000 is too large; at most 4096 is supported";
+    let expected = "for products of bytes, d = 5000 is too large; at most 4096 is supported";
     assert_eq!(error.to_string(), expected);
 }

@@ -22,11 +22,13 @@ pub(crate) enum Kind {
     Bisector,
     /// Squares that leave the range of `f32`, upwards or downwards.
     Extreme,
+    /// Features that differ in size by up to 10^60.
+    Uneven,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 5] =
-        [Kind::Uniform, Kind::Grid, Kind::Offset, Kind::Bisector, Kind::Extreme];
+    pub(crate) const ALL: [Kind; 6] =
+        [Kind::Uniform, Kind::Grid, Kind::Offset, Kind::Bisector, Kind::Extreme, Kind::Uneven];
 }
 
 /// An element that can be made from any number.
@@ -94,20 +96,21 @@ impl Case {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         let scale = 10f64.powi(rng.random_range(-38..39));
         let offset = rng.random_range(-1e6..1e6);
-        let mut value = || {
+        let mut value = |feature: usize| {
             let unit = rng.random_range(-1.0..1.0f64);
             match kind {
                 Kind::Uniform | Kind::Bisector => unit,
                 Kind::Grid => (unit * 3.0).round(),
                 Kind::Offset => offset + unit,
                 Kind::Extreme => unit * scale,
+                Kind::Uneven => unit * 10f64.powi((feature * 23 % 61) as i32 - 30),
             }
         };
         // Centres are among what points can be, too: where the points are bytes, near those.
         let centre = |value: f64| if T::NAME == "u8" { T::of(value).into() } else { value };
-        let centres: Vec<C> = (0..k * d).map(|_| C::from_f64(centre(value()))).collect();
+        let centres: Vec<C> = (0..k * d).map(|i| C::from_f64(centre(value(i % d)))).collect();
         let stride = d + pad;
-        let mut points: Vec<T> = (0..n * stride).map(|_| T::of(value())).collect();
+        let mut points: Vec<T> = (0..n * stride).map(|i| T::of(value(i % stride))).collect();
         if let Kind::Bisector = kind {
             for point in points.chunks_mut(stride.max(1)) {
                 let [a, b] = [(); 2].map(|()| rng.random_range(0..k) * d);

@@ -75,6 +75,18 @@ pub enum Error {
         /// Most that is supported.
         most: f64,
     },
+    /// A centre to start from that centres of the points' type cannot be.
+    #[error(
+        "given centre {centre} has the value {value:e}; at most {most:e}, up or down, can be a centre of such points"
+    )]
+    CentreTooFar {
+        /// Which centre.
+        centre: usize,
+        /// The value given.
+        value: f64,
+        /// Most that is supported.
+        most: f64,
+    },
     /// A weight that is none.
     #[error("the weight of point {point} is {weight}; expected 0 to {most:e}")]
     Weight {
@@ -88,6 +100,16 @@ pub enum Error {
     /// All weights are 0.
     #[error("every point weighs 0; give at least 1 point a weight")]
     NoWeight,
+    /// Weights that are too small to be summed.
+    #[error(
+        "the points weigh {together:e} together; expected {least:e} or more: multiply every weight by the same number"
+    )]
+    TooLight {
+        /// The sum of all weights.
+        together: f64,
+        /// The least that is supported.
+        least: f64,
+    },
     /// Fewer points to draw from than are needed.
     #[error("k = {k} points are to be drawn, but only {positive} weigh more than 0")]
     TooFewWeighted {
@@ -151,4 +173,16 @@ pub enum Error {
     /// Not enough memory.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
+}
+
+impl Error {
+    /// The first point it is about, if it is about points.
+    pub(super) fn place(&self) -> Option<usize> {
+        match self {
+            Error::Read(error) => Some(error.first),
+            Error::Points(bad) => Some(bad.row),
+            Error::TooFar { point, .. } => Some(*point),
+            _ => None,
+        }
+    }
 }

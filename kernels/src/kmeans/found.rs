@@ -14,6 +14,7 @@ pub struct Fit<C = f32> {
     pub(super) centres: Centres<C>,
     pub(super) labels: Vec<u32>,
     pub(super) inertia: f64,
+    pub(super) start: usize,
     pub(super) iterations: usize,
     pub(super) stopped: bool,
 }
@@ -40,12 +41,18 @@ impl<C: Real> Fit<C> {
         self.inertia
     }
 
+    /// Which start it is of, from 1: of several ([`KMeans::n_init`](super::KMeans::n_init)), the best
+    /// one.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
     /// How many times the centres were moved, the last time included.
     pub fn iterations(&self) -> usize {
         self.iterations
     }
 
-    /// Whether the watcher broke it off.
+    /// Whether the watcher broke it off, in this start or in a later one that came out worse.
     pub fn stopped(&self) -> bool {
         self.stopped
     }

@@ -55,29 +55,36 @@ impl<'a, T: Element> Piece<'a, T> {
         }
     }
 
-    /// The largest magnitude of a feature; not finite if any is not.
-    pub(super) fn largest(&self) -> f64 {
-        // Magnitudes are ordered as their bits are, and whole numbers are compared in registers.
-        let magnitude = |x: T| {
-            let x: f64 = x.into();
-            x.abs().to_bits()
-        };
-        let most = |values: &[T]| values.iter().map(|&x| magnitude(x)).fold(0, u64::max);
-        let start = self.blocks.start * BLOCK;
-        let bits = match self.held {
+    /// Raises the bits of the largest magnitude of each feature; those of what is not finite are
+    /// above all others.
+    pub(super) fn raise(&self, largest: &mut [u64]) {
+        match self.held {
             Held::Blocks(points) => {
-                self.blocks.clone().map(|block| most(points.block(block))).fold(0, u64::max)
-            }
-            Held::Rows(rows) => {
-                let rows = rows.slice_rows(start..start + self.points.len());
-                if rows.stride() == rows.cols() {
-                    most(rows.data())
-                } else {
-                    (0..rows.rows()).map(|row| most(rows.row(row))).fold(0, u64::max)
+                for block in self.blocks.clone() {
+                    let columns = points.block(block).chunks_exact(BLOCK);
+                    for (largest, column) in largest.iter_mut().zip(columns) {
+                        *largest = column.iter().map(|&x| bits(x)).fold(*largest, u64::max);
+                    }
                 }
             }
-        };
-        f64::from_bits(bits)
+            Held::Rows(rows) => {
+                let start = self.blocks.start * BLOCK;
+                let rows = rows.slice_rows(start..start + self.points.len());
+                // Storage may go on behind the last row.
+                let short = || &rows.data()[..rows.rows() * rows.cols()];
+                match (rows.cols(), rows.stride() == rows.cols()) {
+                    (1, true) => raise_short::<1, T>(short(), largest),
+                    (2, true) => raise_short::<2, T>(short(), largest),
+                    (3, true) => raise_short::<3, T>(short(), largest),
+                    (4, true) => raise_short::<4, T>(short(), largest),
+                    _ => (0..rows.rows()).for_each(|row| {
+                        for (largest, &x) in largest.iter_mut().zip(rows.row(row)) {
+                            *largest = bits(x).max(*largest);
+                        }
+                    }),
+                }
+            }
+        }
     }
 
     /// Refuses values beyond `most`, up or down. Only `f64` can have one of interest.
@@ -239,6 +246,25 @@ impl<'a, T: Element> Held<'a, T> {
             Held::Rows(rows) => rows.row(index),
         }
     }
+}
+
+/// The bits of a magnitude, which are ordered as magnitudes are: whole numbers are compared in
+/// registers.
+#[inline(always)]
+fn bits<T: Element>(x: T) -> u64 {
+    let x: f64 = x.into();
+    x.abs().to_bits()
+}
+
+/// What [`Piece::raise`] does, of few features: their maxima stay in registers.
+fn raise_short<const D: usize, T: Element>(rows: &[T], largest: &mut [u64]) {
+    let mut most = [0; D];
+    for row in rows.as_chunks::<D>().0 {
+        for feature in 0..D {
+            most[feature] = bits(row[feature]).max(most[feature]);
+        }
+    }
+    largest.iter_mut().zip(most).for_each(|(largest, most)| *largest = most.max(*largest));
 }
 
 /// Asks for all lines of some values.

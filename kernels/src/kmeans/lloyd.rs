@@ -9,13 +9,15 @@ use super::shares::Shares;
 use super::sorted::Sorted;
 use super::source::attempt;
 use super::task::Task;
-use super::update::{Labelled, NONE, Scales, Sums};
+use super::update::{Labelled, NONE, Sums, scales};
 use super::{Error, Shape};
 use crate::Matrix;
+use crate::buffer::vector;
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element};
 use crate::vector::Real;
 use alloc::{vec, vec::Vec};
+use core::iter::repeat_n;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -53,12 +55,12 @@ pub(super) struct Ended {
 }
 
 impl<'a, T: Element> Lloyd<'a, T> {
-    /// Of all points, of which none is larger than `largest`, or a sorted copy in their place and
-    /// the plan for it.
+    /// Of all points, whose features are no larger than `largest`, or a sorted copy in their place
+    /// and the plan for it.
     pub(super) fn new(
         whole: Task<'a, T>,
         sorted: Option<(&'a Sorted<T>, &'a Plan)>,
-        largest: f64,
+        largest: &[f64],
     ) -> Result<Self, Error> {
         let task = sorted.map_or(whole, |(sorted, plan)| Task {
             plan,
@@ -68,7 +70,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
         });
         let Shape { n, d, k } = task.shape();
         // Of all points, so that it makes no difference which are iterated over.
-        let scales = Scales::new(largest, whole.weights_together(), whole.shape().n);
+        let scales = scales(largest, whole.weights_together(), whole.shape().n);
         let members = task.plan.members_of_fit(task.team);
         // What is read is read in the parts it comes in.
         let blocks = task.source.blocks();
@@ -84,8 +86,8 @@ impl<'a, T: Element> Lloyd<'a, T> {
             shares: Shares::new((blocks, least), members),
             sums: Sums::new(scales, (k, d), members)?,
             centres: Vec::new(),
-            labels: vec![NONE; n],
-            previous: vec![NONE; n],
+            labels: vector(repeat_n(NONE, n))?,
+            previous: vector(repeat_n(NONE, n))?,
         })
     }
 
@@ -118,11 +120,11 @@ impl<'a, T: Element> Lloyd<'a, T> {
     }
 
     /// The labels of all points.
-    pub(super) fn labels(&self) -> Vec<u32> {
-        match self.of {
-            Some(of) => of.iter().map(|&index| self.labels[index as usize]).collect(),
-            None => self.labels.clone(),
-        }
+    pub(super) fn labels(&self) -> Result<Vec<u32>, Error> {
+        Ok(match self.of {
+            Some(of) => vector(of.iter().map(|&index| self.labels[index as usize]))?,
+            None => vector(self.labels.iter().copied())?,
+        })
     }
 
     fn centres(&self) -> Matrix<'_, T::Centre> {
@@ -138,8 +140,8 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let loops = plan.engine().over::<T>();
         let centres = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
         let (ready, desks) = self.scratch.prepare::<T, _>(centres)?;
-        let (scales, room) = (self.sums.scales(), self.sums.len());
-        let (moved, labels) = (self.sums.moved(), Disjoint::new(&mut self.labels));
+        let room = self.sums.len();
+        let ((moved, scales), labels) = (self.sums.moved(), Disjoint::new(&mut self.labels));
         let (previous, times) = (&self.previous, self.times);
         let changed = AtomicBool::new(false);
         self.shares.refill();
@@ -191,6 +193,10 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let (mut any, mut shift) = (false, 0.0);
         for label in 0..k {
             let from = if weight(label) > 0.0 { label } else { heaviest };
+            if weight(from) <= 0.0 {
+                // Nothing weighs anything: there is no mean to go to.
+                continue;
+            }
             for feature in 0..d {
                 let mean = T::Centre::from_f64(sums[from * (d + 1) + feature] / weight(from));
                 let centre = &mut self.centres[label * d + feature];

@@ -3,12 +3,14 @@
 use super::plan::{Job, Plan};
 use super::recipe::{WORTH_A_TEAM, members};
 use super::source::Source;
+use super::task::check_weights;
 use super::{Error, Recipe, Shape};
+use crate::buffer::zeros;
 use crate::cache::CacheSizes;
 use crate::points::{Element, NotFinite};
 use crate::vector::Real;
 use crate::{Isa, Matrix, Team};
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 /// `k` centres of `d` features, all finite; `C` is `f32` or `f64`.
 ///
@@ -111,7 +113,8 @@ impl<C: Real> Centres<C> {
         points: impl Into<Source<'a, T>>,
     ) -> Result<Vec<u32>, Error> {
         let source = points.into();
-        let mut labels = vec![0; source.n()];
+        self.check(&source)?;
+        let mut labels = zeros(source.n())?;
         self.assign(source, &mut labels, None)?;
         Ok(labels)
     }
@@ -126,8 +129,9 @@ impl<C: Real> Centres<C> {
         points: impl Into<Source<'a, T>>,
     ) -> Result<Vec<D>, Error> {
         let (source, k) = (points.into(), self.k);
+        self.check(&source)?;
         let (plan, threads) = self.plan(&source)?;
-        let mut distances = vec![D::default(); source.n().saturating_mul(k)];
+        let mut distances = zeros(source.n().saturating_mul(k))?;
         let mut scratch = plan.scratch(threads)?;
         on_cores(threads, |team| {
             let job = Job { plan: &plan, source, centres: self.rows() };
@@ -140,17 +144,17 @@ impl<C: Real> Centres<C> {
     /// times its weight if there are weights.
     ///
     /// # Errors
-    /// As [`Centres::predict`], and [`Error::Shape`] for another number of weights than points.
+    /// As [`Centres::predict`]; [`Error::Shape`] for another number of weights than points, and
+    /// [`Error::Weight`] for one that is NaN, negative or larger than a fit takes. They may all be 0.
     pub fn score<'a, T: Element>(
         &self,
         points: impl Into<Source<'a, T>>,
         weights: Option<&[f64]>,
     ) -> Result<f64, Error> {
         let source = points.into();
-        if let Some(given) = weights.map(<[f64]>::len).filter(|given| *given != source.n()) {
-            return Err(Error::Shape { what: "weights", given, expected: source.n() });
-        }
-        let (mut labels, mut distances) = (vec![0; source.n()], vec![0.0; source.n()]);
+        self.check(&source)?;
+        weights.map_or(Ok(()), |weights| check_weights(weights, source.n()))?;
+        let (mut labels, mut distances) = (zeros(source.n())?, zeros(source.n())?);
         self.assign(source, &mut labels, Some(&mut distances))?;
         let weight = |point: usize| weights.map_or(1.0, |weights| weights[point]);
         Ok(-distances.iter().enumerate().map(|(at, distance)| distance * weight(at)).sum::<f64>())
@@ -167,6 +171,16 @@ impl<C: Real> Centres<C> {
         on_cores(threads, |team| {
             plan.assign(source, self.rows(), labels, distances, &mut scratch, team)
         })
+    }
+
+    /// Before anything is made for each point: rows without columns may be more than can be counted
+    /// through.
+    fn check<T: Element>(&self, source: &Source<'_, T>) -> Result<(), Error> {
+        let (given, expected) = (source.d(), self.d);
+        match given == expected {
+            true => Ok(()),
+            false => Err(Error::Shape { what: "features of the points", given, expected }),
+        }
     }
 
     fn plan<T: Element>(&self, source: &Source<'_, T>) -> Result<(Plan, usize), Error> {

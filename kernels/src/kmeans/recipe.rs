@@ -174,10 +174,10 @@ impl Recipe {
         let Recipe { form, bounds, .. } = *self;
         let Shape { d, k, .. } = shape;
         let limits: &[_] = match form {
-            Form::Bytes => &[("d, for products of bytes,", d, bytes::most_features(k))],
+            Form::Bytes => &[("for products of bytes, d", d, bytes::most_features(k))],
             Form::Cells => &[
-                ("d, for a table over space,", d, space::MOST_FEATURES),
-                ("k, for a table over space,", k, space::MOST_CENTRES),
+                ("for a table over space, d", d, space::MOST_FEATURES),
+                ("for a table over space, k", k, space::MOST_CENTRES),
             ],
             Form::Lanes | Form::Tile => &[],
         };

@@ -5,8 +5,9 @@
 //! Points may be `f32`, `f64` or `u8`, and centres `f32` or `f64`, in any pairing: all are `f64`
 //! first, exactly.
 
+use super::fixed::split;
 use super::leaves::leaf_points;
-use super::update::Scales;
+use super::update::scales;
 use crate::Matrix;
 use crate::points::Element;
 use crate::vector::Real;
@@ -52,16 +53,21 @@ pub fn sums<T: Element>(
     k: usize,
 ) -> Vec<f64> {
     let (n, d) = (points.rows(), points.cols());
-    let magnitudes = (0..n).flat_map(|row| points.row(row)).map(|&x| x.into().abs());
-    let scales = Scales::new(magnitudes.fold(0.0, f64::max), weights.iter().sum(), n);
+    let mut largest = vec![0.0; d];
+    for row in 0..n {
+        for (largest, &x) in largest.iter_mut().zip(points.row(row)) {
+            *largest = f64::max(*largest, x.into().abs());
+        }
+    }
+    let scales = scales(&largest, weights.iter().sum(), n);
+    let (powers, small) = scales.powers();
     let width = d + 1;
     let mut sums = vec![0; k * 2 * width];
     for row in 0..n {
         let (high, low) = sums[labels[row] as usize * 2 * width..][..2 * width].split_at_mut(width);
-        let features =
-            points.row(row).iter().map(|&x| scales.feature.split(x.into() * weights[row]));
-        let weight = scales.weight.split(weights[row]);
-        for ((high, low), parts) in high.iter_mut().zip(low).zip(features.chain([weight])) {
+        let values = points.row(row).iter().map(|&x| x.into() * weights[row]).chain([weights[row]]);
+        let parts = values.zip(powers).map(|(value, &power)| split(value, (power, small)));
+        for ((high, low), parts) in high.iter_mut().zip(low).zip(parts) {
             (*high, *low) = (*high + parts[0], *low + parts[1]);
         }
     }
@@ -98,6 +104,9 @@ pub fn lloyd<T: Element>(
         let heaviest = (0..k).rev().max_by(heavier).unwrap_or(0);
         for label in 0..k {
             let from = if weight(label) > 0.0 { label } else { heaviest };
+            if weight(from) <= 0.0 {
+                continue;
+            }
             for feature in 0..d {
                 let mean = sums[from * (d + 1) + feature] / weight(from);
                 centres[label * d + feature] = T::Centre::from_f64(mean);

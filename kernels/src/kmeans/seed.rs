@@ -15,7 +15,7 @@ use super::look::{Candidates, Desk, Look, Seen};
 use super::reference::squared_distance;
 use super::source::{Source, attempt};
 use super::task::Task;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, vector};
 use crate::matrix::Disjoint;
 use crate::points::{BLOCK, Element, Points};
 use alloc::{vec, vec::Vec};
@@ -87,7 +87,7 @@ pub(super) fn random<T: Element>(
     draws: &mut dyn Draws,
 ) -> Result<Vec<usize>, Error> {
     let n = task.source.n();
-    let mut weights: Vec<f64> = (0..n).map(|point| task.weight(point)).collect();
+    let mut weights = vector((0..n).map(|point| task.weight(point)))?;
     let positive = weights.iter().filter(|weight| **weight > 0.0).count();
     if positive < k {
         return Err(Error::TooFewWeighted { k, positive });
@@ -99,7 +99,7 @@ pub(super) fn random<T: Element>(
             sum += weight;
             sum
         });
-        let running: Vec<f64> = running.collect();
+        let running = vector(running)?;
         for _ in chosen.len()..k {
             let target = draw(draws)? * sum;
             let point = running.partition_point(|before| *before <= target).min(n - 1);

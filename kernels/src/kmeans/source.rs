@@ -12,8 +12,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::{mem, slice};
 
 /// Points, borrowed. Wherever one is asked for, a `&Points`, a `Matrix` of rows with any row
-/// stride or [`Chunks`] will do; none is copied as a whole, but for few points of few features while
-/// centres are chosen among them. A file mapped into memory is rows.
+/// stride or [`Chunks`] will do. A file mapped into memory is rows.
+///
+/// Labels, distances and scores are found without a copy of the points, and so are fits of more than
+/// 4 features and of [`Chunks`]. Other fits may take a copy: of up to 131,072 values as `f64` while
+/// centres are chosen, and from 16,384 points on one in which near points stand together and equal
+/// ones are one, with some 30 bytes for each point beside it. Where memory does not have room for the
+/// latter, a fit goes without, and finds the same.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Source<'a, T: Element> {
@@ -111,30 +116,57 @@ impl<'a, T: Element> Source<'a, T> {
     }
 }
 
-/// Work of a team that may fail. Of several members' errors the first one's is given: where each
-/// has a part of the points, that is the error of the first points. Allocates nothing.
+/// Work of a team that may fail. Of several members' errors the one about the first points is
+/// given, one that is about none before all others, and among equals the first member's: who came
+/// first decides nothing. Allocates nothing.
 pub(super) fn attempt(
     team: &dyn Team,
     work: &(dyn Fn(Member<'_>) -> Result<(), Error> + Sync),
 ) -> Result<(), Error> {
-    let mut first: Option<(usize, Error)> = None;
+    let mut first: Option<(Option<usize>, usize, Error)> = None;
     let (slot, taken) = (Disjoint::new(slice::from_mut(&mut first)), AtomicBool::new(false));
     team.run(&|member| {
         let Err(error) = work(member) else {
             return;
         };
         // Which of two is not kept is dropped when the slot is free: that is the reader's code.
-        let mut mine = Some((member.index(), error));
+        let mut mine = Some((error.place(), member.index(), error));
         while taken.swap(true, Ordering::Acquire) {
             spin_loop();
         }
         #[allow(unsafe_code, reason = "disjoint output views")]
         // SAFETY: only who has found `taken` false has a view, until it is false again.
         let slot = unsafe { slot.part(0..1) };
-        if slot[0].as_ref().is_none_or(|(index, _)| member.index() < *index) {
+        let before = |error: &(Option<usize>, usize, Error)| (error.0, error.1);
+        if slot[0].as_ref().is_none_or(|slot| mine.as_ref().map(before) < Some(before(slot))) {
             mem::swap(&mut slot[0], &mut mine);
         }
         taken.store(false, Ordering::Release);
     });
-    first.map_or(Ok(()), |(_, error)| Err(error))
+    first.map_or(Ok(()), |(.., error)| Err(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SpinTeam;
+    use crate::points::NotFinite;
+
+    /// Members that work on each other's parts meet errors in any order.
+    #[test]
+    fn of_several_errors_the_one_about_the_first_points_is_given() {
+        let team = SpinTeam::new(5).unwrap();
+        let at =
+            |row: usize| Err(Error::Points(NotFinite { row, column: 0, value: f64::INFINITY }));
+        for _ in 0..100 {
+            assert_eq!(attempt(&team, &|member| at(100 - member.index())), at(96));
+            assert_eq!(attempt(&team, &|member| at(7 + member.index() / 3)), at(7));
+            let third = |member: Member<'_>| match member.index() {
+                1 => Ok(()),
+                3 => Err(Error::Scratch),
+                index => at(index),
+            };
+            assert_eq!(attempt(&team, &third), Err(Error::Scratch));
+        }
+    }
 }

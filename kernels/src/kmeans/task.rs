@@ -5,8 +5,10 @@ use super::plan::Plan;
 use super::source::{Source, attempt};
 use super::{Error, Shape};
 use crate::Team;
+use crate::buffer::{Buffer, LINE};
+use crate::matrix::Disjoint;
 use crate::points::Element;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use alloc::{vec, vec::Vec};
 
 /// Points, their weights, a plan and a team.
 #[derive(Clone, Copy)]
@@ -22,6 +24,22 @@ pub(super) struct Task<'a, T: Element> {
 /// a point may weigh: sums of 2^60 weighted squares then stay in range.
 const MOST: (f64, f64) = (1e115, 1e30);
 
+/// Least that all points may weigh together. What values times weights then lose at the lower end of
+/// the range of `f64` is below what squared distances have lost there long before.
+const LEAST: f64 = 1e-100;
+
+/// Refuses weights that are none, or not one for each of `n` points.
+pub(super) fn check_weights(weights: &[f64], n: usize) -> Result<(), Error> {
+    if weights.len() != n {
+        return Err(Error::Shape { what: "weights", given: weights.len(), expected: n });
+    }
+    let wrong = |weight: &f64| !(0.0..=MOST.1).contains(weight);
+    match weights.iter().position(wrong) {
+        Some(point) => Err(Error::Weight { point, weight: weights[point], most: MOST.1 }),
+        None => Ok(()),
+    }
+}
+
 impl<T: Element> Task<'_, T> {
     /// What a point weighs.
     #[inline(always)]
@@ -35,8 +53,8 @@ impl<T: Element> Task<'_, T> {
     }
 
     /// Refuses points and weights that cannot be fitted to `k` centres; gives the largest magnitude
-    /// of a feature.
-    pub(super) fn check(&self, k: usize) -> Result<f64, Error> {
+    /// of each feature.
+    pub(super) fn check(&self, k: usize) -> Result<Vec<f64>, Error> {
         let (n, d, shape) = (self.source.n(), self.source.d(), self.plan.shape());
         if k == 0 {
             return Err(Error::NoClusters);
@@ -50,47 +68,55 @@ impl<T: Element> Task<'_, T> {
         if n > shape.n {
             return Err(Error::TooManyPoints { given: n, most: shape.n });
         }
-        let weights = self.weights.map_or(n, <[f64]>::len);
-        for (what, given, expected) in [
-            ("clusters of the plan", shape.k, k),
-            ("features of the points", d, shape.d),
-            ("weights", weights, n),
-        ] {
+        for (what, given, expected) in
+            [("clusters of the plan", shape.k, k), ("features of the points", d, shape.d)]
+        {
             if given != expected {
                 return Err(Error::Shape { what, given, expected });
+            }
+        }
+        if let Some(weights) = self.weights {
+            check_weights(weights, n)?;
+            let together = self.weights_together();
+            if weights.iter().all(|weight| *weight == 0.0) {
+                return Err(Error::NoWeight);
+            }
+            if together < LEAST {
+                return Err(Error::TooLight { together, least: LEAST });
             }
         }
         self.check_values()
     }
 
-    fn check_values(&self) -> Result<f64, Error> {
-        let source = self.source;
-        let largest = AtomicU64::new(0);
-        let all = |check: &(dyn Fn(&Piece<'_, T>) -> Result<(), Error> + Sync)| {
+    fn check_values(&self) -> Result<Vec<f64>, Error> {
+        let (source, d) = (self.source, self.source.d());
+        let all = |check: &(dyn Fn(usize, &Piece<'_, T>) -> Result<(), Error> + Sync)| {
             attempt(self.team, &|member| {
-                source.each(member.share(source.blocks()), |piece| check(&piece))
+                let share = member.share(source.blocks());
+                source.each(share, |piece| check(member.index(), &piece))
             })
         };
-        all(&|piece| {
-            let magnitude = piece.largest();
-            // Ordered as their bits are, what is not finite above all others.
-            largest.fetch_max(magnitude.to_bits(), Relaxed);
-            if magnitude.is_finite() { Ok(()) } else { piece.check_finite() }
+        // Members do not write to the same lines.
+        let each = d.next_multiple_of(LINE / size_of::<u64>());
+        let mut found = Buffer::zeroed(self.team.size().saturating_mul(each))?;
+        let shared = Disjoint::new(&mut found);
+        all(&|member, piece| {
+            #[allow(unsafe_code, reason = "disjoint output views")]
+            // SAFETY: every member has a part of its own, and one piece at a time.
+            let mine = unsafe { shared.part(member * each..member * each + d) };
+            piece.raise(mine);
+            let finite = mine.iter().all(|&bits| f64::from_bits(bits).is_finite());
+            if finite { Ok(()) } else { piece.check_finite() }
         })?;
-        let largest = f64::from_bits(largest.into_inner());
+        let mut largest = vec![0.0; d];
+        for of_member in found.chunks_exact(each) {
+            for (largest, &bits) in largest.iter_mut().zip(of_member) {
+                *largest = f64::max(*largest, f64::from_bits(bits));
+            }
+        }
         // After all of the other: which is reported depends on neither parts nor threads.
-        if largest > MOST.0 {
-            all(&|piece| piece.check_near(MOST.0))?;
-        }
-        let Some(weights) = self.weights else {
-            return Ok(largest);
-        };
-        let wrong = |weight: &f64| !(0.0..=MOST.1).contains(weight);
-        if let Some(point) = weights.iter().position(wrong) {
-            return Err(Error::Weight { point, weight: weights[point], most: MOST.1 });
-        }
-        if weights.iter().all(|weight| *weight == 0.0) {
-            return Err(Error::NoWeight);
+        if largest.iter().any(|largest| *largest > MOST.0) {
+            all(&|_, piece| piece.check_near(MOST.0))?;
         }
         Ok(largest)
     }

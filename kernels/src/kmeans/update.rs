@@ -6,7 +6,7 @@
 //! every point moves, soon only a few in a hundred do.
 
 use super::Error;
-use super::fixed::Scale;
+use super::fixed::{Scales, split};
 use super::held::Held;
 use crate::Team;
 use crate::buffer::Buffer;
@@ -18,29 +18,10 @@ use core::ops::Range;
 /// The label of a point that has none yet.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// In which whole numbers features, times weights, and weights are summed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scales {
-    pub(super) feature: Scale,
-    pub(super) weight: Scale,
-}
-
-impl Scales {
-    /// For `n` points of no larger magnitude than `largest` that weigh `weight` together.
-    pub(super) fn new(largest: f64, weight: f64, n: usize) -> Self {
-        Scales { feature: Scale::new(largest * weight, n), weight: Scale::new(weight, n) }
-    }
-
-    /// The sums of a label as numbers: its features', then its weight. `parts` are the higher parts
-    /// of all of them, then the lower ones.
-    pub(super) fn join(&self, parts: &[i64], out: &mut [f64]) {
-        let last = out.len() - 1;
-        let (high, low) = parts.split_at(out.len());
-        for (at, (out, (high, low))) in out.iter_mut().zip(high.iter().zip(low)).enumerate() {
-            let scale = if at == last { &self.weight } else { &self.feature };
-            *out = scale.joined([*high, *low]);
-        }
-    }
+/// In which whole numbers to sum features, of which these are the largest magnitudes, times weights,
+/// and behind them the weights, which are `weight` together; of `n` points.
+pub(super) fn scales(largest: &[f64], weight: f64, n: usize) -> Scales {
+    Scales::new(largest.iter().map(|most| most * weight).chain([weight]), n)
 }
 
 /// Sums by label: for each label its `d` sums, then the weight of its points, 1 each unless told.
@@ -77,9 +58,9 @@ impl Sums {
     }
 
     /// What members move while a team works: [`Sums::len`] parts of each, one member's behind the
-    /// other's.
-    pub(super) fn moved(&mut self) -> Disjoint<'_, i64> {
-        Disjoint::new(&mut self.moved)
+    /// other's; and into which parts.
+    pub(super) fn moved(&mut self) -> (Disjoint<'_, i64>, &Scales) {
+        (Disjoint::new(&mut self.moved), &self.scales)
     }
 
     /// How many parts of sums there are: `2 * k * (d + 1)`.
@@ -87,16 +68,13 @@ impl Sums {
         self.len
     }
 
-    pub(super) fn scales(&self) -> Scales {
-        self.scales
-    }
-
     /// Adds what all members have moved, and gives the sums as numbers.
     pub(super) fn total(&mut self, team: &dyn Team) -> &mut [f64] {
-        let Sums { scales, d, len, .. } = *self;
-        let (width, members) = (d + 1, self.moved.len() / len.max(1));
-        let [whole, moved] = [&mut self.whole, &mut self.moved].map(|all| Disjoint::new(all));
-        let numbers = Disjoint::new(&mut self.numbers);
+        let Sums { scales, d, len, whole, moved, numbers } = self;
+        let (scales, len, width) = (&*scales, *len, *d + 1);
+        let members = moved.len() / len.max(1);
+        let [whole, moved] = [whole, moved].map(|all| Disjoint::new(all));
+        let numbers = Disjoint::new(numbers);
         team.run(&|member| {
             let labels = member.share(numbers.len() / width);
             let of = |labels: &Range<usize>, each: usize| labels.start * each..labels.end * each;
@@ -131,7 +109,7 @@ pub(super) struct Labelled<'a> {
     pub(super) weights: Option<&'a [f64]>,
     /// As many, unless every point is there once.
     pub(super) times: Option<&'a [u32]>,
-    pub(super) scales: Scales,
+    pub(super) scales: &'a Scales,
 }
 
 /// Takes points whose label is another from the sums of the one they had, and adds them to those of
@@ -163,6 +141,8 @@ fn shift_of<S: FloatExtra, T: Element>(
     sums: &mut [i64],
 ) -> bool {
     let Labelled { blocks, labels, previous, weights, times, scales } = labelled;
+    let (powers, low) = scales.powers();
+    let powers = (&powers[..d + 1], low);
     let first = blocks.start * BLOCK;
     let mut any = false;
     let each = labels.chunks(BLOCK).zip(previous.chunks(BLOCK));
@@ -177,7 +157,7 @@ fn shift_of<S: FloatExtra, T: Element>(
                 Some(weights) => weights[index],
                 None => 1.0,
             };
-            let point = (&held.point(first + index, space)[..d], weight, scales);
+            let point = (&held.point(first + index, space)[..d], weight, powers);
             match times {
                 None => {
                     put::<_, false>(point, sums, label, 1);
@@ -220,7 +200,7 @@ fn changed<S: FloatExtra>(simd: S, labels: &[u32], previous: &[u32]) -> u64 {
 /// it away where that is negative. Once unless it is `MANY` times.
 #[inline(always)]
 fn put<T: Element, const MANY: bool>(
-    (point, weight, scales): (&[T], f64, &Scales),
+    (point, weight, (powers, small)): (&[T], f64, (&[f64], f64)),
     sums: &mut [i64],
     label: u32,
     times: i64,
@@ -228,11 +208,12 @@ fn put<T: Element, const MANY: bool>(
     let width = point.len() + 1;
     let sums = &mut sums[label as usize * 2 * width..][..2 * width];
     let (high, low) = sums.split_at_mut(width);
-    for ((high, low), &x) in high.iter_mut().zip(low.iter_mut()).zip(point) {
-        let parts = scales.feature.split(x.into() * weight);
+    let sums = high.iter_mut().zip(low.iter_mut());
+    for (((high, low), &x), &power) in sums.zip(point).zip(powers) {
+        let parts = split(x.into() * weight, (power, small));
         (*high, *low) = (add::<MANY>(*high, parts[0], times), add::<MANY>(*low, parts[1], times));
     }
-    let parts = scales.weight.split(weight);
+    let parts = split(weight, (powers[point.len()], small));
     let (high, low) = (&mut high[point.len()], &mut low[point.len()]);
     (*high, *low) = (add::<MANY>(*high, parts[0], times), add::<MANY>(*low, parts[1], times));
 }

@@ -2,6 +2,7 @@
 //! weights, draws, and someone who watches.
 
 use super::draws::Draws;
+use super::found::Fit;
 use super::plan::Plan;
 use crate::{Matrix, Team};
 use core::ops::ControlFlow;
@@ -13,6 +14,7 @@ pub struct With<'a, C> {
     pub(super) weights: Option<&'a [f64]>,
     pub(super) draws: Option<&'a mut dyn Draws>,
     pub(super) watch: Option<Watch<'a, C>>,
+    pub(super) keep: Option<&'a mut Option<Fit<C>>>,
 }
 
 /// Hears of every iteration, and may break off.
@@ -21,10 +23,11 @@ pub(super) type Watch<'a, C> = &'a mut dyn FnMut(Progress<'_, C>) -> ControlFlow
 impl<'a, C> With<'a, C> {
     /// A plan for at least as many points, and a team.
     pub fn new(plan: &'a Plan, team: &'a dyn Team) -> Self {
-        With { plan, team, weights: None, draws: None, watch: None }
+        With { plan, team, weights: None, draws: None, watch: None, keep: None }
     }
 
-    /// A weight for each point: finite, 0 or more, not all of them 0.
+    /// A weight for each point: 0 to 1e30, together 1e-100 or more. What is exact of their sums,
+    /// [`KMeans::fit_weighted`](super::KMeans::fit_weighted) says.
     pub fn weights(mut self, weights: &'a [f64]) -> Self {
         self.weights = Some(weights);
         self
@@ -41,6 +44,13 @@ impl<'a, C> With<'a, C> {
     /// made.
     pub fn watch(mut self, watch: Watch<'a, C>) -> Self {
         self.watch = Some(watch);
+        self
+    }
+
+    /// Where a fit that fails, because points cannot be read any longer, leaves the best of the
+    /// starts that had ended; nothing if none had. A fit that does not fail leaves nothing there.
+    pub fn keep(mut self, best: &'a mut Option<Fit<C>>) -> Self {
+        self.keep = Some(best);
         self
     }
 }

@@ -1,7 +1,9 @@
 //! What a feature of a point can be: `f32`, `f64`, or `u8` as in pictures.
 //!
 //! Kernels read features where they lie and widen them in registers; nothing is copied to an
-//! array of another type first (but few points of few features while centres are chosen among them).
+//! array of another type first. A fit of few features may copy points all the same: few of them as
+//! `f64` while centres are chosen, many of them as they are, in another order
+//! ([`Source`](crate::kmeans::Source) says when).
 
 use crate::vector::Real;
 use bytemuck::Pod;
