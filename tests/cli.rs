@@ -116,6 +116,11 @@ fn wrong_values_are_named() {
     refused("kmeans --labels few", 2, &["--labels few", ".npy"]);
     refused("kmeans --n-init 0", 2, &["--n-init", "1 or more"]);
     refused("kmeans --dtype f16", 2, &["--dtype", "f16", "u8"]);
+    refused(
+        "kmeans --init kmeans++",
+        2,
+        &["--init", "kmeans++", "k-means++, random", ".npy or .csv"],
+    );
     refused("", 2, &["expected machine, report"]);
     refused("dance", 2, &["dance"]);
     refused("gemm --wisdom /no/such/file.jsonl", 1, &["/no/such/file.jsonl"]);

@@ -128,7 +128,8 @@ impl<T: Element> Workload<T> {
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }
 
-    fn rows(&self) -> Matrix<'_, T> {
+    /// The points, one a row.
+    pub fn rows(&self) -> Matrix<'_, T> {
         let Shape { n, d, .. } = self.shape;
         Matrix::new(&self.rows, n, d).expect("n rows of d features")
     }

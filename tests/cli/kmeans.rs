@@ -1,6 +1,6 @@
 //! `tilewise kmeans`: pictures, points of every type, and the arrays it writes.
 
-use crate::{folder, json, refused, written};
+use crate::{folder, json, refused, tilewise, written};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -194,4 +194,133 @@ fn files_that_hold_no_points_are_refused_with_and_without_parts() {
     refused(&line.replace("--k 2", "--k 5"), 2, &["--k 5: expected 1 to 4"]);
     refused(&line.replace("--chunk 9", "--chunk 0"), 2, &["--chunk"]);
     refused("kmeans --chunk 9", 2, &["--chunk: expected --data FILE.npy"]);
+}
+
+/// A file of f64, as NumPy writes it.
+fn doubles(rows: usize, columns: usize, values: &[f64]) -> Vec<u8> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    array("<f8", "False", &format!("{rows}, {columns}"), &bytes)
+}
+
+/// Times in nanoseconds, which f32 does not tell apart.
+#[test]
+fn points_are_what_the_file_says_unless_told() {
+    let folder = folder();
+    let values: Vec<f64> = (0..40).map(|i| 1.7e18 + f64::from(i / 20) * 4096.0).collect();
+    let wide = written(&folder, "wide.npy", doubles(40, 1, &values));
+    let bytes = written(&folder, "bytes.npy", array("|u1", "False", "40, 1", &[7; 40]));
+    let (centres, line) = (folder.path().join("centres.npy"), "kmeans --k 2 --json --data");
+    for (chunk, schema) in [("", "line"), ("--chunk 16", "streamed")] {
+        let own = json(&format!("{line} {} {chunk}", wide.display()), schema);
+        assert_eq!((&own["dtype"], &own["clusters"]), (&"f64".into(), &2.into()));
+        assert_eq!(json(&format!("{line} {} {chunk}", bytes.display()), schema)["dtype"], "u8");
+        let narrow = format!("{line} {} {chunk} --dtype f32 --centers", wide.display());
+        let output =
+            tilewise(&format!("{narrow} {}", centres.display())).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("rounded, as --dtype f32 says"), "{said}");
+    }
+    let single = written(&folder, "single.npy", npy(20, 2, &[1.5; 40]));
+    let output = tilewise(&format!("{line} {}", single.display())).output().expect("it runs");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("rounded"));
+}
+
+#[test]
+fn nothing_is_written_over_what_is_read_or_written() {
+    let folder = folder();
+    let data = written(&folder, "in.npy", npy(20, 2, &[1.5; 40]));
+    let start = written(&folder, "start.npy", npy(2, 2, &[1.5; 4]));
+    let before = fs::read(&data).expect("a file");
+    let (data, start) = (data.display(), start.display());
+    let line = format!("kmeans --k 2 --data {data} --init {start}");
+    let inside = folder.path().join("sub");
+    fs::create_dir(&inside).expect("a folder");
+    let around = format!("{}/../in.npy", inside.display());
+    refused(&format!("{line} --labels {data}"), 2, &["--labels", "in.npy", "is read"]);
+    refused(&format!("{line} --centers {around}"), 2, &["--centers", "in.npy", "is read"]);
+    refused(&format!("{line} --centers {start}"), 2, &["--centers", "start.npy", "is read"]);
+    let same = folder.path().join("same.npy");
+    let both = format!("{line} --centers {0} --labels {0}", same.display());
+    refused(&both, 2, &["--labels", "same.npy", "two results"]);
+    assert!(!same.exists());
+    assert_eq!(fs::read(folder.path().join("in.npy")).expect("still there"), before);
+    let picture = tilewise_harness::picture::Picture::generate(32, 32, 1).png();
+    let picture = written(&folder, "in.png", picture);
+    let line = format!("kmeans --k 2 --image {0} --out {0}", picture.display());
+    refused(&line, 2, &["--out", "in.png", "is read"]);
+    let grid = written(&folder, "grid.npy", npy(8, 8, &[0.5; 64]));
+    let line = format!("stencil --kind heat5 --grid 8,8 --npy {0} --npy-out {0}", grid.display());
+    refused(&line, 2, &["--npy-out", "grid.npy", "is read"]);
+}
+
+#[test]
+fn values_that_do_not_fit_are_named_by_their_place_in_the_file() {
+    let folder = folder();
+    let data = written(&folder, "data.npy", npy(4, 2, &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]));
+    let huge = written(&folder, "huge.csv", "0,0\n1,1e300\n");
+    let line = format!("kmeans --k 2 --data {} --init {}", data.display(), huge.display());
+    for chunk in ["", "--chunk 2"] {
+        let words = ["huge.csv", "line 2, column 2 is 1e300", "the largest f32"];
+        refused(&format!("{line} {chunk}"), 1, &words);
+    }
+    // Numbers that are narrowed on the way are counted as those that are not.
+    let values = [0.0, 1.0, 2.0, 3.0, 4.0, f64::NEG_INFINITY, 6.0, 7.0];
+    let wide = written(&folder, "wide.npy", doubles(4, 2, &values));
+    for dtype in ["f32", "f64"] {
+        for chunk in ["", "--chunk 4"] {
+            let line = format!("kmeans --k 2 --data {} --dtype {dtype} {chunk}", wide.display());
+            refused(&line, 1, &["wide.npy: row 3, column 2 is -inf; expected a finite number"]);
+        }
+    }
+}
+
+#[test]
+fn a_short_fit_is_measured_in_rounds() {
+    let folder = folder();
+    let values: Vec<f32> = (0..600).map(|i| (i * i % 83) as f32).collect();
+    let data = written(&folder, "data.npy", npy(300, 2, &values));
+    let value = json(&format!("kmeans --k 3 --json --data {}", data.display()), "line");
+    assert!(value["fit_rounds"].as_u64() >= Some(6), "{}", value["fit_rounds"]);
+    let [lo, median, hi] =
+        ["fit_lo_s", "fit_median_s", "fit_hi_s"].map(|name| value[name].as_f64());
+    assert!(lo <= median && median <= hi);
+}
+
+/// Starts without end, of which some have ended when somebody has had enough: the best of them is
+/// written, the one that as many starts give which are waited for.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fit_leaves_the_best_start_that_had_ended() {
+    use std::process::{Command, Stdio};
+    let folder = folder();
+    let values: Vec<f32> = (0..2000).map(|i| ((i * i + 7 * i) % 1709) as f32).collect();
+    let data = written(&folder, "data.npy", npy(1000, 2, &values));
+    let (centres, right) = (folder.path().join("left.npy"), folder.path().join("right.npy"));
+    let line = |starts: &str, centres: &Path| {
+        let (data, centres) = (data.display(), centres.display());
+        let init = format!("--init random --n-init {starts} --wisdom off");
+        format!("kmeans --k 6 --data {data} {init} --centers {centres}")
+    };
+    let child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
+        .args(format!("{} --chunk 500", line("100000000", &centres)).split(' '))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("it starts");
+    let files = || fs::read_dir(folder.path()).expect("the folder").count();
+    while files() == 1 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let (_, start) = said.split_once("--centers are those of start ").expect(&said);
+    let (start, rest) = start.split_once(',').expect(&said);
+    assert!(rest.contains("the best of those that had ended"), "{said}");
+    tilewise(&line(start, &right)).assert().success();
+    assert_eq!(fs::read(centres).expect("made"), fs::read(right).expect("made"), "{said}");
 }

@@ -145,7 +145,7 @@ fn small_features_keep_their_bits_beside_large_ones() {
 /// What the documentation says of weights: of 1e-11 of all they are whole, of 1e-30 they are none.
 #[test]
 fn weights_that_are_small_beside_all_others_lose_bits_and_nothing_else() {
-    let values = [0.0, 0.5, 40.0, 41.0, 90.0];
+    let values = [0.0f64, 0.5, 40.0, 41.0, 90.0];
     let rows = Matrix::new(&values, 5, 1).unwrap();
     let start = [0.25, 40.5, 90.0];
     let start = Matrix::new(&start, 3, 1).unwrap();
@@ -167,7 +167,7 @@ fn weights_that_are_small_beside_all_others_lose_bits_and_nothing_else() {
 /// No weights are so small that centres are no numbers.
 #[test]
 fn weights_too_small_to_be_summed_are_refused_by_their_sum() {
-    let values = [0.0, 1.0, 9.0, 10.0];
+    let values = [0.0f64, 1.0, 9.0, 10.0];
     let rows = Matrix::new(&values, 4, 1).unwrap();
     let start = [0.2, 9.7];
     let kmeans = KMeans::new(2).centres(Matrix::new(&start, 2, 1).unwrap());

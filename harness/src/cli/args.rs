@@ -3,6 +3,7 @@
 mod value;
 
 use super::bert::args::BertArgs;
+use super::points;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -200,9 +201,10 @@ pub(super) struct KmeansArgs {
     /// Start so often and keep the best [default: 1; with random points 10]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) n_init: Option<usize>,
-    /// What points are: pixels are 0 to 1 as floats, 0 to 255 as u8
-    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
-    pub(super) dtype: DtypeArg,
+    /// What points are: pixels are 0 to 1 as floats, 0 to 255 as u8 [default: of a .npy file what its
+    /// numbers are, else f32]
+    #[arg(long, value_enum)]
+    pub(super) dtype: Option<DtypeArg>,
     /// Stop when centres move less than this share of the points' variance
     #[arg(long, value_name = "X", default_value_t = 1e-4, allow_hyphen_values = true)]
     pub(super) tol: f64,
@@ -241,14 +243,15 @@ pub(super) enum InitArg {
 }
 
 impl FromStr for InitArg {
-    type Err = std::convert::Infallible;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "k-means++" => InitArg::PlusPlus,
-            "random" => InitArg::Random,
-            file => InitArg::File(file.into()),
-        })
+        match text {
+            "k-means++" => Ok(InitArg::PlusPlus),
+            "random" => Ok(InitArg::Random),
+            file if points::may_be(file.as_ref()) => Ok(InitArg::File(file.into())),
+            _ => Err("expected k-means++, random, or a file that ends in .npy or .csv"),
+        }
     }
 }
 

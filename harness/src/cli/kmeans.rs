@@ -5,6 +5,7 @@ mod streamed;
 use super::args::{DtypeArg, InitArg, KmeansArgs, KmeansShape};
 use super::array;
 use super::failure::Failure;
+use super::npy;
 use super::output;
 use super::points::{self, Number, Rows};
 use super::setup::Setup;
@@ -13,16 +14,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fmt::Display;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 use tilewise::Matrix;
-use tilewise::kmeans::{Fit, KMeans, Plan, Progress, Shape, Source, With};
+use tilewise::kmeans::{Draws, Fit, KMeans, Plan, Progress, Seeded, Shape, Source, With};
 use tilewise::vector::Real;
 use tilewise_harness::kmeans::{self, Error, Layout, Workload};
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::{self, Claim};
-use tilewise_tuner::measure::{Arm, Stopwatch};
+use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
 
-/// Time for the rounds that measure a fit.
+/// Time for the rounds that measure a fit, and most that one may take to be made again for them.
 const FIT_BUDGET: Duration = Duration::from_secs(2);
 
 /// What is clustered, and where it is from.
@@ -62,6 +64,12 @@ impl KmeansShape {
         Ok(input)
     }
 
+    /// What the numbers of a .npy file are; of one that cannot be read, nothing.
+    fn dtype(&self) -> Option<DtypeArg> {
+        let file = self.data.as_deref().filter(|file| points::is_npy(file))?;
+        npy::Points::<f64>::open(file).ok().map(|points| points.dtype())
+    }
+
     /// Holds k against the number of points.
     fn check(&self, points: usize, source: &dyn Display) -> Result<(), Failure> {
         if (1..=points).contains(&self.k) {
@@ -75,10 +83,11 @@ impl KmeansShape {
 }
 
 pub(super) fn run(args: &KmeansArgs) -> Result<(), Failure> {
-    match args.dtype {
-        DtypeArg::F32 => run_as::<f32>(args),
-        DtypeArg::F64 => run_as::<f64>(args),
-        DtypeArg::U8 => run_as::<u8>(args),
+    let own = args.shape.dtype();
+    match args.dtype.or(own).unwrap_or(DtypeArg::F32) {
+        DtypeArg::F32 => run_as::<f32>(args, own),
+        DtypeArg::F64 => run_as::<f64>(args, own),
+        DtypeArg::U8 => run_as::<u8>(args, own),
     }
 }
 
@@ -89,51 +98,81 @@ struct Claims {
     labels: Option<Claim>,
 }
 
-fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
+fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
-    let claims = Claims {
-        picture: output::claim("--out", args.out.as_deref(), "png")?,
-        centres: output::claim("--centers", args.centers.as_deref(), "npy")?,
-        labels: output::claim("--labels", args.labels.as_deref(), "npy")?,
-    };
+    let claims = Claims::new(args)?;
     if let Some(points) = streamed::open::<T>(args, &setup)? {
+        remark_rounding::<T>(own);
         return streamed::run(args, &setup, claims, &points);
     }
     let input = args.shape.read::<T>(args.common.seed)?;
+    remark_rounding::<T>(own);
     let Rows { values, columns } = input.rows;
     let shape = Shape { n: values.len() / columns, d: columns, k: args.shape.k };
     let view = Matrix::new(&values, shape.n, shape.d).expect("whole rows were read");
-    let settings = settings(args, shape)?;
+    let settings = settings::<T>(args, shape)?;
     let setting = setup.setting();
     let chosen = setup.choose(&shape)?;
-    let how = (shape, setting.isa, chosen.recipe);
     let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
-    let fit = watched(&settings, view, &plan, (&setup, args.max_iter), |_| ())
-        .map_err(|error| failure(error.into()))?;
-    let fit_time = {
-        let arm = Arm::new("fit", || {
-            kmeans::fit(view, &settings, how, setup.team())
-                .expect("the same fit was possible a moment ago");
-        });
-        let session = Stopwatch::within(FIT_BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
-        session.time("fit").map_err(Failure::failed)?
-    };
+    let start = Instant::now();
+    let run = Run { args, plan: &plan, setup: &setup, keep: &mut None };
+    let fit = watched(&settings, view, run, |_| ()).map_err(|error| failure(error.into()))?;
+    let once = start.elapsed();
     let workload = Workload::new(values, fit.centres()).map_err(failure)?;
     let mut candidate = workload
         .kernel("kmeans", setting.isa, (&chosen, Layout::Rows), setup.team())
         .map_err(failure)?;
-    let mut line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
+    let check = single::check(&mut candidate)?;
+    if fit.labels() != workload.labels() {
+        return Err(Failure::failed("the labels are not those of the reference; none are written"));
+    }
+    // Measuring may take longer than the fit: who has had enough of it loses no result.
+    claims.write::<T>(input.picture.as_ref(), &fit)?;
+    remark_clusters(&fit, shape.k);
+    let how = (shape, setting.isa, chosen.recipe);
+    let fit_time = fit_time(once, || {
+        kmeans::fit(workload.rows(), &settings, how, setup.team()).map(drop).map_err(failure)
+    })?;
+    let mut line = single::time(&setup, &workload.task(), (&mut candidate, check), None)?;
     line.add("input", input.source);
     line.add("predict_median_s", line.median());
     line.add("fit_median_s", fit_time.median);
-    line.add("fit_lo_s", fit_time.lo);
-    line.add("fit_hi_s", fit_time.hi);
+    if fit_time.rounds > 1 {
+        line.add("fit_lo_s", fit_time.lo);
+        line.add("fit_hi_s", fit_time.hi);
+    }
+    line.add("fit_rounds", fit_time.rounds);
     line.add("iterations", fit.iterations());
     line.add("inertia", json!(fit.inertia()));
     line.add("clusters", fit.clusters());
-    claims.write::<T>(input.picture.as_ref(), &fit)?;
-    remark_clusters(&fit, shape.k);
     line.print(args.common.json)
+}
+
+/// How long a fit takes, in rounds. One that takes longer than all rounds should is not made six
+/// times more for an interval: there is one round, the fit that was made.
+fn fit_time(
+    once: Duration,
+    mut fit: impl FnMut() -> Result<(), Failure>,
+) -> Result<Estimate, Failure> {
+    if once > FIT_BUDGET {
+        let once = once.as_secs_f64();
+        return Ok(Estimate { median: once, lo: once, hi: once, rounds: 1 });
+    }
+    let mut failed = None;
+    let arm = Arm::new("fit", || {
+        if let Err(failure) = fit() {
+            failed = Some(failure);
+        }
+    });
+    let session = Stopwatch::within(FIT_BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
+    failed.map_or_else(|| session.time("fit").map_err(Failure::failed), Err)
+}
+
+/// Tells that numbers have lost digits.
+fn remark_rounding<T: Number>(own: Option<DtypeArg>) {
+    if own == Some(DtypeArg::F64) && T::NAME == "f32" {
+        output::remark("the numbers of --data are f64 and were rounded, as --dtype f32 says");
+    }
 }
 
 fn remark_clusters<C: Real>(fit: &Fit<C>, k: usize) {
@@ -143,18 +182,29 @@ fn remark_clusters<C: Real>(fit: &Fit<C>, k: usize) {
     }
 }
 
+/// What a fit is run with.
+struct Run<'a, C> {
+    args: &'a KmeansArgs,
+    plan: &'a Plan,
+    setup: &'a Setup,
+    /// What a fit that fails leaves.
+    keep: &'a mut Option<Fit<C>>,
+}
+
+/// How long a bar waits before it shows itself.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The fit, with a bar that shows itself on a terminal if it takes long. `see` is shown every
 /// iteration.
 fn watched<'a, T: Number>(
     settings: &KMeans,
     points: impl Into<Source<'a, T>>,
-    plan: &Plan,
-    (setup, most): (&Setup, usize),
+    run: Run<'_, T::Centre>,
     mut see: impl FnMut(Progress<'_, T::Centre>),
 ) -> Result<Fit<T::Centre>, tilewise::kmeans::Error> {
-    const PATIENCE: Duration = Duration::from_secs(1);
+    let Run { args, plan, setup, keep } = run;
     let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is fine");
-    let bar = ProgressBar::new(most as u64).with_style(style);
+    let bar = ProgressBar::new(args.max_iter as u64).with_style(style);
     let mut watch = |progress: Progress<'_, T::Centre>| {
         see(progress);
         if bar.elapsed() > PATIENCE {
@@ -166,12 +216,44 @@ fn watched<'a, T: Number>(
         }
         ControlFlow::Continue(())
     };
-    let fit = settings.fit_with(points, With::new(plan, setup.team()).watch(&mut watch));
+    let mut draws = Shown { draws: Seeded::new(args.common.seed), bar: &bar };
+    let with = With::new(plan, setup.team()).watch(&mut watch).draws(&mut draws).keep(keep);
+    let fit = settings.fit_with(points, with);
     bar.finish_and_clear();
     fit
 }
 
+/// The draws of the settings, of which every new centre wants some: that is seen on a bar.
+struct Shown<'a> {
+    draws: Seeded,
+    bar: &'a ProgressBar,
+}
+
+impl Draws for Shown<'_> {
+    fn draw(&mut self) -> Option<f64> {
+        if self.bar.elapsed() > PATIENCE {
+            self.bar.set_message("choosing where to start");
+        }
+        self.draws.draw()
+    }
+}
+
 impl Claims {
+    /// Each of them a file of its own, and none that is read.
+    fn new(args: &KmeansArgs) -> Result<Claims, Failure> {
+        let init = if let InitArg::File(file) = &args.init { Some(&**file) } else { None };
+        let inputs = [args.shape.data.as_deref(), args.shape.image.as_deref(), init];
+        let claim = |flag: &str, file: Option<&Path>, ending: &str| {
+            output::spare(flag, file, &inputs)?;
+            output::claim(flag, file, ending)
+        };
+        Ok(Claims {
+            picture: claim("--out", args.out.as_deref(), "png")?,
+            centres: claim("--centers", args.centers.as_deref(), "npy")?,
+            labels: claim("--labels", args.labels.as_deref(), "npy")?,
+        })
+    }
+
     /// Writes what was asked for.
     fn write<T: Number>(
         self,
@@ -206,7 +288,7 @@ impl Claims {
     }
 }
 
-fn settings(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failure> {
+fn settings<T: Number>(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failure> {
     let mut settings = KMeans::new(shape.k).tol(args.tol).max_iter(args.max_iter);
     settings = settings.seed(args.common.seed);
     if let Some(starts) = args.n_init {
@@ -216,7 +298,7 @@ fn settings(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failure> {
         InitArg::PlusPlus => Ok(settings),
         InitArg::Random => Ok(settings.random()),
         InitArg::File(file) => {
-            let Rows { values, columns } = points::read::<f64>(file)?;
+            let Rows { values, columns } = starts::<T>(file)?;
             let rows = values.len() / columns;
             if (rows, columns) != (shape.k, shape.d) {
                 let Shape { k, d, .. } = shape;
@@ -229,6 +311,15 @@ fn settings(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failure> {
             Ok(settings.centres(centres))
         }
     }
+}
+
+/// Centres from a file, each of them a number that centres can be.
+fn starts<T: Number>(file: &Path) -> Result<Rows<f64>, Failure> {
+    if T::NAME != "f32" {
+        return points::read(file);
+    }
+    let Rows { values, columns } = points::read::<f32>(file)?;
+    Ok(Rows { values: values.into_iter().map(f64::from).collect(), columns })
 }
 
 fn failure(error: Error) -> Failure {

@@ -1,5 +1,6 @@
 //! What the head of a `.npy` file says, and points read from the rest of it part by part.
 
+use super::args::DtypeArg;
 use super::points::Number;
 use npyz::{DType, NpyHeader, Order};
 use std::fs::File;
@@ -164,6 +165,15 @@ impl<T: Number> Points<T> {
             return Err(NpyError::Empty);
         }
         Ok(Points { file, n, d, head, element: PhantomData })
+    }
+
+    /// What its numbers are.
+    pub(super) fn dtype(&self) -> DtypeArg {
+        match self.head.size {
+            1 => DtypeArg::U8,
+            4 => DtypeArg::F32,
+            _ => DtypeArg::F64,
+        }
     }
 
     /// Bytes of all numbers once they are `T`.

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
-use tilewise_harness::report::files::Claim;
+use tilewise_harness::report::files::{self, Claim, FileError};
 
 /// Prints a result and ends the line.
 pub(super) fn print(text: impl Display) -> Result<(), Failure> {
@@ -51,5 +51,28 @@ pub(super) fn claim(
             "{flag} {file}: expected a file that ends in .{ending}"
         )));
     }
-    Claim::file(file).map(Some).map_err(Failure::failed)
+    match Claim::file(file) {
+        Err(error @ FileError::Twice { .. }) => Err(Failure::usage(format!("{flag}: {error}"))),
+        claim => claim.map(Some).map_err(Failure::failed),
+    }
+}
+
+/// Refuses to write over what is read.
+pub(super) fn spare(
+    flag: &str,
+    file: Option<&Path>,
+    inputs: &[Option<&Path>],
+) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let place = files::place(file);
+    let meant = |input: &Path| input.canonicalize().is_ok_and(|input| input == place);
+    let same = |input: &&&Path| files::place(input) == place || meant(input);
+    match inputs.iter().flatten().find(same) {
+        None => Ok(()),
+        Some(input) => Err(Failure::usage(format!(
+            "{flag} {}: is read as {}; give another file",
+            file.display(),
+            input.display()
+        ))),
+    }
 }

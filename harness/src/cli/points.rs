@@ -73,6 +73,11 @@ pub(super) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "npy")
 }
 
+/// Whether a file's ending is one that [`read`] knows.
+pub(super) fn may_be(path: &Path) -> bool {
+    is_npy(path) || path.extension().is_some_and(|ending| ending == "csv")
+}
+
 /// Reads a file by its ending.
 pub(super) fn read<T: Number>(path: &Path) -> Result<Rows<T>, Failure> {
     let wrong = |reason: String| Failure::failed(format!("{}: {reason}", path.display()));

@@ -9,7 +9,7 @@ use comfy_table::presets::NOTHING;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tilewise_harness::report::{digits, flatten, time_with_interval};
-use tilewise_harness::workload::{Candidate, Task};
+use tilewise_harness::workload::{Candidate, Check, Task};
 use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
 
 /// Time for the rounds of a single measurement.
@@ -27,13 +27,29 @@ pub(super) fn measure(
     candidate: &mut Candidate<'_>,
     before: Option<&mut dyn FnMut()>,
 ) -> Result<Line, Failure> {
+    let check = check(candidate)?;
+    time(setup, task, (candidate, check), before)
+}
+
+/// Refuses a candidate whose result is wrong.
+pub(super) fn check(candidate: &mut Candidate<'_>) -> Result<Check, Failure> {
     let check = candidate.work.check();
-    if !check.passed() {
-        return Err(Failure::failed(format!(
-            "{} gives a wrong result: largest error {:e}, allowed {:e}; no time is printed",
-            candidate.title, check.max_error, check.tolerance
-        )));
+    if check.passed() {
+        return Ok(check);
     }
+    Err(Failure::failed(format!(
+        "{} gives a wrong result: largest error {:e}, allowed {:e}; no time is printed",
+        candidate.title, check.max_error, check.tolerance
+    )))
+}
+
+/// Times a candidate that was checked.
+pub(super) fn time(
+    setup: &Setup,
+    task: &Task,
+    (candidate, check): (&mut Candidate<'_>, Check),
+    before: Option<&mut dyn FnMut()>,
+) -> Result<Line, Failure> {
     let bounds = Bounds::new(setup, task, candidate)?;
     let mut arm = Arm::new("run", || candidate.work.run());
     if let Some(before) = before {

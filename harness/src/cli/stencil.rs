@@ -108,6 +108,7 @@ impl Files {
     /// Claims them, and asks whether there is memory for all that is to be done.
     fn claim<T: Field>(args: &StencilArgs, setup: &Setup) -> Result<Files, Failure> {
         let png = output::claim("--png", args.png.as_deref(), "png")?;
+        output::spare("--npy-out", args.npy_out.as_deref(), &[args.npy.as_deref()])?;
         let npy = output::claim("--npy-out", args.npy_out.as_deref(), "npy")?;
         let (kind, extent) = (args.shape.kind, args.shape.extent());
         let mut bytes = Workload::<T>::bytes_alone(kind, extent);

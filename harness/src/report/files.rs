@@ -14,9 +14,17 @@ use tempfile::NamedTempFile;
 
 /// Temporary files and folders of this process that are not published yet. An interruption comes
 /// on a thread of its own and from anywhere, so there is no other place to look for them.
-static PENDING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
 
-fn pending() -> MutexGuard<'static, Vec<PathBuf>> {
+/// A temporary file, or a folder.
+#[derive(Debug)]
+struct Pending {
+    path: PathBuf,
+    /// Where the file will stand.
+    place: Option<PathBuf>,
+}
+
+fn pending() -> MutexGuard<'static, Vec<Pending>> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -32,6 +40,12 @@ pub enum FileError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// Two results would go to the same file.
+    #[error("{file:?} is to hold two results; give each a file of its own", file = file.display())]
+    Twice {
+        /// The file.
+        file: PathBuf,
     },
     /// The file cannot be written.
     #[error("cannot write {file:?}: {source}; give a file in a folder that can be written", file = file.display())]
@@ -55,7 +69,8 @@ impl Claim {
     /// Opens a temporary file beside `target`, whose folder must exist.
     ///
     /// # Errors
-    /// [`FileError::File`] when it cannot be written, or is a folder.
+    /// [`FileError::File`] when it cannot be written, or is a folder; [`FileError::Twice`] when it
+    /// is claimed already.
     pub fn file(target: &Path) -> Result<Claim, FileError> {
         let error = |source| FileError::File { file: target.into(), source: plain(&source) };
         if target.is_dir() {
@@ -66,12 +81,16 @@ impl Claim {
             _ => Path::new("."),
         };
         let mut pending = pending();
+        let place = place(target);
+        if pending.iter().any(|other| other.place.as_ref() == Some(&place)) {
+            return Err(FileError::Twice { file: target.into() });
+        }
         let temporary = tempfile::Builder::new()
             .prefix(".tilewise-")
             .suffix(".tmp")
             .tempfile_in(folder)
             .map_err(error)?;
-        pending.push(temporary.path().into());
+        pending.push(Pending { path: temporary.path().into(), place: Some(place) });
         Ok(Claim { target: target.into(), temporary: Some(temporary) })
     }
 
@@ -88,7 +107,8 @@ impl Claim {
         let missing: Vec<_> =
             missing.take_while(|part| !part.exists()).map(Path::to_path_buf).collect();
         // Innermost last, so that abandoning from the end finds each folder empty.
-        pending().extend(missing.into_iter().rev());
+        let folders = missing.into_iter().rev().map(|path| Pending { path, place: None });
+        pending().extend(folders);
         fs::create_dir_all(folder).map_err(error)?;
         let claim = |name: &&str| {
             Claim::file(&folder.join(name)).map_err(|failure| match failure {
@@ -105,6 +125,17 @@ impl Claim {
     }
 }
 
+/// Where a file stands or will stand, however its folder was named. Whoever renames another file to
+/// it replaces what is there, also if that only points to the file that is meant.
+pub fn place(file: &Path) -> PathBuf {
+    let folder = match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    file.file_name().map_or(folder.clone(), |name| folder.join(name))
+}
+
 /// What the system said, without the name of our temporary file that comes with it.
 fn plain(error: &std::io::Error) -> std::io::Error {
     let text = error.to_string();
@@ -115,7 +146,7 @@ fn plain(error: &std::io::Error) -> std::io::Error {
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(temporary) = self.temporary.take() {
-            pending().retain(|path| path != temporary.path());
+            pending().retain(|other| other.path != temporary.path());
         }
     }
 }
@@ -141,7 +172,7 @@ pub fn publish(files: Vec<(Claim, Vec<u8>)>) -> Result<(), FileError> {
         let path = temporary.path().to_path_buf();
         readable_by_all(&temporary);
         temporary.persist(&claim.target).map_err(|failure| error(&claim, failure.error))?;
-        pending.retain(|other| *other != path);
+        pending.retain(|other| other.path != path);
     }
     Ok(())
 }
@@ -171,7 +202,7 @@ pub fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 /// about to end: renames under way are waited for, later claims wait for ever.
 pub fn abandon() {
     let mut pending = pending();
-    while let Some(path) = pending.pop() {
+    while let Some(Pending { path, .. }) = pending.pop() {
         // Nobody is left to tell, and a folder that is not empty is to stay.
         let _ = if path.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
     }
@@ -200,6 +231,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         drop(Claim::file(&folder.path().join("x")).expect("claim"));
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_claimed_once_however_it_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("in")).expect("a folder");
+        let first = Claim::file(&folder.path().join("x")).expect("claim");
+        let again = Claim::file(&folder.path().join("in/../x")).expect_err("the same");
+        assert!(matches!(again, FileError::Twice { .. }), "{again}");
+        Claim::file(&folder.path().join("in/x")).expect("another");
+        drop(first);
+        let claim = Claim::file(&folder.path().join("x")).expect("free again");
+        publish(vec![(claim, b"text".to_vec())]).expect("published");
+        Claim::file(&folder.path().join("x")).expect("free again");
     }
 
     #[test]

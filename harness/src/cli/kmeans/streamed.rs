@@ -1,9 +1,9 @@
 //! Points that stay in their file: fitted once and labelled once, a part of the file at a time.
 
-use super::{Claims, failure, settings, watched};
+use super::{Claims, Run, failure, settings, watched};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
-use crate::cli::npy::Points;
+use crate::cli::npy::{NpyError, Points};
 use crate::cli::output;
 use crate::cli::points::{self, Number};
 use crate::cli::setup::Setup;
@@ -14,7 +14,9 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 use tilewise::Matrix;
-use tilewise::kmeans::{Chunks, Error, Fit, Plan, ReadError, Reader, Reason, Shape, reference};
+use tilewise::kmeans::{
+    Chunks, Error, Fit, Plan, Progress, ReadError, Reader, Reason, Shape, reference,
+};
 use tilewise::points::NotFinite;
 use tilewise_harness::interrupt;
 use tilewise_harness::report::flatten;
@@ -91,22 +93,32 @@ pub(super) fn run<T: Number>(
     let shape = Shape { n: points.n(), d: points.d(), k: args.shape.k };
     let file = args.shape.data.as_deref().unwrap_or(Path::new(""));
     args.shape.check(shape.n, &file.display())?;
-    let settings = settings(args, shape)?;
+    let settings = settings::<T>(args, shape)?;
     // Tuning makes points of its own, in memory.
     let sample = Shape { n: shape.n.min((TUNED / shape.d).max(shape.k)), ..shape };
     let (setting, chosen) = (setup.setting(), setup.choose(&sample)?);
     let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
-    interrupt::watch("the centres of the last whole iteration will be written");
+    interrupt::watch("the centres found so far will be written");
     let reader = Interruptible { points, interrupted: &interrupt::caught };
     let part = args.chunk.unwrap_or((PART / (size_of::<T>() * shape.d)).max(1));
     let chunks = Chunks::new(&reader, part);
     let start = Instant::now();
-    let mut last = None;
-    let fit = match watched(&settings, chunks, &plan, (setup, args.max_iter), |progress| {
-        last = Some((progress.iteration, flat(progress.centres)));
+    let (mut last, mut best) = (None, None);
+    let run = Run { args, plan: &plan, setup, keep: &mut best };
+    let fit = match watched(&settings, chunks, run, |progress| {
+        let Progress { start, iteration, centres, .. } = progress;
+        last = Some(Left { start, iteration: Some(iteration), centres: flat(centres) });
     }) {
         Ok(fit) => fit,
-        Err(error) if is_interruption(&error) => return stopped::<T>(last, shape, claims),
+        Err(error) if is_interruption(&error) => {
+            // A start that had ended is worth more than where a later one is.
+            let ended = best.map(|fit| Left {
+                start: fit.start(),
+                iteration: None,
+                centres: flat(fit.centres()),
+            });
+            return stopped::<T>(ended.or(last), shape, claims);
+        }
         Err(error) => return Err(refused(error, file)),
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -130,7 +142,8 @@ pub(super) fn run<T: Number>(
         "input": file.display().to_string(),
         "input_bytes": points.bytes(),
         "chunk": part,
-        "fit_s": seconds,
+        "fit_median_s": seconds,
+        "fit_rounds": 1,
         "timed": "one fit, seeding and reading included: row-major points in a file in, labels out",
         "iterations": fit.iterations(),
         "inertia": fit.inertia(),
@@ -155,7 +168,13 @@ fn refused(error: Error, file: &Path) -> Failure {
             let (row, column) = (row + 1, column + 1);
             format!("row {row}, column {column} is {value}; expected a finite number")
         }
-        Error::Read(_) | Error::TooFar { .. } => error.to_string(),
+        Error::Read(ReadError { first, count, reason }) => {
+            match reason.downcast_ref::<NpyError>() {
+                Some(value @ NpyError::Value { .. }) => value.to_string(),
+                _ => format!("rows {} to {} cannot be read: {reason}", first + 1, first + count),
+            }
+        }
+        Error::TooFar { .. } => error.to_string(),
         other => return failure(other.into()),
     };
     Failure::failed(format_args!("{}: {reason}", file.display()))
@@ -168,20 +187,28 @@ fn is_interruption(error: &Error) -> bool {
     reason.is_some_and(|reason| reason.kind() == io::ErrorKind::Interrupted)
 }
 
-/// What is left of a fit that was interrupted.
-fn stopped<T: Number>(
-    last: Option<(usize, Vec<f64>)>,
-    shape: Shape,
-    claims: Claims,
-) -> Result<(), Failure> {
-    let Some((iteration, centres)) = last else {
+/// Centres of a fit that was interrupted.
+struct Left {
+    start: usize,
+    /// Of a start that was under way.
+    iteration: Option<usize>,
+    centres: Vec<f64>,
+}
+
+/// Writes what is left of a fit that was interrupted.
+fn stopped<T: Number>(left: Option<Left>, shape: Shape, claims: Claims) -> Result<(), Failure> {
+    let Some(Left { start, iteration, centres }) = left else {
         let left = "the first iteration had not ended, and nothing is written";
         return Err(Failure::Interrupted(left));
     };
     if !claims.write_centres::<T>(shape, &centres)? {
         return Err(Failure::Interrupted("nothing is written without --centers"));
     }
-    output::remark(format_args!("--centers are those of iteration {iteration}; --init goes on"));
+    let which = match iteration {
+        Some(iteration) => format!("iteration {iteration} of start {start}"),
+        None => format!("start {start}, the best of those that had ended"),
+    };
+    output::remark(format_args!("--centers are those of {which}; --init goes on from there"));
     Err(Failure::Interrupted("the result is partial"))
 }
 
