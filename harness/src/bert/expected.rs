@@ -9,6 +9,9 @@ use crate::workload::{Check, digest};
 /// the mean square of that number over all tokens, or by the median of those if that is more: so the
 /// few that are far larger than the rest do not hide the others, and those that happen to be small in
 /// a few tokens are not asked for more than the others.
+///
+/// MiniLM's sizes with weights from a seed come to 3 %; numbers that have nothing to do with each other
+/// to more than 100 %.
 const SHARE: f64 = 0.25;
 
 /// The states of the reference.
