@@ -38,8 +38,11 @@ fn run(check: bool) -> Result<(), Box<dyn Error>> {
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme)?;
     // Records made since, on whatever machine, do not make the page wrong.
-    let find = |kind: &str| if check { named(&text, kind) } else { newest(&root, kind) };
-    let path = find("-report")?;
+    let path = if check { named(&text, "-report") } else { newest(&root, "-report", None) }?;
+    let find = |kind: &str| match check {
+        true => named(&text, kind),
+        false => newest(&root, kind, Path::new(&path).parent()),
+    };
     let report = root.join(&path).join("report.json");
     let report = fs::read(&report).map_err(|error| format!("{}: {error}", report.display()))?;
     let report: Report = serde_json::from_slice(&report)?;
@@ -93,8 +96,9 @@ fn interrupted(folder: &Path) -> bool {
     Record::read(&folder.join("peers.jsonl")).is_ok_and(|record| record.run.interrupted)
 }
 
-/// The last of `results/<cpu>/<time><kind>`: their names begin with the time.
-fn newest(root: &Path, kind: &str) -> Result<String, Box<dyn Error>> {
+/// The last of `results/<cpu>/<time><kind>`, whose names begin with the time: of this CPU's, if there
+/// are some, for numbers of one page should be of one machine.
+fn newest(root: &Path, kind: &str, cpu: Option<&Path>) -> Result<String, Box<dyn Error>> {
     let mut found = Vec::new();
     for machine in fs::read_dir(root.join("results"))?.flatten() {
         for run in fs::read_dir(machine.path()).into_iter().flatten().flatten() {
@@ -104,6 +108,10 @@ fn newest(root: &Path, kind: &str) -> Result<String, Box<dyn Error>> {
             }
         }
     }
-    let last = found.into_iter().max().map(|(_, path)| path.to_string_lossy().into_owned());
+    let own = |path: &Path| cpu.is_some() && path.parent() == cpu;
+    let last = found
+        .into_iter()
+        .max_by_key(|(run, path)| (own(path), run.clone()))
+        .map(|(_, path)| path.to_string_lossy().into_owned());
     last.ok_or_else(|| format!("there is no results/<cpu>/<time>{kind}; make one first").into())
 }

@@ -299,10 +299,10 @@ fn an_interrupted_fit_leaves_the_best_start_that_had_ended() {
     let line = |starts: &str, centres: &Path| {
         let (data, centres) = (data.display(), centres.display());
         let init = format!("--init random --n-init {starts} --wisdom off");
-        format!("kmeans --k 6 --data {data} {init} --centers {centres}")
+        format!("kmeans --k 6 --data {data} {init} --chunk 500 --centers {centres}")
     };
     let child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
-        .args(format!("{} --chunk 500", line("100000000", &centres)).split(' '))
+        .args(line("100000000", &centres).split(' '))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn();
@@ -312,7 +312,7 @@ fn an_interrupted_fit_leaves_the_best_start_that_had_ended() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
     }
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(std::time::Duration::from_millis(500));
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
     let output = child.wait_with_output().expect("it ends");

@@ -100,13 +100,16 @@ fn arrays_that_are_no_field_of_the_grid_are_refused() {
     if cfg!(unix) {
         refused("stencil --grid 5,4,3 --npy /dev/zero", 1, &["/dev/zero", "no .npy array"]);
     }
-    // So long that nobody should read it to find that its shape is another.
-    let long = written(&folder, "long.npy", array("<f4", "False", "17179869184,", &[]));
-    let head = fs::metadata(&long).expect("a file").len();
-    let file = fs::OpenOptions::new().write(true).open(&long).expect("a file");
-    file.set_len(head + (1 << 36)).expect("a file full of nothing");
-    let arguments = format!("stencil --grid 5,4,3 --npy {}", long.display());
-    refused(&arguments, 1, &["long.npy", "[17179869184]; expected [3, 4, 5]"]);
+    // So long that nobody should read it to find that its shape is another; where files without
+    // anything in them take no room.
+    if cfg!(unix) {
+        let long = written(&folder, "long.npy", array("<f4", "False", "17179869184,", &[]));
+        let head = fs::metadata(&long).expect("a file").len();
+        let file = fs::OpenOptions::new().write(true).open(&long).expect("a file");
+        file.set_len(head + (1 << 36)).expect("a file full of nothing");
+        let arguments = format!("stencil --grid 5,4,3 --npy {}", long.display());
+        refused(&arguments, 1, &["long.npy", "[17179869184]; expected [3, 4, 5]"]);
+    }
     for flag in ["--png /no/such/folder/a.png", "--npy-out /no/such/folder/a.npy"] {
         refused(&format!("stencil --grid 9,9,9 {flag}"), 1, &["/no/such/folder"]);
     }

@@ -53,7 +53,7 @@ fn scores_take_the_weights_that_fits_take() {
     let rows = Matrix::new(&rows, 3, 1).unwrap();
     let score = |weights: &[f64]| centres().score(rows, Some(weights));
     assert_eq!(score(&[1.0, 2.0, 0.5]), Ok(-2.5));
-    assert_eq!(score(&[0.0; 3]), Ok(-0.0));
+    assert_eq!(score(&[0.0; 3]), Ok(0.0));
     for wrong in [f64::NAN, -1.0, f64::INFINITY, 2e30] {
         let error = score(&[1.0, wrong, 1.0]).unwrap_err();
         assert!(matches!(error, Error::Weight { point: 1, .. }), "{error}");

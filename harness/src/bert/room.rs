@@ -157,6 +157,7 @@ impl Products {
         self.scratch(plan.scratch_bytes(threads), || plan.scratch(threads))
     }
 
+    /// For rows of floats, which become bytes there.
     pub(super) fn bytes(&mut self, plan: &Plan, threads: usize) -> Result<&mut Scratch, Error> {
         self.scratch(plan.scratch_bytes(threads), || plan.scratch(threads))
     }
@@ -167,7 +168,8 @@ impl Products {
         plan: &Plan,
         threads: usize,
     ) -> Result<(&mut Scratch, &mut [u8]), Error> {
-        self.bytes(plan, threads)?;
+        let needed = plan.scratch_bytes_for_bytes(threads);
+        self.scratch(needed, || Scratch::of_bytes(needed))?;
         let len = plan.shape().m * plan.shape().k;
         if self.bytes.as_ref().is_none_or(|bytes| bytes.len() < len) {
             self.bytes = Some(Buffer::zeroed(len)?);

@@ -68,7 +68,9 @@ fn file<const SIZE: usize>(
     // Once: bytes that grow as they come take up to twice as many.
     let mut bytes = Vec::with_capacity(MAGIC.len() + 2 + header.len() + count * SIZE);
     bytes.extend(MAGIC.iter().copied().chain(length.to_le_bytes()).chain(header.bytes()));
+    let header = bytes.len();
     numbers.for_each(|number| bytes.extend(number));
+    assert_eq!(bytes.len(), header + count * SIZE, "as many numbers as the shape has");
     bytes
 }
 

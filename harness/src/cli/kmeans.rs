@@ -66,7 +66,8 @@ impl KmeansShape {
 
     /// What the numbers of a .npy file are; of one that cannot be read, nothing.
     fn dtype(&self) -> Option<DtypeArg> {
-        let file = self.data.as_deref().filter(|file| points::is_npy(file))?;
+        // What is no file can be read once.
+        let file = self.data.as_deref().filter(|file| points::is_npy(file) && file.is_file())?;
         npy::Points::<f64>::open(file).ok().map(|points| points.dtype())
     }
 

@@ -129,6 +129,7 @@ impl Files {
     ) -> Result<(), Failure> {
         let picture = || Picture::of_field(extent.x, extent.y, &workload.plane(extent.z / 2)).png();
         let array = || {
+            // A run of one step at least has what was one step before it, of kinds that keep it.
             let (now, before) = (workload.points(), workload.before().unwrap_or_default());
             let values = now.iter().chain(&before).map(|&value| Into::<f64>::into(value));
             array::of_reals::<T>(&shape(kind, extent, kind.form().levels), values)

@@ -165,16 +165,17 @@ pub fn publish(files: Vec<(Claim, Vec<u8>)>) -> Result<(), FileError> {
         }
         claims.push(claim);
     }
-    // Held to the end: an interruption finds all of them in place or none.
+    // Held to the end: an interruption finds all of them in place or none. Claims are dropped after
+    // it, for they let go of what is pending themselves.
     let mut pending = pending();
-    for mut claim in claims {
-        let Some(temporary) = claim.temporary.take() else { continue };
+    claims.iter_mut().try_for_each(|claim| {
+        let Some(temporary) = claim.temporary.take() else { return Ok(()) };
         let path = temporary.path().to_path_buf();
-        readable_by_all(&temporary);
-        temporary.persist(&claim.target).map_err(|failure| error(&claim, failure.error))?;
         pending.retain(|other| other.path != path);
-    }
-    Ok(())
+        readable_by_all(&temporary);
+        let placed = temporary.persist(&claim.target);
+        placed.map(drop).map_err(|failure| error(claim, failure.error))
+    })
 }
 
 /// A temporary file is the owner's alone; a result is for everybody.
@@ -245,6 +246,21 @@ mod tests {
         let claim = Claim::file(&folder.path().join("x")).expect("free again");
         publish(vec![(claim, b"text".to_vec())]).expect("published");
         Claim::file(&folder.path().join("x")).expect("free again");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_in_place_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [x, y] = ["x", "y"].map(|name| folder.path().join(name));
+        let files = [&x, &y].map(|file| (Claim::file(file).expect("claim"), b"text".to_vec()));
+        fs::create_dir(&x).expect("a folder in its place");
+        let error = publish(files.into()).expect_err("a folder is no file");
+        assert!(matches!(&error, FileError::File { file, .. } if *file == x), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
+        fs::remove_dir(&x).expect("an empty folder");
+        for file in [&x, &y] {
+            Claim::file(file).expect("free again");
+        }
     }
 
     #[test]

@@ -5,13 +5,12 @@ use super::{
     Bias, Dequantise, Error, Lhs, Output, PackedWeights, Plan, Recipe, Scales, Scratch, Shape,
     Split, Store, tiles,
 };
-use crate::buffer::vector;
+use crate::buffer::{vector, zeros};
 use crate::cache::CacheSizes;
 use crate::isa::{Isa, MissingIsa};
 use crate::matrix::MatrixMut;
 use crate::team::Team;
 use alloc::vec::Vec;
-use core::iter::repeat_n;
 
 /// `y = x * weights * scales + bias`, for rows of floats that are quantised on the way in or rows
 /// quantised before, with estimated recipes, on the best instruction set of this CPU or
@@ -68,7 +67,7 @@ impl Linear {
             scales: vector(scales.iter().copied())?,
             bias: match bias {
                 Some(bias) => vector(bias.iter().copied())?,
-                None => vector(repeat_n(0.0, expected))?,
+                None => zeros(expected)?,
             },
             isa: Isa::best(),
             caches: CacheSizes::detect(),

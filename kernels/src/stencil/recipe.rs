@@ -177,9 +177,9 @@ impl Registers {
 }
 
 impl Recipe {
-    /// The same sweep by the one recipe that stands for all which differ in nothing it feels: what
-    /// its scheme does not look at, for such a stencil on such a grid and instruction set, is as an
-    /// estimate has it. Those who try recipes or show them need no two of one sweep.
+    /// The same sweep by a recipe without what it does not feel: what its scheme does not look at, for
+    /// such a stencil on such a grid and instruction set, is as an estimate has it. Those who try
+    /// recipes or show them need no two that differ in nothing else.
     ///
     /// ```
     /// use tilewise::cache::CacheSizes;

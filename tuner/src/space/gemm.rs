@@ -3,7 +3,9 @@
 use super::{AnyError, Axis, Tunable, Workbench, around, filled, noise, thread_counts, up_to};
 use crate::problem::{self, Problem, Setting, shape};
 use std::cell::RefCell;
-use tilewise::gemm::{Lhs, PackedWeights, Plan, Recipe, Shape, Split, Store, reference, tiles};
+use tilewise::gemm::{
+    Lhs, PackedWeights, Plan, Recipe, Scratch, Shape, Split, Store, reference, tiles,
+};
 use tilewise::{Isa, Matrix, MatrixMut, SpinTeam};
 
 impl Problem for Shape {
@@ -130,7 +132,8 @@ impl Workbench<Recipe> for Bench {
         let Shape { m, n, k } = self.shape;
         let message = |error: tilewise::gemm::Error| error.to_string();
         let plan = Plan::new(self.shape, self.isa, *recipe).map_err(message)?;
-        let mut scratch = plan.scratch(recipe.split.parts()).map_err(message)?;
+        let bytes = plan.scratch_bytes_for_bytes(recipe.split.parts());
+        let mut scratch = Scratch::of_bytes(bytes).map_err(message)?;
         let lhs = Matrix::new(&self.lhs, m, k).map_err(|error| error.to_string())?;
         Ok(Box::new(move || {
             let mut out = self.out.borrow_mut();

@@ -99,6 +99,7 @@ impl Data {
 
 /// What the user should know of how texts are cut.
 fn tell(args: &EvalArgs, reader: &Reader, prepared: &Prepared) -> Result<(), Failure> {
+    interrupt::watch("what was judged until now will be said");
     let cut = prepared.truncated;
     match args.task {
         TaskArg::Sts => {
@@ -233,7 +234,6 @@ impl Evaluation<'_> {
                 TaskArg::Squad => "windows",
             },
         );
-        interrupt::watch("what was judged until now will be said");
         if let Some(first) = batches.first() {
             // Memory is made and weights are read before the clock starts; what comes of it does not
             // count, or there would be results without time.

@@ -83,7 +83,8 @@ impl<T: Number> Reader<T> for Interruptible<'_, T> {
     }
 }
 
-/// Fits and prints. An interruption leaves the centres of the last whole iteration.
+/// Fits and prints. An interruption leaves the centres of the best start that had ended, or else those
+/// of the last whole iteration.
 pub(super) fn run<T: Number>(
     args: &KmeansArgs,
     setup: &Setup,

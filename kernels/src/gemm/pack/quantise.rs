@@ -5,12 +5,11 @@
 //! which the finest scale of a column does not see to: [`Fit`] says which scale is wanted.
 
 use super::PackedWeights;
-use crate::buffer::{Buffer, vector};
+use crate::buffer::{Buffer, vector, zeros};
 use crate::gemm::Error;
 use crate::matrix::Matrix;
 use crate::rows::{END, signed};
 use alloc::vec::Vec;
-use core::iter::repeat_n;
 use core::ops::Range;
 
 /// What takes the greatest byte of a column.
@@ -63,7 +62,7 @@ impl PackedWeights {
     /// [`Error::WeightNotFinite`] for a weight that is NaN or infinite; [`Error::OutOfMemory`].
     pub fn quantise(weights: Matrix<'_, f32>, fit: Fit) -> Result<(Self, Vec<f32>), Error> {
         all_finite(weights)?;
-        let mut scales = vector(repeat_n(0.0, weights.cols()))?;
+        let mut scales: Vec<f32> = zeros(weights.cols())?;
         for row in rows(weights).step_by(2) {
             let next = (row + 1 < weights.rows()).then(|| weights.row(row + 1));
             for (column, &weight) in weights.row(row).iter().enumerate() {
@@ -91,7 +90,7 @@ impl PackedWeights {
         fit: Fit,
     ) -> Result<(Self, Vec<f32>), Error> {
         all_finite(weights)?;
-        let mut scales = vector(repeat_n(0.0, weights.rows()))?;
+        let mut scales: Vec<f32> = zeros(weights.rows())?;
         let size = |pair: &[f32]| fit.half_size(pair[0], *pair.get(1).unwrap_or(&0.0));
         for (row, to) in scales.iter_mut().enumerate() {
             *to = scale(weights.row(row).chunks(2).map(size).fold(0.0, greater));
