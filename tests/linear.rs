@@ -120,6 +120,9 @@ fn scratch_for_many_rows_is_enough_for_fewer_on_every_instruction_set() {
             // Each of a team has room, also with a single row, which is shared out by columns.
             let bytes = [1, 2, 3].map(|threads| layer.scratch_bytes(1, threads).unwrap());
             assert!(bytes[1] > bytes[0] && bytes[2] - bytes[1] == bytes[1] - bytes[0], "{bytes:?}");
+            let for_bytes = layer.scratch_bytes_for_bytes(9, 2).unwrap();
+            let rows = 9 * (k.div_ceil(64) + 1) * 64;
+            assert_eq!(layer.scratch_bytes(9, 2).unwrap(), for_bytes + rows);
             for (room, threads) in [(1, 1), (3, 1), (3, 2), (9, 3), (most, 1), (most, 2)] {
                 let mut scratch = layer.scratch(room, threads).unwrap();
                 for rows in 0..=room {

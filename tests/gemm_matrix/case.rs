@@ -39,6 +39,10 @@ pub(crate) struct Case {
     pub(crate) team: usize,
     /// Threads the scratch is for.
     pub(crate) threads: usize,
+    /// Whether scratch is for bytes alone, where the left operand is.
+    pub(crate) tight: bool,
+    /// Rows that the plan has beside those of the left operand.
+    pub(crate) more_rows: usize,
     pub(crate) output: OutputKind,
     /// That of the bytes that are written.
     pub(crate) scale: f32,
@@ -125,6 +129,11 @@ impl OutputKind {
 }
 
 impl Case {
+    /// The shape the plan is made for.
+    pub(crate) fn planned(&self) -> Shape {
+        Shape { m: self.shape.m + self.more_rows, ..self.shape }
+    }
+
     /// Bytes into sums, everything else as simple as can be.
     pub(crate) fn plain(shape: Shape, isa: Isa, seed: u64) -> Self {
         Case {
@@ -146,6 +155,8 @@ impl Case {
             recipe: Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1),
             team: 0,
             threads: 1,
+            tight: false,
+            more_rows: 0,
             output: OutputKind::Sums,
             scale: 0.07,
             way: Way::Plan,
@@ -194,6 +205,8 @@ impl Draw {
         };
         case.way = way(rng, &case);
         case.scales_each = [rng.random(), rng.random()];
+        case.tight = case.lhs != LhsKind::F32 && rng.random();
+        case.more_rows = if rng.random() { 0 } else { rng.random_range(0..40) };
         case
     }
 }

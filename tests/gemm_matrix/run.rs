@@ -6,7 +6,7 @@ use crate::operands::{Operands, spread};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tilewise::gemm::{Add, Bias, Clamp, Dequantise, Gelu, GeluTanh, Item, Lhs, Linear, Output};
-use tilewise::gemm::{Plan, Relu, Requantise, Scales, Shape, Store, reference};
+use tilewise::gemm::{Plan, Relu, Requantise, Scales, Scratch, Shape, Store, reference};
 use tilewise::isa::{Scalar, Token};
 use tilewise::matrix::{StackMut, Strides};
 use tilewise::{Matrix, MatrixMut};
@@ -183,7 +183,12 @@ impl Ready<'_> {
             }
         };
         let layer = Linear::new(weights, scales, Some(bias)).unwrap().on(case.isa).unwrap();
-        let mut scratch = layer.scratch(case.shape.m, case.threads).unwrap();
+        let rows = case.planned().m;
+        let mut scratch = match case.tight {
+            true => Scratch::of_bytes(layer.scratch_bytes_for_bytes(rows, case.threads).unwrap()),
+            false => layer.scratch(rows, case.threads),
+        }
+        .unwrap();
         self.compare(expected, |values, Place { lines, len, stride, .. }| {
             let view = MatrixMut::with_stride(values, lines, len, stride).unwrap();
             layer.run_then(lhs, next, view, &mut scratch, teams()[case.team].1).unwrap();
@@ -197,13 +202,18 @@ impl Ready<'_> {
     {
         let (case, lhs, weights) = (self.case, self.lhs, &self.operands.packed);
         let (plan, team) =
-            (Plan::new(case.shape, case.isa, case.recipe).unwrap(), teams()[case.team].1);
+            (Plan::new(case.planned(), case.isa, case.recipe).unwrap(), teams()[case.team].1);
+        let room = |for_bytes: usize, for_all: usize| {
+            Scratch::of_bytes(if case.tight { for_bytes } else { for_all }).unwrap()
+        };
+        let threads = case.threads;
         self.compare(expected, |values, Place { count, lines, len, stride }| {
             if let Way::Batch(_) = case.way {
                 let items = vec![Item { lhs, weights, output: *output }; count];
                 let strides = Strides { row: stride, matrix: lines * stride };
                 let stack = StackMut::with_strides(values, count, [lines, len], strides).unwrap();
-                let scratch = &mut plan.batch_scratch(case.threads).unwrap();
+                let for_bytes = plan.batch_scratch_bytes_for_bytes(threads);
+                let scratch = &mut room(for_bytes, plan.batch_scratch_bytes(threads));
                 return match case.out_by_columns {
                     true => plan.run_batch_transposed(&items, stack, scratch, team).unwrap(),
                     false => plan.run_batch(&items, stack, scratch, team).unwrap(),
@@ -212,10 +222,12 @@ impl Ready<'_> {
             let view = MatrixMut::with_stride(values, lines, len, stride).unwrap();
             if case.way == Way::Backend {
                 let backend = plan.on(Scalar::detect().unwrap()).unwrap();
-                let scratch = &mut backend.scratch(case.threads).unwrap();
+                let for_bytes = backend.scratch_bytes_for_bytes(threads);
+                let scratch = &mut room(for_bytes, backend.scratch_bytes(threads));
                 return backend.run(lhs, weights, output, view, scratch, team).unwrap();
             }
-            let scratch = &mut plan.scratch(case.threads).unwrap();
+            let for_bytes = plan.scratch_bytes_for_bytes(threads);
+            let scratch = &mut room(for_bytes, plan.scratch_bytes(threads));
             match case.out_by_columns {
                 true => plan.run_transposed(lhs, weights, output, view, scratch, team).unwrap(),
                 false => plan.run(lhs, weights, output, view, scratch, team).unwrap(),

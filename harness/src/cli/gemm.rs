@@ -46,7 +46,7 @@ fn measure(
         return single::measure(setup, task, &mut candidate, None)?.print(args.common.json);
     }
     let team = setup.team();
-    let sweep = Sweep::new(&setup.machine.caches, team.size()).map_err(Failure::failed)?;
+    let sweep = Sweep::new(&setup.machine.caches).map_err(Failure::failed)?;
     let mut before = || sweep.run(team);
     single::measure(setup, task, &mut candidate, Some(&mut before))?.print(args.common.json)
 }

@@ -1,42 +1,44 @@
 //! Caches that hold nothing of a workload: swept ahead of a call, outside its clock.
 
 use std::hint::black_box;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tilewise::Team;
 use tilewise::buffer::{Buffer, OutOfMemory};
 use tilewise::cache::CacheSizes;
 
-/// Memory of twice the last cache, and who writes all of it.
+/// Memory of twice the last cache, all of which every member of a team reads.
 ///
-/// Every member of a team does: each has a second-level cache of its own, and perhaps not the same
-/// last one, where its part of a workload would stay otherwise. They begin at different pieces and
-/// go round, one at a time in each.
+/// Each has a second-level cache of its own, and perhaps not the same last one, where its part of a
+/// workload would stay otherwise. Nothing is written: lines that were would have to go back to memory
+/// while the call is timed. Members begin at different places.
 #[derive(Debug)]
 pub struct Sweep {
-    pieces: Vec<Mutex<Buffer<u64>>>,
+    numbers: Buffer<u64>,
+    /// Numbers that members have read.
+    read: AtomicUsize,
 }
 
 impl Sweep {
-    /// For a team of `members`.
+    /// For caches of these sizes.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn new(caches: &CacheSizes, members: usize) -> Result<Sweep, OutOfMemory> {
-        let words = (2 * caches.l3).div_ceil(members.max(1)).div_ceil(size_of::<u64>());
-        let piece = |_| Buffer::zeroed(words).map(Mutex::new);
-        Ok(Sweep { pieces: (0..members.max(1)).map(piece).collect::<Result<_, _>>()? })
+    pub fn new(caches: &CacheSizes) -> Result<Sweep, OutOfMemory> {
+        let mut numbers = Buffer::zeroed(caches.l3.saturating_mul(2).div_ceil(size_of::<u64>()))?;
+        // Pages nobody has written to may all be the same one.
+        numbers.fill(1);
+        Ok(Sweep { numbers, read: AtomicUsize::new(0) })
     }
 
     /// Sweeps the caches of every member, and leaves all of them awake: a sweep takes milliseconds,
     /// and who has waited for the slowest has gone to sleep. Waking is not part of what is timed.
     pub fn run(&self, team: &dyn Team) {
         team.run(&|member| {
-            for round in 0..self.pieces.len() {
-                let piece = &self.pieces[(member.index() + round) % self.pieces.len()];
-                let mut piece = piece.lock().unwrap_or_else(PoisonError::into_inner);
-                piece.iter_mut().for_each(|word| *word = word.wrapping_add(1));
-                black_box(&mut *piece);
-            }
+            let (behind, ahead) = self.numbers.split_at(member.share(self.numbers.len()).start);
+            let sum = |numbers: &[u64]| numbers.iter().sum::<u64>();
+            let read = black_box(sum(ahead)) + black_box(sum(behind));
+            // They are all 1.
+            self.read.fetch_add(read as usize, Ordering::Relaxed);
         });
         team.run(&|_| ());
     }
@@ -48,19 +50,15 @@ mod tests {
     use tilewise::{Solo, SpinTeam};
 
     #[test]
-    fn every_member_writes_all_of_it() {
+    fn every_member_reads_all_of_it() {
         let caches = CacheSizes { l3: 100_000, ..CacheSizes::ASSUMED };
         let team = SpinTeam::new(3).expect("threads");
-        let sweep = Sweep::new(&caches, team.size()).expect("memory");
+        let mut sweep = Sweep::new(&caches).expect("memory");
         sweep.run(&team);
         sweep.run(&team);
         sweep.run(&Solo);
-        let mut bytes = 0;
-        for piece in sweep.pieces {
-            let piece = piece.into_inner().expect("nobody panicked");
-            assert!(piece.iter().all(|&word| word == 2 * 3 + 1));
-            bytes += size_of_val(&piece[..]);
-        }
+        let bytes = size_of_val(&sweep.numbers[..]);
         assert!(bytes >= 2 * caches.l3, "{bytes} bytes");
+        assert_eq!(*sweep.read.get_mut(), (2 * 3 + 1) * sweep.numbers.len());
     }
 }

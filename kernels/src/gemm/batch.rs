@@ -52,8 +52,8 @@ impl Plan {
     /// # Errors
     /// [`Error::Length`] when `out` has another number of matrices than there are items;
     /// [`Error::Item`] with what [`Plan::run`] says of the first that does not fit;
-    /// [`Error::Scratch`] for scratch that is not of [`Plan::batch_scratch`], or for bytes alone and
-    /// some left operand of floats. Nothing is written then.
+    /// [`Error::Scratch`] for scratch that is not of [`Plan::batch_scratch`], nor, where all left
+    /// operands are bytes, of [`Plan::batch_scratch_bytes_for_bytes`]. Nothing is written then.
     pub fn run_batch<O: Output>(
         &self,
         items: &[Item<'_, O>],

@@ -238,7 +238,10 @@ impl Visitor for OnTeam<'_> {
     type Output = ();
 
     fn visit<T: Vocabulary>(self, token: T) {
-        self.team.run(&|member| self.call.member(token, member, self.sink));
+        // Without columns there is nothing to write, but there may be rows beyond number.
+        if self.call.weights.n > 0 {
+            self.team.run(&|member| self.call.member(token, member, self.sink));
+        }
     }
 }
 

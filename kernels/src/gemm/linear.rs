@@ -96,12 +96,24 @@ impl Linear {
     /// # Errors
     /// [`Error::Oversized`] for more rows than can be addressed.
     pub fn scratch_bytes(&self, rows: usize, threads: usize) -> Result<usize, Error> {
+        self.bytes_for(rows, threads, true)
+    }
+
+    /// The same where all rows are bytes, which is much less; for [`Scratch::of_bytes`].
+    ///
+    /// # Errors
+    /// As [`Linear::scratch_bytes`].
+    pub fn scratch_bytes_for_bytes(&self, rows: usize, threads: usize) -> Result<usize, Error> {
+        self.bytes_for(rows, threads, false)
+    }
+
+    fn bytes_for(&self, rows: usize, threads: usize, floats: bool) -> Result<usize, Error> {
         // Fewer rows may take another tile, of more panels, which needs more room: of all tiles the
         // most. Each of the team has room, however a call is shared out.
         tiles(self.isa).iter().try_fold(0, |most, &tile| {
             let recipe = Recipe::of(tile, Split::ONE, self.shape(rows), self.isa, &self.caches);
             let plan = Plan::new(self.shape(rows), self.isa, recipe)?;
-            Ok(plan.bytes_of_members(threads.max(1), true).max(most))
+            Ok(plan.bytes_of_members(threads.max(1), floats).max(most))
         })
     }
 

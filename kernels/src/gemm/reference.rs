@@ -15,6 +15,7 @@ use alloc::vec;
 pub fn multiply(lhs: Lhs<'_>, weights: Matrix<'_, i8>, zero_points: &[i8], out: &mut [i32]) {
     let (m, n, k) = (lhs.rows(), weights.cols(), weights.rows());
     assert!(lhs.depth() == k && out.len() == m * n, "shapes do not match");
+    lhs.check().expect("zero points and scales of the rows");
     let given = zero_points.len();
     assert!(
         [0, 1, n].contains(&given),

@@ -40,6 +40,9 @@ pub(super) fn check_weights(weights: &[f64], n: usize) -> Result<(), Error> {
     }
 }
 
+/// What is asked of the points of a member.
+type Check<'a, T> = dyn Fn(usize, &Piece<'_, T>) -> Result<(), Error> + Sync + 'a;
+
 impl<T: Element> Task<'_, T> {
     /// What a point weighs.
     #[inline(always)]
@@ -90,7 +93,7 @@ impl<T: Element> Task<'_, T> {
 
     fn check_values(&self) -> Result<Vec<f64>, Error> {
         let (source, d) = (self.source, self.source.d());
-        let all = |check: &(dyn Fn(usize, &Piece<'_, T>) -> Result<(), Error> + Sync)| {
+        let all = |check: &Check<'_, T>| {
             attempt(self.team, &|member| {
                 let share = member.share(source.blocks());
                 source.each(share, |piece| check(member.index(), &piece))
