@@ -103,8 +103,10 @@ fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Fai
     let setup = Setup::new(&args.common, false)?;
     let claims = Claims::new(args)?;
     if let Some(points) = streamed::open::<T>(args, &setup)? {
+        // Once they could be read, as below.
+        streamed::run(args, &setup, claims, &points)?;
         remark_rounding::<T>(own);
-        return streamed::run(args, &setup, claims, &points);
+        return Ok(());
     }
     let input = args.shape.read::<T>(args.common.seed)?;
     remark_rounding::<T>(own);
