@@ -81,7 +81,11 @@ impl<const WORDS: bool> ByteDot for Toy<WORDS> {
     const CHOOSES: bool = WORDS;
 
     fn choose<C: Choice>(self, operands: Operands, choice: C) -> C::Output {
-        if WORDS && !operands.pairs_fit { choice.words(self) } else { choice.bytes(self) }
+        match operands {
+            Operands { pairs_fit: false, rows: 8.., .. } if WORDS => choice.words(self),
+            Operands { pairs_fit: false, .. } if WORDS => choice.word_rows(self),
+            _ => choice.bytes(self),
+        }
     }
 }
 

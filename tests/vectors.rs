@@ -109,6 +109,19 @@ impl Choice for Dot {
         dot(token, [self.sum; PANEL], self.group, &self.step)
     }
 
+    fn word_rows<T: Vocabulary + WordDot>(self, token: T) -> [i32; PANEL] {
+        let [a, b, c, d] = self.group.map(i16::from);
+        token.run(
+            #[inline(always)]
+            || {
+                let (lhs, rhs) = (token.broadcast_pairs(&[[a, c], [b, d]]), token.load(&self.step));
+                let mut out = [0; PANEL];
+                token.store(token.dot(token.resume(&[self.sum; PANEL]), lhs, rhs), &mut out);
+                out
+            },
+        )
+    }
+
     fn words<T: Vocabulary + WordDot>(self, token: T) -> [i32; PANEL] {
         let widen = |first: usize| -> WordStep {
             self.step.map(|column| [column[first], column[first + 2]].map(i16::from))

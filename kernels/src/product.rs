@@ -9,6 +9,7 @@
 //! |---|---|---|---|---|
 //! | [`Bytes`] | `[u8; 4]` | `[[i8; 4]; 16]` | `i32`, wrapping | 4 depths |
 //! | [`Words`] | `[i16; 2]` | `[[i16; 2]; 16]` | `i32`, wrapping | 2 depths |
+//! | [`WordRows`] | `[[i16; 2]; 2]` | `[[i8; 4]; 16]` | `i32`, wrapping | 4 depths |
 //! | [`Floats`] | `f32` | `[f32; 16]` | `f32` | 1 depth |
 //!
 //! The driver, the tile body and the epilogues know this trait and nothing of bytes or floats;
@@ -60,8 +61,9 @@ pub(crate) trait Product: Copy + Debug + Send + Sync + 'static {
     /// Loads one step of a panel.
     fn load(self, step: &Self::Step) -> Self::Rhs;
 
-    /// Puts one group of a row beside every column.
-    fn broadcast(self, group: Self::Group) -> Self::Lhs;
+    /// Puts one group of a row beside every column. By reference: a group that is taken apart again
+    /// would else be read as one number and taken apart by shifts.
+    fn broadcast(self, group: &Self::Group) -> Self::Lhs;
 
     /// `acc + lhs * rhs`, column by column.
     fn step(self, acc: Self::Acc, lhs: Self::Lhs, rhs: Self::Rhs) -> Self::Acc;
@@ -151,8 +153,8 @@ impl<T: Vocabulary> Product for Bytes<T> {
     }
 
     #[inline(always)]
-    fn broadcast(self, group: [u8; GROUP]) -> T::Lhs {
-        self.0.broadcast(group)
+    fn broadcast(self, group: &[u8; GROUP]) -> T::Lhs {
+        self.0.broadcast(*group)
     }
 
     #[inline(always)]
@@ -221,8 +223,8 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
     }
 
     #[inline(always)]
-    fn broadcast(self, group: [i16; 2]) -> T::LhsWords {
-        self.0.broadcast_words(group)
+    fn broadcast(self, group: &[i16; 2]) -> T::LhsWords {
+        self.0.broadcast_words(*group)
     }
 
     #[inline(always)]
@@ -241,6 +243,68 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
 
     #[inline(always)]
     fn prefetch_second(self, _address: *const WordStep) {}
+}
+
+/// Bytes by bytes whose rows were widened to words beforehand, panels in registers: for so few rows
+/// that a panel is not worth making anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WordRows<T>(pub T);
+
+impl<T: Vocabulary + WordDot> Product for WordRows<T> {
+    type Token = T;
+    type Group = [[i16; 2]; 2];
+    type Step = Step;
+    type Sum = i32;
+    type Lhs = T::Lhs;
+    type Rhs = T::Rhs;
+    type Acc = T::Acc;
+
+    const MOST_ROWS: usize = T::MOST_ROWS;
+
+    #[inline(always)]
+    fn token(self) -> T {
+        self.0
+    }
+
+    #[inline(always)]
+    fn zero(self) -> T::Acc {
+        self.0.zero()
+    }
+
+    #[inline(always)]
+    fn resume(self, sums: &[i32; PANEL]) -> T::Acc {
+        self.0.resume(sums)
+    }
+
+    #[inline(always)]
+    fn load(self, step: &Step) -> T::Rhs {
+        self.0.load(step)
+    }
+
+    #[inline(always)]
+    fn broadcast(self, group: &[[i16; 2]; 2]) -> T::Lhs {
+        self.0.broadcast_pairs(group)
+    }
+
+    #[inline(always)]
+    fn step(self, acc: T::Acc, lhs: T::Lhs, rhs: T::Rhs) -> T::Acc {
+        self.0.dot(acc, lhs, rhs)
+    }
+
+    #[inline(always)]
+    fn store(self, acc: T::Acc, sums: &mut [i32; PANEL]) {
+        self.0.store(acc, sums);
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const Step) {
+        self.0.floats().prefetch(address);
+    }
+
+    #[inline(always)]
+    fn prefetch_second(self, address: *const Step) {
+        self.0.floats().prefetch_second(address);
+    }
 }
 
 /// Floats of 32 bits.
@@ -280,8 +344,8 @@ impl<T: Token<Floats: FloatExtra>> Product for Floats<T> {
     }
 
     #[inline(always)]
-    fn broadcast(self, group: f32) -> Self::Lhs {
-        self.0.floats().splat_f32s(group)
+    fn broadcast(self, group: &f32) -> Self::Lhs {
+        self.0.floats().splat_f32s(*group)
     }
 
     #[inline(always)]

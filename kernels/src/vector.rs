@@ -164,6 +164,15 @@ pub trait Choice {
 
     /// Called with a token that is faster with words.
     fn words<T: Vocabulary + WordDot>(self, token: T) -> Self::Output;
+
+    /// Called with a token that multiplies bytes, but would rather have those of the left operand as
+    /// words.
+    fn word_rows<T: Vocabulary + WordDot>(self, token: T) -> Self::Output
+    where
+        Self: Sized,
+    {
+        self.bytes(token)
+    }
 }
 
 /// Products of words, for instruction sets that multiply bytes by widening them: two depths a
@@ -179,6 +188,13 @@ pub trait WordDot: ByteDot {
 
     /// Puts two depths of a row beside every column.
     fn broadcast_words(self, group: [i16; 2]) -> Self::LhsWords;
+
+    /// [`ByteDot::broadcast`] of bytes that are words already: those of depths 0 and 2, then those of
+    /// 1 and 3.
+    #[inline(always)]
+    fn broadcast_pairs(self, [even, odd]: &[[i16; 2]; 2]) -> Self::Lhs {
+        self.broadcast([even[0], odd[0], even[1], odd[1]].map(|word| word as u8))
+    }
 
     /// `acc[c] + lhs[0] * rhs[c][0] + lhs[1] * rhs[c][1]`, wrapping, for every column `c`.
     fn dot_words(self, acc: Self::Acc, lhs: Self::LhsWords, rhs: Self::RhsWords) -> Self::Acc;

@@ -5,7 +5,7 @@ use crate::gemm::drive::{Epilogue, TileSums};
 use crate::matrix::Matrix;
 use crate::product::Floats;
 use crate::rows::softmax;
-use crate::vector::{PANEL, Vocabulary};
+use crate::vector::{FloatExtra, PANEL, Vocabulary};
 
 /// How many lines of scratch it takes, part by part.
 pub(super) struct Sizes {
@@ -43,7 +43,7 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     token.run(
         #[inline(always)]
         || {
-            pack_keys(head.numbers(Which::Key), keys);
+            pack_keys(token, head.numbers(Which::Key), keys);
             pack_values(head.numbers(Which::Value), values);
         },
     );
@@ -73,15 +73,35 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     }
 }
 
-/// Keys, sixteen tokens side by side, a step for each of their numbers.
+/// Rows and columns of a square that is turned in registers.
+const SIDE: usize = 8;
+
+/// Keys, sixteen tokens side by side, a step for each of their numbers: squares of whole panels are
+/// turned in registers. Number by number, packing took 2.6 % of a pass of MiniLM, so 0.8 % (one Zen 3
+/// core, by samples).
 #[inline(always)]
-fn pack_keys(keys: Matrix<'_, f32>, panels: &mut [Line]) {
+fn pack_keys<T: Vocabulary>(token: T, keys: Matrix<'_, f32>, panels: &mut [Line]) {
+    let whole = keys.cols() - keys.cols() % SIDE;
     for (panel, steps) in panels.chunks_exact_mut(keys.cols()).enumerate() {
         let start = panel * PANEL;
         let tokens = start..(start + PANEL).min(keys.rows());
-        for (column, token) in tokens.enumerate() {
-            for (step, &number) in steps.iter_mut().zip(keys.row(token)) {
-                step[column] = number;
+        let turned = if tokens.len() == PANEL { whole } else { 0 };
+        for from in (0..turned).step_by(SIDE) {
+            for first in [0, SIDE] {
+                let mut square = [[0.0; SIDE]; SIDE];
+                for (row, number) in square.iter_mut().zip(start + first..) {
+                    row.copy_from_slice(&keys.row(number)[from..][..SIDE]);
+                }
+                let square = token.floats().turn(square);
+                for (step, row) in steps[from..].iter_mut().zip(square) {
+                    step[first..][..SIDE].copy_from_slice(&row);
+                }
+            }
+        }
+        for (column, number) in tokens.enumerate() {
+            let rest = &keys.row(number)[turned..];
+            for (step, &value) in steps[turned..].iter_mut().zip(rest) {
+                step[column] = value;
             }
         }
     }

@@ -11,7 +11,7 @@ use super::zeros::LessZeros;
 use super::{Line, Output, PackedWeights, Plan, Shape, Split};
 use crate::isa::{MissingIsa, Token};
 use crate::matrix::Disjoint;
-use crate::product::{Bytes, Words};
+use crate::product::{Bytes, WordRows, Words};
 use crate::team::{Member, Team, share};
 use crate::vector::{Choice, GROUP, Operands, PANEL, Step, Visitor, Vocabulary, WordDot, dispatch};
 use core::ops::Range;
@@ -198,6 +198,11 @@ impl Choice for Piece<'_> {
     fn words<T: Vocabulary + WordDot>(self, token: T) {
         let Task { call, lhs, .. } = self.task;
         self.multiply(Words(token), &Widened(&lhs), Widened(call.panels()), HALVES);
+    }
+
+    fn word_rows<T: Vocabulary + WordDot>(self, token: T) {
+        let Task { call, lhs, .. } = self.task;
+        self.multiply(WordRows(token), &Widened(&lhs), call.panels(), 1);
     }
 }
 

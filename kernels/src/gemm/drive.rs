@@ -44,6 +44,10 @@ pub(crate) trait Epilogue<P: Product> {
     #[inline(always)]
     fn begin(&mut self, _rows: &Block<'_, P, impl Rows<P>>) {}
 
+    /// Tiles of these rows follow.
+    #[inline(always)]
+    fn begin_rows(&mut self, _rows: Range<usize>) {}
+
     /// What is taken off the sums of a tile when they leave their registers.
     #[inline(always)]
     fn less(&mut self, _tile: &TileSums<'_, P::Sum>) -> Option<Outer<'_, P::Sum>> {
@@ -99,6 +103,17 @@ impl<'a, P: Product, L: Rows<P>> Block<'a, P, L> {
         } else {
             &self.packed[(index - self.rows.start) * self.steps..][..self.steps]
         }
+    }
+
+    /// Some steps of some rows, those of a tile.
+    #[inline(always)]
+    fn some(&self, rows: Range<usize>, steps: Range<usize>) -> [&'a [P::Group]; MAX_ROWS] {
+        // A loop, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
+        let mut some: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
+        for (row, some) in rows.zip(&mut some) {
+            *some = &self.row(row)[steps.clone()];
+        }
+        some
     }
 }
 
@@ -209,6 +224,11 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         let run = if strip.len() <= size.panels { RUN } else { 1 };
         let (mut index, mut open) = (0, None);
         for rows in cut(block.rows.clone(), size.rows) {
+            // Once for all tiles side by side.
+            let lhs = block.some(rows.clone(), steps.clone());
+            if last {
+                epilogue.begin_rows(rows.clone());
+            }
             for panels in cut(strip.clone(), size.panels) {
                 let mut rhs: [&[P::Step]; MAX_PANELS] = [&[]; MAX_PANELS];
                 for (panel, rhs) in panels.clone().zip(&mut rhs) {
@@ -221,13 +241,14 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                 let (first, from) = *open.get_or_insert((row, slot));
                 let sums = &mut room[slot..][..rows.len() * rhs.len()];
                 slot += sums.len();
-                let mut tile = TileSums { row, panel, rows: rows.len(), panels: rhs.len(), sums };
+                let tile = TileSums { row, panel, rows: rows.len(), panels: rhs.len(), sums };
                 let long = last && steps.len() >= LONG && tile.rows >= HIGH;
                 let target = if long && fetches::<P>() { epilogue.target(&tile) } else { None };
                 let less = if last { epilogue.less(&tile) } else { None };
                 let next = Next::part::<P>((lines, rhs[0]), (index, tiles), steps.len());
                 let ends = Ends { resume: steps.start > 0, less, target, next };
-                self.tile(block, (rhs, steps.clone()), ends, &mut tile);
+                let multiply = tile_fn::<P>(tile.rows, rhs.len());
+                multiply(self.product, &lhs[..tile.rows], rhs, ends, tile.sums);
                 index += 1;
                 let count = rows.end - first;
                 if last && (rows.end == block.rows.end || count > (run - 1) * size.rows) {
@@ -239,24 +260,6 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
             }
         }
         slot
-    }
-
-    /// One tile over one cut of the depth.
-    #[inline(always)]
-    fn tile(
-        &self,
-        block: &Block<'_, P, L>,
-        (rhs, steps): (&[&[P::Step]], Range<usize>),
-        ends: Ends<'_, P::Sum>,
-        tile: &mut TileSums<'_, P::Sum>,
-    ) {
-        // Loops, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
-        let mut lhs: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
-        for (row, lhs) in (tile.row..tile.row + tile.rows).zip(&mut lhs) {
-            *lhs = &block.row(row)[steps.clone()];
-        }
-        let multiply = tile_fn::<P>(tile.rows, rhs.len());
-        multiply(self.product, &lhs[..tile.rows], rhs, ends, tile.sums);
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, Target, TileSums};
 use super::epilogue::{Sink, Write};
-use super::table::RUN_ROWS;
+use super::table::{RUN_ROWS, registers_of_panel};
 use super::{Error, Line, Output, Recipe, Scratch, Shape, Split};
 use crate::buffer::Buffer;
 use crate::isa::{Isa, MissingIsa};
@@ -129,10 +129,16 @@ impl FloatPlan {
         let bytes = Shape { k: shape.k.saturating_mul(size_of::<f32>()), ..shape };
         let estimate = Recipe::estimate(bytes, isa, caches, threads);
         let mc = estimate.mc.max(Self::ROWS).min(shape.m.max(1));
-        // One tile wide: panels of floats are twice as long for their products, and read from the
-        // second level for every few rows they make 0.96 to 1.0 of the speed (128x768x3072,
-        // 128x3072x768, 384x1024x4096, one Zen 3 core).
-        let nc = (estimate.tile.panels * PANEL).min(shape.n.max(1));
+        // One tile wide where the rows of a block fill the second level: panels of floats are long for
+        // their products, and read again from there for every few rows they make 0.96 to 1.0 of the
+        // speed (128x3072x768, 384x1024x4096, one Zen 3 core). Else as many panels as have room beside
+        // the rows, for then the output is written along its rows: 128x384x1536 makes 1.06 of the speed,
+        // 256x384x1152 1.04, 1024x384x1536 1.06, 128x768x768 and 128x768x3072 1.02 (same core). Where a
+        // panel is one register a tile has four of them, and no more were tried.
+        let block = mc.saturating_mul(bytes.k);
+        let roomy = registers_of_panel(isa) > 1 && block <= caches.l2 / 4 * 3;
+        let wide = estimate.tile.panels * PANEL;
+        let nc = if roomy { estimate.nc } else { wide.min(shape.n.max(1)) };
         Recipe { mc, kc: shape.k.max(1), nc, ..estimate }
     }
 

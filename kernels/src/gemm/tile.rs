@@ -366,7 +366,7 @@ fn walk<P: Product, const MR: usize, const NP: usize, const T: usize, const ASK:
                 next.fetch(product, first + chunk * T + t);
             }
             for r in 0..MR {
-                let lhs = product.broadcast(groups[r][chunk][t]);
+                let lhs = product.broadcast(&groups[r][chunk][t]);
                 for p in 0..NP {
                     acc[r][p] = product.step_at(acc[r][p], lhs, rhs[p], &lines[p][chunk][t]);
                 }

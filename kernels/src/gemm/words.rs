@@ -6,7 +6,7 @@
 //! in the tile instead costs a fifth of its time (AVX2: the table of its file in `vector`).
 
 use super::drive::{Columns, Panels, Rows};
-use crate::product::{Bytes, Product, Words};
+use crate::product::{Bytes, Product, WordRows, Words};
 use crate::vector::{GROUP, PANEL, Step, Vocabulary, WordDot, WordStep};
 use core::ops::Range;
 
@@ -30,6 +30,13 @@ impl<T: Vocabulary + WordDot> ByteProduct for Words<T> {
     #[inline(always)]
     fn row_sum(groups: &[[i16; HALVES]]) -> i32 {
         groups.as_flattened().iter().fold(0, |sum, &word| sum.wrapping_add(word.into()))
+    }
+}
+
+impl<T: Vocabulary + WordDot> ByteProduct for WordRows<T> {
+    #[inline(always)]
+    fn row_sum(groups: &[[[i16; 2]; HALVES]]) -> i32 {
+        Words::<T>::row_sum(groups.as_flattened())
     }
 }
 
@@ -63,6 +70,24 @@ impl<T: Vocabulary + WordDot, L: Rows<Bytes<T>>> Rows<Words<T>> for Widened<&L> 
             }
             widen(room);
         }
+    }
+}
+
+/// The same, the words of a step of bytes together.
+impl<T: Vocabulary + WordDot, L: Rows<Bytes<T>>> Rows<WordRows<T>> for Widened<&L> {
+    #[inline(always)]
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn row(&self, _index: usize) -> &[[[i16; 2]; HALVES]] {
+        &[]
+    }
+
+    #[inline(always)]
+    fn pack(&self, rows: Range<usize>, groups: &mut [[[i16; 2]; HALVES]], stride: usize) {
+        Rows::<Words<T>>::pack(self, rows, groups.as_flattened_mut(), stride * HALVES);
     }
 }
 

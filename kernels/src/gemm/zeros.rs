@@ -12,6 +12,7 @@ use super::pack::Weights;
 use super::table::{MAX_ROWS, RUN_ROWS};
 use super::words::ByteProduct;
 use crate::product::Sum;
+use core::ops::Range;
 
 /// Takes out the zero points and hands finished sums on.
 pub(super) struct LessZeros<'a> {
@@ -23,7 +24,7 @@ pub(super) struct LessZeros<'a> {
     pub(super) row_sums: &'a mut [i32],
     /// The block's first row.
     pub(super) first_row: usize,
-    /// The left zero points of a tile's rows.
+    /// The left zero points of the rows of the tiles at hand.
     pub(super) zeros: [i32; MAX_ROWS],
 }
 
@@ -40,6 +41,13 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
     }
 
     #[inline(always)]
+    fn begin_rows(&mut self, rows: Range<usize>) {
+        for (row, zero) in rows.zip(&mut self.zeros) {
+            *zero = self.meaning.zero_point(row);
+        }
+    }
+
+    #[inline(always)]
     fn target(&self, tile: &TileSums<'_, i32>) -> Option<Target> {
         self.sink.target(tile)
     }
@@ -48,9 +56,6 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
     fn less(&mut self, tile: &TileSums<'_, i32>) -> Option<Outer<'_, i32>> {
         if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) {
             return None;
-        }
-        for (row, zero) in (tile.row..tile.row + tile.rows).zip(&mut self.zeros) {
-            *zero = self.meaning.zero_point(row);
         }
         let columns = &self.weights.sums()[tile.panel..][..tile.panels];
         Some(Outer { rows: &self.zeros[..tile.rows], columns })

@@ -4,12 +4,20 @@
 //! |---|---|---|
 //! | [`Pairs`], if no pair saturates | `vpmaddubsw`, `vpmaddwd`, `vpaddd` | 2.00 |
 //! | words, widened beforehand | 2 `vpmaddwd`, 2 `vpaddd` | 1.75 |
-//! | bytes, widened in registers | the same, and `vpand`, shifts | 1.41 |
+//! | words by bytes, widened in registers | the same, and half a `vpmaddubsw`, half a shift a row of four | 1.59 |
 //!
-//! (Tiles in the first-level cache, Zen 5, one core.) Widening beforehand pays when several rows
-//! share it. Widening only the rows beforehand reaches 1.59, only the panels 1.51; the two
+//! (Tiles in the first-level cache, Zen 5, one core; the last with two shifts for `vpmaddubsw`.) Widening panels beforehand pays when many rows
+//! share them; rows always are widened beforehand, for both in registers reached 1.41, and only the
+//! panels beforehand 1.51; the two
 //! products of a step in one sum before the accumulator 1.68; splitting the activations into 7
 //! bits and 1, so that no pair saturates, needs three multiplications where words need two.
+//!
+//! What words can reach depends on how a CPU shares its units out between multiplications and
+//! additions. On one Zen 3 core, as a share of the FMA roof in loops of assembly without any memory
+//! beyond the first level: `vpmaddwd` alone 2.0, `vpmaddwd` and `vpaddd` by turns from registers 1.48 to 1.6, with
+//! the reads of a tile of 4 rows 1.25 to 1.28, of 5 and 6 rows 1.31 to 1.34; in whatever order, up to
+//! five products ahead of their additions, the same to 1 %. `vpsignb` to make one side unsigned, so
+//! that no pair saturates, is as many instructions as words and reaches 1.3 to 1.34. 1024^3 reaches 1.24.
 #![allow(unsafe_code, reason = "intrinsics; the token proves AVX2")]
 
 use super::{ByteDot, Choice, FloatExtra, GROUP, Operands, PANEL, Pairs, Step, WordDot, WordStep};
@@ -84,18 +92,21 @@ impl ByteDot for Avx2 {
     fn choose<C: Choice>(self, operands: Operands, choice: C) -> C::Output {
         match operands {
             Operands { pairs_fit: true, .. } => choice.bytes(Pairs(self)),
-            Operands { rows: ..WIDEN_FROM, .. } => choice.bytes(self),
+            Operands { rows: ..WIDEN_FROM, .. } => choice.word_rows(self),
             _ => choice.words(self),
         }
     }
 }
 
-/// Rows from which it pays to widen weights beforehand. Rate as words over rate widened in
-/// registers, weights of 768 x 768 and 1024 x 4096, one core: 8 rows 0.93 and 0.79, 12 rows 1.05
-/// and 0.99, 16 rows 1.03 and 0.93, 20 rows 1.01 and 0.93, 24 rows 1.10 and 1.04. On Zen 3, with 768 x
-/// 768, 1024 x 4096 and 4096 x 4096: 8 rows 0.89, 0.88 and 0.72, 16 rows 1.02, 0.99 and 0.98, 20 rows
-/// 1.05, 1.00 and 0.98.
-const WIDEN_FROM: usize = 21;
+/// Rows from which it pays to widen weights beforehand. On one Zen 3 core widening them in registers
+/// makes 0.98 to 1.0 of the speed from 24 to 1024 rows (weights of 768 x 768, 1024 x 1024), and 1.1 with 20 rows
+/// where 24 are widened beforehand; CPUs with three units for all of it lose more, reckoned by instructions.
+///
+/// Against widening the rows in registers too, on the same core: 8 x 768 x 768 makes 1.08 of the
+/// speed, 16 x 4096 x 1024 1.12, 8 x 4096 x 4096 from memory 1.07, 4 rows 1.26; one row the same.
+/// The groups of a row must be read one word pair at a time: read whole and taken apart by shifts,
+/// 8 and 16 rows make 0.77.
+const WIDEN_FROM: usize = 25;
 
 impl ByteDot for Pairs<Avx2> {
     type Lhs = __m256i;
@@ -192,6 +203,11 @@ impl WordDot for Avx2 {
     }
 
     #[inline(always)]
+    fn broadcast_pairs(self, [even, odd]: &[[i16; 2]; 2]) -> Widened {
+        Widened { even: self.broadcast_words(*even), odd: self.broadcast_words(*odd) }
+    }
+
+    #[inline(always)]
     fn dot_words(self, acc: Self::Acc, lhs: __m256i, rhs: Self::RhsWords) -> Self::Acc {
         // SAFETY: the token proves AVX2.
         let half =
@@ -233,7 +249,8 @@ fn widen(_: Avx2, half: &[u8; 32]) -> Widened {
     unsafe {
         let bytes = _mm256_loadu_si256(half.as_ptr().cast());
         Widened {
-            even: _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8),
+            // Once the even byte and never the odd one: one instruction where shifts are two.
+            even: _mm256_maddubs_epi16(_mm256_set1_epi16(1), bytes),
             odd: _mm256_srai_epi16(bytes, 8),
         }
     }
