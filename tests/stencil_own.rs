@@ -95,16 +95,59 @@ fn stars_of_every_radius_give_the_bits_of_the_plain_loop() {
 
 #[test]
 fn blocks_of_every_radius_give_the_bits_of_the_plain_loop() {
-    fn block<T: Number, const D: usize, const W: usize>(extent: Extent) {
+    fn random<T: Number, const D: usize, const W: usize>() -> Block<T, D, W> {
         let count = W.pow(D as u32) as f64;
         let weight = |off: [isize; 3]| noise(3, off.map(|along| (along + 8) as usize)) / count;
-        check::<T, _>(Block::<T, D, W>::new(|at| T::from_f64(weight(at))), extent, &team());
+        Block::new(|at| T::from_f64(weight(at)))
+    }
+    fn block<T: Number, const D: usize, const W: usize>(extent: Extent) {
+        check::<T, _>(random::<T, D, W>(), extent, &team());
     }
     block::<f64, 1, 5>(Extent::line(70));
     block::<f32, 2, 5>(Extent::plane(35, 19));
     block::<f64, 2, 17>(Extent::plane(37, 25));
     block::<f32, 3, 3>(Extent::space(34, 13, 11));
     block::<f64, 3, 7>(Extent::space(35, 15, 13));
+    block::<f32, 3, 9>(Extent::space(37, 12, 11));
+    far(random::<f64, 3, 17>());
+}
+
+/// Every scheme of a formula of radius 8 in space, on as few points as it can do with.
+fn far<T: Number, F: Formula<T>>(formula: F) {
+    let team = team();
+    check_between::<T, _>(formula, &[Boundary::Fixed], Extent::space(27, 18, 17), &team);
+    check_between::<T, _>(formula, &[Boundary::Mirror], Extent::space(27, 9, 8), &team);
+    check_between::<T, _>(formula, &[Boundary::Periodic], Extent::space(27, 4, 3), &team);
+}
+
+/// As much as a formula may look at: four fields with momentum, as far as can be and to all corners,
+/// and media.
+#[derive(Clone, Copy, Debug)]
+struct Everything;
+
+impl<T: Real> Formula<T> for Everything {
+    const SHAPE: Shape = Shape::Box;
+    const DIMENSIONS: usize = 3;
+    const RADIUS: usize = 8;
+    const FIELDS: usize = 4;
+    const LEVELS: usize = 2;
+    const MEDIA: usize = 64;
+
+    #[inline(always)]
+    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
+        let corners = [[-8, -8, -8], [8, -8, 8], [-8, 8, 8], [8, 8, -8]];
+        let mut sum = T::times(simd, near.medium(63 - field), near.before(field));
+        for (other, corner) in corners.into_iter().enumerate() {
+            let value = T::times(simd, near.medium(other), near.at(other, corner));
+            sum = T::plus(simd, sum, value);
+        }
+        T::times(simd, T::splat(simd, T::from_f64(0.2)), sum)
+    }
+}
+
+#[test]
+fn the_largest_formula_gives_the_bits_of_the_plain_loop() {
+    far::<f64, _>(Everything);
 }
 
 /// A weighted sum of the six neighbours and the point, each weight a field.

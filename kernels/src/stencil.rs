@@ -11,8 +11,9 @@
 //! # Ok::<(), tilewise::stencil::Error>(())
 //! ```
 //!
-//! Heat, waves and a reaction are ready-made ([`Kind`]); weights of one's own make a [`Star`], a
-//! [`PairedStar`] or a [`Block`] ([`Fused`] if products are to be added in one rounding), a coefficient that differs from point to point makes it
+//! Heat, waves and a reaction are ready-made ([`Kind`]), every product and sum of them rounded on its
+//! own; weights of one's own make a [`Star`], a [`PairedStar`] or a [`Block`] ([`Fused`] if products
+//! are to be added in one rounding), a coefficient that differs from point to point makes it
 //! [`Varied`], and any other update is a [`Formula`]. [`run`] steps those.
 //!
 //! The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
@@ -188,6 +189,10 @@ impl Stencil {
     /// plan anew. Those who step again and again keep a [`SpinTeam`](crate::SpinTeam) and a [`Plan`];
     /// so do those who have a tuned recipe.
     ///
+    /// Memory belongs to who touched it first: on machines where it is nearer to some cores than to
+    /// others, make grids that all cores step by all cores, with [`Grid::with_fields_by`], and then
+    /// fill them or copy to them, which leaves every page where it is.
+    ///
     /// # Errors
     /// As [`Plan::new`] and [`Plan::run`], and [`Error::Team`] when threads cannot be started.
     pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<Outcome, Error> {
@@ -199,8 +204,8 @@ impl Stencil {
 }
 
 /// Steps a grid by a formula as [`Stencil::run`] does by a stencil, with a team of threads for this call
-/// alone, too. Whether the field stays bounded is not known of formulas of one's own, not even of
-/// weights: nothing is said of it.
+/// alone, too, and with the same memory: large grids are made by all cores, see there. Whether the
+/// field stays bounded is not known of formulas of one's own, not even of weights: nothing is said of it.
 ///
 /// # Errors
 /// As [`Plan::of`] and [`Plan::run`], and [`Error::Team`] when threads cannot be started.

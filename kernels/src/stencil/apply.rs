@@ -1,9 +1,8 @@
 //! From rows of a slice to patches of them: every scheme's way to the row loop.
 
 use super::Boundary;
-use super::ends::{Across, ENDS, Ends};
-use super::formula::Reach;
-use super::rows::{Kernel, Patch};
+use super::ends::Across;
+use super::rows::{Kernel, Patch, Room};
 use crate::vector::{Real, Strip, TargetRows};
 use alloc::boxed::Box;
 use core::ops::Range;
@@ -53,19 +52,21 @@ pub(super) struct Slab {
 /// Updates slabs, one after the other.
 pub(super) struct Apply<'k, 'a, T> {
     kernels: &'k Kernels<T>,
-    near: [Strip<'a, T>; Reach::MOST],
-    ends: Ends<T>,
+    room: Room<'k, 'a, T>,
     across: Across,
     ahead: usize,
 }
 
-impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
-    pub(super) fn new(kernels: &'k Kernels<T>) -> Self {
+impl<T: Real> Kernels<T> {
+    /// Lets `work` update slabs. Rows side by side look at more strips than one row alone, so room for
+    /// those of the wide loop is enough.
+    pub(super) fn apply<'a>(&self, mut work: impl FnMut(&mut Apply<'_, 'a, T>)) {
         let across = Across { updated: [0; 2], grid: [0; 2], boundary: Boundary::Fixed };
-        let (near, ends) = ([Strip::NONE; Reach::MOST], [[T::default(); ENDS]; Reach::MOST]);
-        Apply { kernels, near, ends, across, ahead: 0 }
+        self.wide.with_room(&mut |room| work(&mut Apply { kernels: self, room, across, ahead: 0 }));
     }
+}
 
+impl<'a, T: Real> Apply<'_, 'a, T> {
     /// How rows are cut from now on, and how many numbers ahead of use memory is asked for.
     pub(super) fn set(&mut self, across: Across, ahead: usize) {
         (self.across, self.ahead) = (across, ahead);
@@ -177,7 +178,7 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
             let [dy, dz] = reach.place(index);
             let near = Run { from: [y + dy, z + dz], rows: rows - (reach.by - 1), slices };
             for field in 0..reach.form.fields {
-                self.near[field * each + index] = look.strip(near, field);
+                self.room.near[field * each + index] = look.strip(near, field);
             }
         }
         let (first, beside) = (reach.own(0), reach.by * reach.bz);
@@ -185,14 +186,15 @@ impl<'k, 'a, T: Real> Apply<'k, 'a, T> {
             let (number, place) = ((index - first) / beside, (index - first) % beside);
             let [dy, dz] = [place % reach.by, place / reach.by].map(|off| off as isize);
             let own = Run { from: [y + dy, z + dz], rows: rows - (reach.by - 1), slices };
-            self.near[index] = look.own(own, number);
+            self.room.near[index] = look.own(own, number);
         }
         let mut targets = [to(run, 0); MOST_TARGETS];
         for index in 1..reach.form.fields * reach.bz {
             let (field, dz) = (index / reach.bz, (index % reach.bz) as isize);
             targets[index] = to(Run { from: [y, z + dz], ..run }, field);
         }
-        let Apply { across, ahead, ref near, .. } = *self;
-        kernel.update(&Patch { near, rows, across, ahead }, &targets, &mut self.ends);
+        let Apply { across, ahead, room: Room { near, ends }, .. } = self;
+        let patch = Patch { near, rows, across: *across, ahead: *ahead };
+        kernel.update(&patch, &targets, ends);
     }
 }

@@ -2,7 +2,6 @@
 //! are it does not know.
 
 use super::Boundary;
-use super::formula::Reach;
 use crate::buffer::LINE;
 use crate::vector::{Real, Row, Strip};
 
@@ -16,8 +15,8 @@ pub(super) struct Across {
     pub(super) boundary: Boundary,
 }
 
-/// Copies of the ends of rows, a line of numbers with a line to either side.
-pub(super) type Ends<T> = [[T; ENDS]; Reach::MOST];
+/// Copies of the ends of rows, a line of numbers with a line to either side: one for every strip.
+pub(super) type Ends<T> = [[T; ENDS]];
 
 /// Numbers of three lines, of the smaller kind of number.
 pub(super) const ENDS: usize = 3 * LINE / size_of::<f32>();

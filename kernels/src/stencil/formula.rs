@@ -64,14 +64,59 @@ pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     const SHAPE: Shape;
     /// One, two or three.
     const DIMENSIONS: usize;
-    /// How far it looks along each axis: 1 to 8, boxes in space at most 3.
+    /// How far it looks along each axis: 1 to 8.
     const RADIUS: usize;
     /// Fields that are stepped together, 1 to 4: each may look at all of them.
     const FIELDS: usize = 1;
     /// 2 where an update also takes the value the point had one step before, as waves do; the new
     /// value then takes the place of that one, in memory too.
     const LEVELS: usize = 1;
-    /// Fields that no step changes, such as coefficients that differ from point to point.
+    /// Fields that no step changes, up to 64, such as coefficients that differ from point to point.
+    /// [`Grid::set_media`](super::Grid::set_media) takes them one after the other.
+    ///
+    /// A flux form, `div(k grad u)`, is a sum whose weights are media, each a field that is computed
+    /// once from `k`:
+    ///
+    /// ```
+    /// use tilewise::stencil::{self, Boundary, Extent, Formula, Grid, Near, Shape};
+    /// use tilewise::vector::{FloatExtra, Real};
+    ///
+    /// /// Left, right and centre: each neighbour has a weight of its own at each point.
+    /// #[derive(Clone, Copy, Debug)]
+    /// struct Rod;
+    ///
+    /// impl<T: Real> Formula<T> for Rod {
+    ///     const SHAPE: Shape = Shape::Star;
+    ///     const DIMENSIONS: usize = 1;
+    ///     const RADIUS: usize = 1;
+    ///     const MEDIA: usize = 3;
+    ///
+    ///     #[inline(always)]
+    ///     fn update<S: FloatExtra>(
+    ///         self,
+    ///         simd: S,
+    ///         _field: usize,
+    ///         near: impl Near<T, S>,
+    ///     ) -> T::Register<S> {
+    ///         let part = |medium, x| T::times(simd, near.medium(medium), near.at(0, [x, 0, 0]));
+    ///         T::plus(simd, T::plus(simd, part(0, -1), part(1, 1)), part(2, 0))
+    ///     }
+    /// }
+    ///
+    /// // Between points x - 1 and x: what flows from one to the other for a degree between them.
+    /// let k = |x: usize| if x < 10 { 0.4 } else { 0.1 };
+    /// let (left, right) = ((0..20).map(k), (1..=20).map(k));
+    /// let centre = (0..20).map(|x| 1.0 - k(x) - k(x + 1));
+    /// let media: Vec<f64> = left.chain(right).chain(centre).collect();
+    ///
+    /// let mut grid = Grid::from_fn(Extent::line(20), |[x, _, _]| if x < 5 { 100.0 } else { 0.0 })?;
+    /// grid.set_media(&media)?;
+    /// stencil::run(Rod, [Boundary::Mirror; 3], &mut grid, 2000)?;
+    /// // What leaves a point comes to the next, so heat is spread and none of it lost.
+    /// assert!(grid.row(0, 0).iter().all(|value| (value - 25.0).abs() < 1.0));
+    /// assert!((grid.row(0, 0).iter().sum::<f64>() - 500.0).abs() < 1e-9);
+    /// # Ok::<(), stencil::Error>(())
+    /// ```
     const MEDIA: usize = 0;
 
     /// Whether it asks for its neighbours one by one, in no loop that the compiler may keep: rows may
@@ -91,6 +136,19 @@ pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     /// With [`Real::plus`], [`Real::minus`], [`Real::times`] and [`Real::fused`] results are the same
     /// to the last bit on every instruction set; nothing is fused that does not say so. To be as fast as it can it has `#[inline(always)]`.
     fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S>;
+
+    /// The same without a copy of the formula: there are blocks of 39 KB of weights, and compilers may
+    /// copy them at every register.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn update_by<S: FloatExtra>(
+        &self,
+        simd: S,
+        field: usize,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
+        self.update(simd, field, near)
+    }
 }
 
 /// What an update looks at: a register full of points and what is around them.
@@ -129,8 +187,10 @@ pub struct Form {
 }
 
 impl Form {
-    /// The most fields and media together.
+    /// The most fields, the farthest it looks, and the most media.
     const MOST_FIELDS: usize = 4;
+    const FARTHEST: usize = 8;
+    const MOST_MEDIA: usize = 64;
 
     /// Of a formula, for numbers of type `T`.
     pub const fn of<T: Real, F: Formula<T>>() -> Self {
@@ -148,10 +208,10 @@ impl Form {
 
     /// Whether there are loops for it at all.
     pub(super) const fn fits(&self) -> bool {
-        let Form { dimensions, radius, fields, levels, .. } = *self;
-        let known = matches!(dimensions, 1..=3) && matches!(radius, 1..=8);
-        let fields = fields >= 1 && fields <= Self::MOST_FIELDS && matches!(levels, 1 | 2);
-        known && fields && Reach { form: *self, by: 1, bz: 1 }.strips() <= Reach::MOST
+        let Form { dimensions, radius, fields, levels, media, .. } = *self;
+        let looks = matches!(dimensions, 1..=3) && matches!(radius, 1..=Self::FARTHEST);
+        let fields = matches!(fields, 1..=Self::MOST_FIELDS) && matches!(levels, 1 | 2);
+        looks && fields && media <= Self::MOST_MEDIA
     }
 
     /// Whether a step takes the value of one step before.
@@ -180,9 +240,12 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// The most rows any formula looks at: a star of radius 8 and what goes with it, or a box of
-    /// radius 3 in space.
-    pub(super) const MOST: usize = 64;
+    /// The most rows that any formula looks at from one: of all fields those around it in space and
+    /// itself one step before, and the media.
+    pub(super) const MOST: usize = {
+        let wide = 2 * Form::FARTHEST + 1;
+        Form::MOST_FIELDS * (wide * wide + 1) + Form::MOST_MEDIA
+    };
 
     /// Of a band of `by` rows in `bz` slices.
     #[inline(always)]

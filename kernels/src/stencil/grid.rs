@@ -3,6 +3,11 @@
 //! Where a boundary is fixed the outermost points are the rim, as wide as the stencil's radius:
 //! values that no step changes, the same in both buffers while a plan runs.
 //!
+//! How wide a halo would be is no part of a grid's type: a radius is a constant of a stencil's type,
+//! and several stencils may step one grid in turn. A fixed rim is points like all others; what else
+//! stands past the ends the sweeps find or make (rows and planes where they are mirrored or begin
+//! anew, the ends of rows in small copies), so that no halo has to be kept or filled between steps.
+//!
 //! Stencils that take the value of one step before find it in the buffer that the next step is
 //! written to. A grid that never made such a step begins at rest: before is as now.
 
@@ -59,7 +64,8 @@ impl<T: Real> Grid<T> {
 
     /// The same, zeroed by a team: each member is the first to touch an even share of the slices,
     /// and on machines where memory is nearer to some cores than to others a page is near those who
-    /// touched it first.
+    /// touched it first. To fill the grid, or to copy to it, moves no page; media that are
+    /// [set](Grid::set_media) are first touched by who sets them.
     ///
     /// ```
     /// use tilewise::SpinTeam;

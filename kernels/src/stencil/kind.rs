@@ -9,6 +9,10 @@ use core::fmt;
 use core::str::FromStr;
 
 /// A stencil by name.
+///
+/// Its products and sums are each rounded on their own, as in the plain loop. Who wants fused
+/// multiply-adds, which are fewer operations and other bits, declares the stencil by its weights:
+/// `Fused(PairedStar { .. })`, as in the example of [`Fused`](super::Fused).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]

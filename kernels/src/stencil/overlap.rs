@@ -206,19 +206,20 @@ impl<'p, 'a, T: Real> Tile<'p, 'a, T> {
     fn march(mut self, to: Target<'_, T>) {
         let Part { tiling: Tiling { space, .. }, kernels, depth, .. } = *self.part;
         let (bz, radius) = (kernels.wide.reach().bz as isize, space.reach[2] as isize);
-        let mut apply = Apply::new(kernels);
         let (first, end) = (self.wanted(2, 1).start, self.wanted(2, depth).end);
         let lag = radius * (depth as isize - 1);
-        for front in (first..end + lag).step_by(bz as usize) {
-            for level in 1..=depth {
-                let wanted = self.wanted(2, level);
-                let z = front - radius * (level as isize - 1);
-                let (start, end) = (z.max(wanted.start), (z + bz).min(wanted.end));
-                if start < end {
-                    self.advance(level, start..end, &mut apply, to);
+        kernels.apply(|apply| {
+            for front in (first..end + lag).step_by(bz as usize) {
+                for level in 1..=depth {
+                    let wanted = self.wanted(2, level);
+                    let z = front - radius * (level as isize - 1);
+                    let (start, end) = (z.max(wanted.start), (z + bz).min(wanted.end));
+                    if start < end {
+                        self.advance(level, start..end, apply, to);
+                    }
                 }
             }
-        }
+        });
     }
 
     /// Steps slices `zs` of a level.

@@ -27,7 +27,7 @@
 
 use super::Boundary;
 use super::ahead;
-use super::ends::{self, Across, Ends};
+use super::ends::{self, Across, ENDS, Ends};
 use super::formula::{Formula, Reach};
 use super::held::Held;
 use super::near::Around;
@@ -49,6 +49,13 @@ pub(super) struct Patch<'p, 'a, T> {
     pub(super) ahead: usize,
 }
 
+/// Room for strips and for the ends of their rows: on the stack, and no more than a loop needs, for
+/// all of it is cleared at every step.
+pub(super) struct Room<'r, 'a, T> {
+    pub(super) near: &'r mut [Strip<'a, T>],
+    pub(super) ends: &'r mut Ends<T>,
+}
+
 /// The row loop compiled for one instruction set and one formula.
 pub(super) trait Kernel<T>: core::fmt::Debug + Send + Sync {
     /// Where the rows stand that it looks at.
@@ -57,6 +64,9 @@ pub(super) trait Kernel<T>: core::fmt::Debug + Send + Sync {
     /// Updates a patch; `to` has for each field the rows of each slice side by side, from the
     /// first updated number on.
     fn update(&self, patch: &Patch<'_, '_, T>, to: &[TargetRows<'_, T>], ends: &mut Ends<T>);
+
+    /// Lets `work` have room for the loop's strips.
+    fn with_room<'a>(&self, work: &mut dyn FnMut(Room<'_, 'a, T>));
 
     /// Lets `work` write to `numbers`, past the caches or through them.
     fn write(&self, numbers: &mut [T], past_caches: bool, work: &mut dyn FnMut(Target<'_, T>));
@@ -105,6 +115,7 @@ impl<
         assert!(N >= Reach::of::<T, F>(BY, BZ).strips(), "no room for all strips");
         let near: &[Strip<'_, T>; N] = patch.near[..N].try_into().expect("strips for all rows");
         let to: &[TargetRows<'_, T>; W] = to[..W].try_into().expect("targets for all slices");
+        let ends = <&mut [_; N]>::try_from(&mut ends[..N]).expect("ends for all rows");
         self.token.run(
             #[inline(always)]
             || {
@@ -115,6 +126,10 @@ impl<
                 band.patch::<R>(patch.rows, to, ends);
             },
         );
+    }
+
+    fn with_room<'a>(&self, work: &mut dyn FnMut(Room<'_, 'a, T>)) {
+        work(Room { near: &mut [Strip::NONE; N], ends: &mut [[T::default(); ENDS]; N] });
     }
 
     fn write(&self, numbers: &mut [T], past_caches: bool, work: &mut dyn FnMut(Target<'_, T>)) {
@@ -170,7 +185,12 @@ impl<
 
     /// Updates the rows of a patch.
     #[inline(always)]
-    fn patch<const R: usize>(&self, rows: usize, to: &[TargetRows<'_, T>; W], ends: &mut Ends<T>) {
+    fn patch<const R: usize>(
+        &self,
+        rows: usize,
+        to: &[TargetRows<'_, T>; W],
+        ends: &mut [[T; ENDS]; N],
+    ) {
         let lanes = T::lanes::<S>();
         let (first, last) = (self.across.updated[0] / lanes, self.across.updated[1] / lanes);
         let (count, middle) = (last - first, self.middle());
@@ -310,7 +330,7 @@ impl<
         held: Option<&Held<S, T, F, N, BY, BZ>>,
     ) -> T::Register<S> {
         let near = Around::<_, _, F, N, R, BY, BZ>::new(spot, held, place);
-        self.formula.update(self.simd, field, near)
+        self.formula.update_by(self.simd, field, near)
     }
 
     /// Register `at` at an end of the band's rows, which is register `index` of the window.
@@ -349,7 +369,7 @@ impl<
     /// The rows of a band around register `at`, those that are looked at sideways as copies with
     /// what the boundary says beside them.
     #[inline(always)]
-    fn copies<'e>(&self, row: usize, at: usize, ends: &'e mut Ends<T>) -> [Strip<'e, T>; N]
+    fn copies<'e>(&self, row: usize, at: usize, ends: &'e mut [[T; ENDS]; N]) -> [Strip<'e, T>; N]
     where
         Self: 'e,
     {

@@ -128,16 +128,17 @@ pub(super) struct Part<'a, T> {
 impl<T: Real> Part<'_, T> {
     /// Makes `depth` steps.
     pub(super) fn steps(&self, depth: usize) {
-        let mut apply = Apply::new(self.kernels);
-        for tile in 0..self.slant.tiles(depth) {
-            for second in [false, true] {
-                self.march(tile, second, depth, &mut apply);
+        self.kernels.apply(|apply| {
+            for tile in 0..self.slant.tiles(depth) {
+                for second in [false, true] {
+                    self.march(tile, second, depth, apply);
+                }
             }
-        }
+        });
     }
 
     /// All fronts of a tile in one of its marches.
-    fn march<'a>(&'a self, tile: usize, second: bool, depth: usize, apply: &mut Apply<'a, 'a, T>) {
+    fn march<'a>(&'a self, tile: usize, second: bool, depth: usize, apply: &mut Apply<'_, 'a, T>) {
         let (lag, front) = (self.slant.lag(), self.slant.front as isize);
         let behind = |level: usize| (level as isize - 1) * lag;
         let slices = |level: usize| self.slant.slices(second, (level, depth));
@@ -163,7 +164,7 @@ impl<T: Real> Part<'_, T> {
         level: usize,
         ys: Range<isize>,
         zs: Range<isize>,
-        apply: &mut Apply<'a, 'a, T>,
+        apply: &mut Apply<'_, 'a, T>,
     ) {
         let space = self.slant.space;
         let share = |range: Range<isize>| {

@@ -42,7 +42,7 @@
 //! into pieces of 64 to 256 points, whatever is asked for ahead, a half (of the three streams alone,
 //! too); a row asked for in one burst one or two rows before 0.6 to 0.9.
 
-use super::apply::{Apply, Kernels, Run, Slab};
+use super::apply::{Kernels, Run, Slab};
 use super::ends::Across;
 use super::space::{Field, Space};
 use crate::vector::{Real, Target};
@@ -91,26 +91,26 @@ impl<T: Real> Part<'_, T> {
         let grid = [0, space.points[0] as isize];
         let across = Across { updated: field.columns, grid, boundary: space.boundary[0] };
         let (first, last) = (space.row(rows.start)[1], space.row(rows.end - 1)[1]);
-        let mut apply = Apply::new(self.kernels);
-        apply.set(across, *ahead);
         let to = |Run { from: [y, z], rows, slices }: Run, number: usize| {
             let pitch = if slices > 0 { slices * space.slice } else { space.pitch };
             let start = space.start(y as usize, z as usize) + number * space.stride - base;
             to.rows(start, pitch, rows, space.width)
         };
-        for tile in ys.step_by(*tile_rows) {
-            let mut z = first;
-            while z <= last {
-                let rows = self.rows_of(tile, z);
-                // The first and the last slice may be shared with another member.
-                let alike = |more: &usize| self.rows_of(tile, z + more) == rows;
-                let count = (1..=last - z).take_while(alike).count() + 1;
-                let slab =
-                    Slab { ys: rows.start as isize..rows.end as isize, z: z as isize, count };
-                apply.slab(slab, field, &to);
-                z += count;
+        self.kernels.apply(|apply| {
+            apply.set(across, *ahead);
+            for tile in ys.clone().step_by(*tile_rows) {
+                let mut z = first;
+                while z <= last {
+                    let rows = self.rows_of(tile, z);
+                    // The first and the last slice may be shared with another member.
+                    let alike = |more: &usize| self.rows_of(tile, z + more) == rows;
+                    let count = (1..=last - z).take_while(alike).count() + 1;
+                    let ys = rows.start as isize..rows.end as isize;
+                    apply.slab(Slab { ys, z: z as isize, count }, field, &to);
+                    z += count;
+                }
             }
-        }
+        });
     }
 
     /// The rows of slice `z` that belong to the tile that begins at row `tile`, and to this part.

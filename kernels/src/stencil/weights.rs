@@ -15,7 +15,7 @@ pub trait Weighted<T: Real>: Formula<T> + sealed::Sealed {
     /// The sum in a register full of points, each product added in one rounding where `FUSED`.
     #[doc(hidden)]
     fn sum<S: FloatExtra, const FUSED: bool>(
-        self,
+        &self,
         simd: S,
         near: impl Near<T, S>,
     ) -> T::Register<S>;
@@ -73,7 +73,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Star<T, D, R> {
 impl<T: Real, const D: usize, const R: usize> Weighted<T> for Star<T, D, R> {
     #[inline(always)]
     fn sum<S: FloatExtra, const FUSED: bool>(
-        self,
+        &self,
         simd: S,
         near: impl Near<T, S>,
     ) -> T::Register<S> {
@@ -131,7 +131,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for PairedStar<T, D, R>
 impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R> {
     #[inline(always)]
     fn sum<S: FloatExtra, const FUSED: bool>(
-        self,
+        &self,
         simd: S,
         near: impl Near<T, S>,
     ) -> T::Register<S> {
@@ -149,9 +149,9 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R
 
 /// A weighted sum of all points of the square or cube of `W` points a side around a point, which
 /// is the new value: x fastest, then y, then z, each product rounded and added in this order.
-/// `W` is odd, at most 17 and in space at most 7; on a plane or a line only the first of the
-/// weights along the axes there are not count. They are there all the same, `W` cubed whatever the
-/// dimensions, for the length of an array cannot yet be computed from `D`.
+/// `W` is odd and at most 17; on a plane or a line only the first of the weights along the axes there
+/// are not count. They are there all the same, `W` cubed whatever the dimensions, for the length of
+/// an array cannot yet be computed from `D`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block<T, const D: usize, const W: usize> {
     /// By z, y and x, from the neighbour before on.
@@ -194,12 +194,17 @@ impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         self.sum::<S, false>(simd, near)
     }
+
+    #[inline(always)]
+    fn update_by<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        self.sum::<S, false>(simd, near)
+    }
 }
 
 impl<T: Real, const D: usize, const W: usize> Weighted<T> for Block<T, D, W> {
     #[inline(always)]
     fn sum<S: FloatExtra, const FUSED: bool>(
-        self,
+        &self,
         simd: S,
         near: impl Near<T, S>,
     ) -> T::Register<S> {
@@ -259,10 +264,17 @@ impl<T: Real, F: Weighted<T>> Formula<T> for Fused<F> {
     fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         self.0.sum::<S, true>(simd, near)
     }
+
+    #[inline(always)]
+    fn update_by<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        self.0.sum::<S, true>(simd, near)
+    }
 }
 
 /// A point and what another formula makes of it times the medium there: `u' = u + m * f(u)`, so
-/// that the coefficient of a step differs from point to point.
+/// that the coefficient of a step differs from point to point. With a Laplacian that is
+/// `m div(grad u)`, of which heat is lost and made where `m` changes; for `div(m grad u)` weights are
+/// media, as in the example of [`Formula::MEDIA`].
 ///
 /// ```
 /// use tilewise::stencil::{self, Boundary, Extent, Grid, PairedStar, Varied};
@@ -296,7 +308,17 @@ impl<T: Real, F: Formula<T>> Formula<T> for Varied<F> {
 
     #[inline(always)]
     fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
-        let change = T::times(simd, near.medium(F::MEDIA), self.0.update(simd, field, near));
+        self.update_by(simd, field, near)
+    }
+
+    #[inline(always)]
+    fn update_by<S: FloatExtra>(
+        &self,
+        simd: S,
+        field: usize,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
+        let change = T::times(simd, near.medium(F::MEDIA), self.0.update_by(simd, field, near));
         T::plus(simd, near.at(field, [0; 3]), change)
     }
 }
