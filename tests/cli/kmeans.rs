@@ -286,6 +286,24 @@ fn a_short_fit_is_measured_in_rounds() {
     assert!(lo <= median && median <= hi);
 }
 
+#[test]
+fn labels_of_a_file_are_timed_as_those_in_memory_are() {
+    let folder = folder();
+    let values: Vec<f32> = (0..6000).map(|i| (i * i % 1709) as f32).collect();
+    let data = written(&folder, "data.npy", npy(3000, 2, &values));
+    let line = format!("kmeans --k 5 --json --data {}", data.display());
+    let whole = json(&line, "line");
+    let parts = json(&format!("{line} --chunk 700"), "streamed");
+    for value in [&whole, &parts] {
+        let number = |name: &str| value[name].as_f64().expect(name);
+        let [lo, median, hi] = ["lo_s", "median_s", "hi_s"].map(number);
+        assert!(lo <= median && median <= hi && number("rounds") >= 6.0, "{value}");
+        assert_eq!((number("predict_median_s"), &value["rate_unit"]), (median, &"Gdist/s".into()));
+        let distances = number("rate") * 1e9 * median;
+        assert!((distances / 15_000.0 - 1.0).abs() < 1e-6, "{distances}");
+    }
+}
+
 /// Starts without end, of which some have ended when somebody has had enough: the best of them is
 /// written, the one that as many starts give which are waited for.
 #[cfg(unix)]

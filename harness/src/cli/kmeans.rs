@@ -24,8 +24,9 @@ use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::{self, Claim};
 use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
 
-/// Time for the rounds that measure a fit, and most that one may take to be made again for them.
-const FIT_BUDGET: Duration = Duration::from_secs(2);
+/// Time for the rounds that measure a fit, or labels of a file, and most that one may take to be made
+/// again for them.
+const BUDGET: Duration = Duration::from_secs(2);
 
 /// What is clustered, and where it is from.
 pub(super) struct Input<T> {
@@ -133,7 +134,7 @@ fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Fai
     claims.write::<T>(input.picture.as_ref(), &fit)?;
     remark_clusters(&fit, shape.k);
     let how = (shape, setting.isa, chosen.recipe);
-    let fit_time = fit_time(once, || {
+    let fit_time = in_rounds("fit", once, || {
         kmeans::fit(workload.rows(), &settings, how, setup.team()).map(drop).map_err(failure)
     })?;
     let mut line = single::time(&setup, &workload.task(), (&mut candidate, check), None)?;
@@ -151,24 +152,26 @@ fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Fai
     line.print(args.common.json)
 }
 
-/// How long a fit takes, in rounds. One that takes longer than all rounds should is not made six
-/// times more for an interval: there is one round, the fit that was made.
-fn fit_time(
+/// How long something takes that has taken `once`, in rounds. What takes longer than all rounds should
+/// is not made six times more for an interval: there is one round, the one that was made.
+fn in_rounds(
+    name: &str,
     once: Duration,
-    mut fit: impl FnMut() -> Result<(), Failure>,
+    mut run: impl FnMut() -> Result<(), Failure>,
 ) -> Result<Estimate, Failure> {
-    if once > FIT_BUDGET {
+    if once > BUDGET {
         let once = once.as_secs_f64();
         return Ok(Estimate { median: once, lo: once, hi: once, rounds: 1 });
     }
     let mut failed = None;
-    let arm = Arm::new("fit", || {
-        if let Err(failure) = fit() {
-            failed = Some(failure);
+    let arm = Arm::new(name, || {
+        // After a failure there is nothing to measure.
+        if failed.is_none() {
+            failed = run().err();
         }
     });
-    let session = Stopwatch::within(FIT_BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
-    failed.map_or_else(|| session.time("fit").map_err(Failure::failed), Err)
+    let session = Stopwatch::within(BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
+    failed.map_or_else(|| session.time(name).map_err(Failure::failed), Err)
 }
 
 /// Tells that numbers have lost digits.

@@ -1,6 +1,8 @@
-//! Points that stay in their file: fitted once and labelled once, a part of the file at a time.
+//! Points that stay in their file: fitted once and labelled in rounds, a part of the file at a time.
 
-use super::{Claims, Run, failure, settings, watched};
+mod fit;
+
+use super::{Claims, failure, in_rounds, settings};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
 use crate::cli::npy::{NpyError, Points};
@@ -9,18 +11,20 @@ use crate::cli::points::{self, Number};
 use crate::cli::setup::Setup;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use serde_json::{Value, json};
+use fit::Ended;
+use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 use tilewise::Matrix;
-use tilewise::kmeans::{
-    Chunks, Error, Fit, Plan, Progress, ReadError, Reader, Reason, Shape, reference,
-};
+use tilewise::buffer::Buffer;
+use tilewise::kmeans::{self, Chunks, Error, Plan, ReadError, Reader, Reason, Shape, reference};
 use tilewise::points::NotFinite;
 use tilewise_harness::interrupt;
 use tilewise_harness::report::flatten;
-use tilewise_harness::workload::{Check, Recipe};
+use tilewise_harness::workload::{Check, RateUnit, Recipe};
+use tilewise_tuner::measure::Estimate;
+use tilewise_tuner::wisdom::Chosen;
 
 /// Bytes that each thread reads at a time, unless told how many points.
 const PART: usize = 1 << 20;
@@ -83,8 +87,20 @@ impl<T: Number> Reader<T> for Interruptible<'_, T> {
     }
 }
 
-/// Fits and prints. An interruption leaves the centres of the best start that had ended, or else those
-/// of the last whole iteration.
+/// A file of points, and how it is gone through.
+struct Stream<'a, T> {
+    args: &'a KmeansArgs,
+    setup: &'a Setup,
+    file: &'a Path,
+    points: &'a Points<T>,
+    chosen: Chosen<kmeans::Recipe>,
+    plan: Plan,
+    /// Points that each thread reads at a time.
+    part: usize,
+}
+
+/// Fits, writes, and measures how long labels take. An interrupted fit leaves the centres of the best
+/// start that had ended, or else those of the last whole iteration.
 pub(super) fn run<T: Number>(
     args: &KmeansArgs,
     setup: &Setup,
@@ -95,71 +111,131 @@ pub(super) fn run<T: Number>(
     let file = args.shape.data.as_deref().unwrap_or(Path::new(""));
     args.shape.check(shape.n, &file.display())?;
     let settings = settings::<T>(args, shape)?;
-    // Tuning makes points of its own, in memory.
-    let sample = Shape { n: shape.n.min((TUNED / shape.d).max(shape.k)), ..shape };
-    let (setting, chosen) = (setup.setting(), setup.choose(&sample)?);
-    let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
-    interrupt::watch("the centres found so far will be written");
-    let reader = Interruptible { points, interrupted: &interrupt::caught };
-    let part = args.chunk.unwrap_or((PART / (size_of::<T>() * shape.d)).max(1));
-    let chunks = Chunks::new(&reader, part);
+    let stream = Stream::new(args, setup, (file, points), shape)?;
+    interrupt::watch("what was found so far will be written");
     let start = Instant::now();
-    let (mut last, mut best) = (None, None);
-    let run = Run { args, plan: &plan, setup, keep: &mut best };
-    let fit = match watched(&settings, chunks, run, |progress| {
-        let Progress { start, iteration, centres, .. } = progress;
-        last = Some(Left { start, iteration: Some(iteration), centres: flat(centres) });
-    }) {
-        Ok(fit) => fit,
-        Err(error) if is_interruption(&error) => {
-            // A start that had ended is worth more than where a later one is.
-            let ended = best.map(|fit| Left {
-                start: fit.start(),
-                iteration: None,
-                centres: flat(fit.centres()),
-            });
-            return stopped::<T>(ended.or(last), shape, claims);
-        }
-        Err(error) => return Err(refused(error, file)),
+    let fit = match stream.fit(&settings)? {
+        Ended::Whole(fit) => fit,
+        Ended::Early(left) => return fit::stopped::<T>(left, shape, claims),
     };
     let seconds = start.elapsed().as_secs_f64();
-    let check = check(points, &fit)
-        .map_err(|error| Failure::failed(format_args!("{}: {error}", file.display())))?;
-    if !check.passed() {
-        return Err(Failure::failed("the labels are not those of the reference; none are written"));
-    }
-    let recipe = Recipe::describe(&chosen);
-    let line = json!({
-        "schema": 1,
-        "kernel": "kmeans",
-        "shape": shape,
-        "dtype": T::NAME,
-        "isa": setting.isa,
-        "threads": chosen.recipe.threads.min(setting.threads),
-        "threads_allowed": setting.threads,
-        "recipe": recipe.value,
-        "recipe_source": recipe.source,
-        "wisdom_verdict": recipe.verdict,
-        "input": file.display().to_string(),
-        "input_bytes": points.bytes(),
-        "chunk": part,
-        "fit_median_s": seconds,
-        "fit_rounds": 1,
-        "timed": "one fit, seeding and reading included: row-major points in a file in, labels out",
-        "iterations": fit.iterations(),
-        "inertia": fit.inertia(),
-        "clusters": fit.clusters(),
-        "check": {
-            "reference": check.reference,
-            "compared": check.compared,
-            "max_error": check.max_error,
-            "output_digest": check.output_digest,
-        },
-        "checked": true,
-    });
+    let check = stream.check(fit.centres(), fit.labels())?;
     claims.write::<T>(None, &fit)?;
     super::remark_clusters(&fit, shape.k);
-    print(&line, args.common.json)
+    let predict = stream.predict(fit.centres(), fit.labels())?;
+    let mut line = stream.line(&predict, &check);
+    line.insert("fit_median_s".into(), seconds.into());
+    line.insert("fit_rounds".into(), 1.into());
+    line.insert("iterations".into(), fit.iterations().into());
+    line.insert("inertia".into(), fit.inertia().into());
+    line.insert("clusters".into(), fit.clusters().into());
+    print(&Value::Object(line), args.common.json)
+}
+
+impl<'a, T: Number> Stream<'a, T> {
+    fn new(
+        args: &'a KmeansArgs,
+        setup: &'a Setup,
+        (file, points): (&'a Path, &'a Points<T>),
+        shape: Shape,
+    ) -> Result<Self, Failure> {
+        // Tuning makes points of its own, in memory.
+        let sample = Shape { n: shape.n.min((TUNED / shape.d).max(shape.k)), ..shape };
+        let chosen = setup.choose(&sample)?;
+        let plan = Plan::new(shape, setup.setting().isa, chosen.recipe);
+        let plan = plan.map_err(|error| failure(error.into()))?;
+        let part = args.chunk.unwrap_or((PART / (size_of::<T>() * shape.d)).max(1));
+        Ok(Stream { args, setup, file, points, chosen, plan, part })
+    }
+
+    /// Members that take part.
+    fn threads(&self) -> usize {
+        self.chosen.recipe.threads.min(self.setup.setting().threads)
+    }
+
+    /// How long it takes to label all points, which must get `labels`.
+    fn predict(&self, centres: Matrix<'_, T::Centre>, labels: &[u32]) -> Result<Estimate, Failure> {
+        let wrong = |error: Error| match is_interruption(&error) {
+            true => Failure::Interrupted("the results are written; their times are not known"),
+            false => refused(error, self.file),
+        };
+        let reader = Interruptible { points: self.points, interrupted: &interrupt::caught };
+        let mut found = Buffer::zeroed(labels.len()).map_err(Failure::failed)?;
+        let mut scratch = self.plan.scratch(self.threads()).map_err(Failure::failed)?;
+        let mut predict = |found: &mut [u32]| {
+            let chunks = Chunks::new(&reader, self.part);
+            let (scratch, team) = (&mut scratch, self.setup.team());
+            self.plan.assign(chunks, centres, found, None, scratch, team).map_err(wrong)
+        };
+        let start = Instant::now();
+        predict(&mut found)?;
+        let once = start.elapsed();
+        if found[..] != *labels {
+            return Err(Failure::failed("the labels are not those of the fit; no time is printed"));
+        }
+        in_rounds("predict", once, || predict(&mut found))
+    }
+
+    /// Labels of points from all over the file, by the definition.
+    fn check(&self, centres: Matrix<'_, T::Centre>, labels: &[u32]) -> Result<Check, Failure> {
+        let (n, d) = (self.points.n(), self.points.d());
+        let mut point = vec![T::default(); d];
+        let (mut found, mut right) = (Vec::new(), Vec::new());
+        for index in (0..n).step_by((n / CHECKED).max(1)) {
+            self.points.read(index, &mut point).map_err(|error| {
+                Failure::failed(format_args!("{}: {error}", self.file.display()))
+            })?;
+            right.push(reference::nearest(&point, centres).0);
+            found.push(labels[index]);
+        }
+        let how = "nearest centre by f64 distances of some points";
+        let check = Check::compare(how, &found, &right, 0.0);
+        if check.passed() {
+            return Ok(check);
+        }
+        Err(Failure::failed("the labels are not those of the reference; none are written"))
+    }
+
+    /// What is printed of every file, whoever made the centres.
+    fn line(&self, predict: &Estimate, check: &Check) -> Map<String, Value> {
+        let (shape, setting) = (self.plan.shape(), self.setup.setting());
+        let recipe = Recipe::describe(&self.chosen);
+        let Value::Object(mut line) = json!({
+            "schema": 1,
+            "kernel": "kmeans",
+            "shape": shape,
+            "dtype": T::NAME,
+            "isa": setting.isa,
+            "threads": self.threads(),
+            "threads_allowed": setting.threads,
+            "recipe": recipe.value,
+            "recipe_source": recipe.source,
+            "wisdom_verdict": recipe.verdict,
+            "input": self.file.display().to_string(),
+            "input_bytes": self.points.bytes(),
+            "chunk": self.part,
+            "median_s": predict.median,
+            "rounds": predict.rounds,
+            "rate": shape.n as f64 * shape.k as f64 / predict.median / 1e9,
+            "rate_unit": RateUnit::Distances,
+            "timed": "row-major points in a file in, u32 labels out; reading included",
+            "predict_median_s": predict.median,
+            "check": {
+                "reference": check.reference,
+                "compared": check.compared,
+                "max_error": check.max_error,
+                "output_digest": check.output_digest,
+            },
+            "checked": true,
+        }) else {
+            unreachable!("an object was written")
+        };
+        if predict.rounds > 1 {
+            line.insert("lo_s".into(), predict.lo.into());
+            line.insert("hi_s".into(), predict.hi.into());
+        }
+        line
+    }
 }
 
 /// What was wrong, and of a value where it stands in the file, counted as where files are read whole.
@@ -186,48 +262,6 @@ fn is_interruption(error: &Error) -> bool {
     let Error::Read(ReadError { reason, .. }) = error else { return false };
     let reason = reason.downcast_ref::<io::Error>();
     reason.is_some_and(|reason| reason.kind() == io::ErrorKind::Interrupted)
-}
-
-/// Centres of a fit that was interrupted.
-struct Left {
-    start: usize,
-    /// Of a start that was under way.
-    iteration: Option<usize>,
-    centres: Vec<f64>,
-}
-
-/// Writes what is left of a fit that was interrupted.
-fn stopped<T: Number>(left: Option<Left>, shape: Shape, claims: Claims) -> Result<(), Failure> {
-    let Some(Left { start, iteration, centres }) = left else {
-        let left = "the first iteration had not ended, and nothing is written";
-        return Err(Failure::Interrupted(left));
-    };
-    if !claims.write_centres::<T>(shape, &centres)? {
-        return Err(Failure::Interrupted("nothing is written without --centers"));
-    }
-    let which = match iteration {
-        Some(iteration) => format!("iteration {iteration} of start {start}"),
-        None => format!("start {start}, the best of those that had ended"),
-    };
-    output::remark(format_args!("--centers are those of {which}; --init goes on from there"));
-    Err(Failure::Interrupted("the result is partial"))
-}
-
-fn flat<C: tilewise::vector::Real>(centres: Matrix<'_, C>) -> Vec<f64> {
-    (0..centres.rows()).flat_map(|row| centres.row(row)).map(|&c| c.into()).collect()
-}
-
-/// Labels of points from all over the file, by the definition.
-fn check<T: Number>(points: &Points<T>, fit: &Fit<T::Centre>) -> Result<Check, Reason> {
-    let (n, d) = (points.n(), points.d());
-    let mut point = vec![T::default(); d];
-    let (mut found, mut right) = (Vec::new(), Vec::new());
-    for index in (0..n).step_by((n / CHECKED).max(1)) {
-        points.read(index, &mut point)?;
-        right.push(reference::nearest(&point, fit.centres()).0);
-        found.push(fit.labels()[index]);
-    }
-    Ok(Check::compare("nearest centre by f64 distances of some points", &found, &right, 0.0))
 }
 
 fn print(line: &Value, json: bool) -> Result<(), Failure> {
