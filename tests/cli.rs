@@ -5,6 +5,8 @@
 mod bert;
 #[path = "cli/kmeans.rs"]
 mod kmeans;
+#[path = "cli/predict.rs"]
+mod predict;
 #[path = "cli/stencil.rs"]
 mod stencil;
 #[path = "cli/support.rs"]

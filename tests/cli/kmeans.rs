@@ -178,7 +178,7 @@ fn files_that_hold_no_points_are_refused_with_and_without_parts() {
             "has elements of type <i4; expected f32",
         ),
         ("flat.npy", array("<f4", "False", "12,", &zeros), "has 1 dimensions; expected 2"),
-        ("none.npy", array("<f4", "False", "0, 3", &[]), "there are no points in it"),
+        ("none.npy", array("<f4", "False", "0, 3", &[]), "there are no numbers in it"),
         ("noise.npy", b"no array at all".to_vec(), "no .npy array"),
         ("nan.npy", npy(2, 2, &[0.0, 1.0, f32::NAN, 0.0]), "row 2, column 1 is NaN"),
     ] {
@@ -197,7 +197,7 @@ fn files_that_hold_no_points_are_refused_with_and_without_parts() {
 }
 
 /// A file of f64, as NumPy writes it.
-fn doubles(rows: usize, columns: usize, values: &[f64]) -> Vec<u8> {
+pub(crate) fn doubles(rows: usize, columns: usize, values: &[f64]) -> Vec<u8> {
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     array("<f8", "False", &format!("{rows}, {columns}"), &bytes)
 }
@@ -218,7 +218,7 @@ fn points_are_what_the_file_says_unless_told() {
         let output =
             tilewise(&format!("{narrow} {}", centres.display())).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains("rounded, as --dtype f32 says"), "{said}");
+        assert!(output.status.success() && said.contains("rounded to f32; --dtype f64"), "{said}");
     }
     let single = written(&folder, "single.npy", npy(20, 2, &[1.5; 40]));
     let output = tilewise(&format!("{line} {}", single.display())).output().expect("it runs");

@@ -216,6 +216,11 @@ pub(super) struct KmeansArgs {
     /// only for points that would take a quarter of the memory that is free]
     #[arg(long, value_name = "POINTS", value_parser = count, allow_negative_numbers = true)]
     pub(super) chunk: Option<usize>,
+    /// Fit nothing: label the points by the centres of a .npy or .csv file, one a row, as --centers
+    /// writes them
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["k", "init", "n_init", "tol", "max_iter", "centers"])]
+    pub(super) predict: Option<PathBuf>,
     /// Write the picture in k colours, as PNG
     #[arg(long, value_name = "PNG", conflicts_with = "data")]
     pub(super) out: Option<PathBuf>,

@@ -1,15 +1,17 @@
 //! `tilewise kmeans`: clusters the colours of a picture, or points from a file.
 
+mod claims;
+mod predict;
 mod streamed;
 
 use super::args::{DtypeArg, InitArg, KmeansArgs, KmeansShape};
-use super::array;
 use super::failure::Failure;
 use super::npy;
 use super::output;
 use super::points::{self, Number, Rows};
 use super::setup::Setup;
 use super::single;
+use claims::Claims;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fmt::Display;
@@ -21,7 +23,6 @@ use tilewise::kmeans::{Draws, Fit, KMeans, Plan, Progress, Seeded, Shape, Source
 use tilewise::vector::Real;
 use tilewise_harness::kmeans::{self, Error, Layout, Workload};
 use tilewise_harness::picture::Picture;
-use tilewise_harness::report::files::{self, Claim};
 use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
 
 /// Time for the rounds that measure a fit, or labels of a file, and most that one may take to be made
@@ -38,6 +39,13 @@ pub(super) struct Input<T> {
 impl KmeansShape {
     /// Reads the points, and holds k against their number.
     pub(super) fn read<T: Number>(&self, seed: u64) -> Result<Input<T>, Failure> {
+        let input = self.points(seed)?;
+        self.check(input.rows.len(), &input.source)?;
+        Ok(input)
+    }
+
+    /// Reads the points.
+    fn points<T: Number>(&self, seed: u64) -> Result<Input<T>, Failure> {
         let from_picture = |picture: Picture, source: String| Input {
             rows: Rows {
                 values: picture.rgb().iter().map(|&byte| T::of_byte(byte)).collect(),
@@ -46,7 +54,7 @@ impl KmeansShape {
             picture: Some(picture),
             source,
         };
-        let input = match (&self.data, &self.image) {
+        Ok(match (&self.data, &self.image) {
             (Some(file), _) => Input {
                 rows: points::read(file)?,
                 picture: None,
@@ -60,16 +68,7 @@ impl KmeansShape {
                 let (width, height) = Picture::DEFAULT_SIZE;
                 from_picture(Picture::generate(width, height, seed), "generated".into())
             }
-        };
-        self.check(input.rows.len(), &input.source)?;
-        Ok(input)
-    }
-
-    /// What the numbers of a .npy file are; of one that cannot be read, nothing.
-    fn dtype(&self) -> Option<DtypeArg> {
-        // What is no file can be read once.
-        let file = self.data.as_deref().filter(|file| points::is_npy(file) && file.is_file())?;
-        npy::Points::<f64>::open(file).ok().map(|points| points.dtype())
+        })
     }
 
     /// Holds k against the number of points.
@@ -84,33 +83,41 @@ impl KmeansShape {
     }
 }
 
+/// What the numbers of a .npy file are; of one that cannot be read, nothing.
+fn dtype(file: &Path) -> Option<DtypeArg> {
+    // What is no file can be read once.
+    let is_array = points::is_npy(file) && file.is_file();
+    let points = is_array.then(|| npy::Points::<f64>::open(file).ok()).flatten()?;
+    Some(points.dtype())
+}
+
 pub(super) fn run(args: &KmeansArgs) -> Result<(), Failure> {
-    let own = args.shape.dtype();
+    let own = args.shape.data.as_deref().and_then(dtype);
     match args.dtype.or(own).unwrap_or(DtypeArg::F32) {
-        DtypeArg::F32 => run_as::<f32>(args, own),
-        DtypeArg::F64 => run_as::<f64>(args, own),
-        DtypeArg::U8 => run_as::<u8>(args, own),
+        DtypeArg::F32 => run_as::<f32>(args),
+        DtypeArg::F64 => run_as::<f64>(args),
+        DtypeArg::U8 => run_as::<u8>(args),
     }
 }
 
-/// Files to be written, claimed before any work is done.
-struct Claims {
-    picture: Option<Claim>,
-    centres: Option<Claim>,
-    labels: Option<Claim>,
-}
-
-fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Failure> {
+fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
     let setup = Setup::new(&args.common, false)?;
     let claims = Claims::new(args)?;
-    if let Some(points) = streamed::open::<T>(args, &setup)? {
-        // Once they could be read, as below.
-        streamed::run(args, &setup, claims, &points)?;
-        remark_rounding::<T>(own);
-        return Ok(());
+    let points = streamed::open::<T>(args, &setup)?;
+    match (&args.predict, points) {
+        (Some(centres), Some(points)) => {
+            streamed::predict(args, &setup, claims, (&points, centres))
+        }
+        (Some(centres), None) => predict::run::<T>(args, &setup, claims, centres),
+        (None, Some(points)) => streamed::run(args, &setup, claims, &points),
+        (None, None) => fit::<T>(args, &setup, claims),
     }
+}
+
+/// Fits points that are in memory, writes, and measures how long fit and labels take.
+fn fit<T: Number>(args: &KmeansArgs, setup: &Setup, claims: Claims) -> Result<(), Failure> {
     let input = args.shape.read::<T>(args.common.seed)?;
-    remark_rounding::<T>(own);
+    remark_rounding::<T>("--data", args.shape.data.as_deref());
     let Rows { values, columns } = input.rows;
     let shape = Shape { n: values.len() / columns, d: columns, k: args.shape.k };
     let view = Matrix::new(&values, shape.n, shape.d).expect("whole rows were read");
@@ -119,7 +126,7 @@ fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Fai
     let chosen = setup.choose(&shape)?;
     let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
     let start = Instant::now();
-    let run = Run { args, plan: &plan, setup: &setup, keep: &mut None };
+    let run = Run { args, plan: &plan, setup, keep: &mut None };
     let fit = watched(&settings, view, run, |_| ()).map_err(|error| failure(error.into()))?;
     let once = start.elapsed();
     let workload = Workload::new(values, fit.centres()).map_err(failure)?;
@@ -131,13 +138,13 @@ fn run_as<T: Number>(args: &KmeansArgs, own: Option<DtypeArg>) -> Result<(), Fai
         return Err(Failure::failed("the labels are not those of the reference; none are written"));
     }
     // Measuring may take longer than the fit: who has had enough of it loses no result.
-    claims.write::<T>(input.picture.as_ref(), &fit)?;
+    claims.write::<T>(input.picture.as_ref(), fit.centres(), fit.labels())?;
     remark_clusters(&fit, shape.k);
     let how = (shape, setting.isa, chosen.recipe);
     let fit_time = in_rounds("fit", once, || {
         kmeans::fit(workload.rows(), &settings, how, setup.team()).map(drop).map_err(failure)
     })?;
-    let mut line = single::time(&setup, &workload.task(), (&mut candidate, check), None)?;
+    let mut line = single::time(setup, &workload.task(), (&mut candidate, check), None)?;
     line.add("input", input.source);
     line.add("predict_median_s", line.median());
     line.add("fit_median_s", fit_time.median);
@@ -174,10 +181,12 @@ fn in_rounds(
     failed.map_or_else(|| session.time(name).map_err(Failure::failed), Err)
 }
 
-/// Tells that numbers have lost digits.
-fn remark_rounding<T: Number>(own: Option<DtypeArg>) {
-    if own == Some(DtypeArg::F64) && T::NAME == "f32" {
-        output::remark("the numbers of --data are f64 and were rounded, as --dtype f32 says");
+/// Tells that the numbers of a flag's file have lost digits.
+fn remark_rounding<T: Number>(flag: &str, file: Option<&Path>) {
+    if T::NAME == "f32" && file.and_then(dtype) == Some(DtypeArg::F64) {
+        output::remark(format_args!(
+            "the numbers of {flag} are f64 and were rounded to f32; --dtype f64 takes them whole"
+        ));
     }
 }
 
@@ -241,56 +250,6 @@ impl Draws for Shown<'_> {
             self.bar.set_message("choosing where to start");
         }
         self.draws.draw()
-    }
-}
-
-impl Claims {
-    /// Each of them a file of its own, and none that is read.
-    fn new(args: &KmeansArgs) -> Result<Claims, Failure> {
-        let init = if let InitArg::File(file) = &args.init { Some(&**file) } else { None };
-        let inputs = [args.shape.data.as_deref(), args.shape.image.as_deref(), init];
-        let claim = |flag: &str, file: Option<&Path>, ending: &str| {
-            output::spare(flag, file, &inputs)?;
-            output::claim(flag, file, ending)
-        };
-        Ok(Claims {
-            picture: claim("--out", args.out.as_deref(), "png")?,
-            centres: claim("--centers", args.centers.as_deref(), "npy")?,
-            labels: claim("--labels", args.labels.as_deref(), "npy")?,
-        })
-    }
-
-    /// Writes what was asked for.
-    fn write<T: Number>(
-        self,
-        picture: Option<&Picture>,
-        fit: &Fit<T::Centre>,
-    ) -> Result<(), Failure> {
-        let rows = fit.centres();
-        let values = (0..rows.rows()).flat_map(|row| rows.row(row).iter().map(|&c| c.into()));
-        let centres: Vec<f64> = values.collect();
-        let mut contents = Vec::new();
-        if let (Some(claim), Some(picture)) = (self.picture, picture) {
-            let white: f64 = T::of_byte(u8::MAX).into();
-            let colours: Vec<f32> = centres.iter().map(|c| (c / white) as f32).collect();
-            contents.push((claim, picture.repaint(fit.labels(), &colours).png()));
-        }
-        if let Some(claim) = self.centres {
-            let shape = [rows.rows(), rows.cols()];
-            contents.push((claim, array::of_reals::<T::Centre>(&shape, centres.iter().copied())));
-        }
-        if let Some(claim) = self.labels {
-            contents.push((claim, array::of_labels(fit.labels())));
-        }
-        files::publish(contents).map_err(Failure::failed)
-    }
-
-    /// Writes the centres alone; whether they were asked for.
-    fn write_centres<T: Number>(self, shape: Shape, centres: &[f64]) -> Result<bool, Failure> {
-        let Some(claim) = self.centres else { return Ok(false) };
-        let bytes = array::of_reals::<T::Centre>(&[shape.k, shape.d], centres.iter().copied());
-        files::publish(vec![(claim, bytes)]).map_err(Failure::failed)?;
-        Ok(true)
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) enum NpyError {
     NoBytes(String),
     #[error("has {0} dimensions; expected 2, points by features")]
     Dimensions(usize),
-    #[error("there are no points in it")]
+    #[error("there are no numbers in it")]
     Empty,
     #[error(
         "is damaged, cut short or too long: {found} bytes of numbers; {shape} of {element} are \

@@ -89,7 +89,7 @@ pub(super) fn read<T: Number>(path: &Path) -> Result<Rows<T>, Failure> {
     };
     let rows = rows.map_err(wrong)?;
     if rows.values.is_empty() {
-        return Err(wrong("there are no points in it".into()));
+        return Err(wrong("there are no numbers in it".into()));
     }
     Ok(rows)
 }

@@ -1,8 +1,11 @@
-//! Points that stay in their file: fitted once and labelled in rounds, a part of the file at a time.
+//! Points that stay in their file: fitted once, or not at all, and labelled in rounds, a part of the
+//! file at a time.
 
 mod fit;
+mod labels;
 
-use super::{Claims, failure, in_rounds, settings};
+use super::claims::Claims;
+use super::{failure, predict, remark_rounding, settings};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
 use crate::cli::npy::{NpyError, Points};
@@ -12,13 +15,13 @@ use crate::cli::setup::Setup;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use fit::Ended;
+use labels::Labels;
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 use tilewise::Matrix;
-use tilewise::buffer::Buffer;
-use tilewise::kmeans::{self, Chunks, Error, Plan, ReadError, Reader, Reason, Shape, reference};
+use tilewise::kmeans::{self, Error, Plan, ReadError, Reader, Reason, Shape, reference};
 use tilewise::points::NotFinite;
 use tilewise_harness::interrupt;
 use tilewise_harness::report::flatten;
@@ -119,16 +122,42 @@ pub(super) fn run<T: Number>(
         Ended::Early(left) => return fit::stopped::<T>(left, shape, claims),
     };
     let seconds = start.elapsed().as_secs_f64();
+    remark_rounding::<T>("--data", Some(file));
     let check = stream.check(fit.centres(), fit.labels())?;
-    claims.write::<T>(None, &fit)?;
+    claims.write::<T>(None, fit.centres(), fit.labels())?;
     super::remark_clusters(&fit, shape.k);
-    let predict = stream.predict(fit.centres(), fit.labels())?;
-    let mut line = stream.line(&predict, &check);
+    let labels = Labels::find(&stream, fit.centres())?;
+    if labels.found() != fit.labels() {
+        return Err(Failure::failed("the labels are not those of the fit; no time is printed"));
+    }
+    let mut line = stream.line(&labels.time()?, &check);
     line.insert("fit_median_s".into(), seconds.into());
     line.insert("fit_rounds".into(), 1.into());
     line.insert("iterations".into(), fit.iterations().into());
     line.insert("inertia".into(), fit.inertia().into());
     line.insert("clusters".into(), fit.clusters().into());
+    print(&Value::Object(line), args.common.json)
+}
+
+/// Labels by the centres of a file, writes, and measures how long that takes.
+pub(super) fn predict<T: Number>(
+    args: &KmeansArgs,
+    setup: &Setup,
+    claims: Claims,
+    (points, from): (&Points<T>, &Path),
+) -> Result<(), Failure> {
+    let centres = predict::centres::<T>(from, points.d())?;
+    let shape = Shape { n: points.n(), d: points.d(), k: centres.k() };
+    let file = args.shape.data.as_deref().unwrap_or(Path::new(""));
+    let stream = Stream::new(args, setup, (file, points), shape)?;
+    let labels = Labels::find(&stream, centres.rows())?;
+    remark_rounding::<T>("--data", Some(file));
+    let check = stream.check(centres.rows(), labels.found())?;
+    claims.write::<T>(None, centres.rows(), labels.found())?;
+    let clusters = predict::clusters(labels.found(), shape.k);
+    let mut line = stream.line(&labels.time()?, &check);
+    line.insert("centers".into(), from.display().to_string().into());
+    line.insert("clusters".into(), clusters.into());
     print(&Value::Object(line), args.common.json)
 }
 
@@ -151,29 +180,6 @@ impl<'a, T: Number> Stream<'a, T> {
     /// Members that take part.
     fn threads(&self) -> usize {
         self.chosen.recipe.threads.min(self.setup.setting().threads)
-    }
-
-    /// How long it takes to label all points, which must get `labels`.
-    fn predict(&self, centres: Matrix<'_, T::Centre>, labels: &[u32]) -> Result<Estimate, Failure> {
-        let wrong = |error: Error| match is_interruption(&error) {
-            true => Failure::Interrupted("the results are written; their times are not known"),
-            false => refused(error, self.file),
-        };
-        let reader = Interruptible { points: self.points, interrupted: &interrupt::caught };
-        let mut found = Buffer::zeroed(labels.len()).map_err(Failure::failed)?;
-        let mut scratch = self.plan.scratch(self.threads()).map_err(Failure::failed)?;
-        let mut predict = |found: &mut [u32]| {
-            let chunks = Chunks::new(&reader, self.part);
-            let (scratch, team) = (&mut scratch, self.setup.team());
-            self.plan.assign(chunks, centres, found, None, scratch, team).map_err(wrong)
-        };
-        let start = Instant::now();
-        predict(&mut found)?;
-        let once = start.elapsed();
-        if found[..] != *labels {
-            return Err(Failure::failed("the labels are not those of the fit; no time is printed"));
-        }
-        in_rounds("predict", once, || predict(&mut found))
     }
 
     /// Labels of points from all over the file, by the definition.

@@ -2,7 +2,8 @@
 
 use super::{Interruptible, Stream, is_interruption, refused};
 use crate::cli::failure::Failure;
-use crate::cli::kmeans::{Claims, Run, watched};
+use crate::cli::kmeans::claims::Claims;
+use crate::cli::kmeans::{Run, watched};
 use crate::cli::output;
 use crate::cli::points::Number;
 use tilewise::Matrix;

@@ -1,0 +1,62 @@
+//! `tilewise kmeans --predict`: labels by centres from a file, without a fit.
+
+use super::claims::Claims;
+use super::{Input, failure, remark_rounding, starts};
+use crate::cli::args::KmeansArgs;
+use crate::cli::failure::Failure;
+use crate::cli::points::{Number, Rows};
+use crate::cli::setup::Setup;
+use crate::cli::single;
+use std::path::Path;
+use tilewise::Matrix;
+use tilewise::kmeans::{Centres, Shape};
+use tilewise::vector::Real;
+use tilewise_harness::kmeans::{Layout, Workload};
+
+/// Labels points that are in memory, writes, and measures how long that takes.
+pub(super) fn run<T: Number>(
+    args: &KmeansArgs,
+    setup: &Setup,
+    claims: Claims,
+    file: &Path,
+) -> Result<(), Failure> {
+    let Input { rows, picture, source } = args.shape.points::<T>(args.common.seed)?;
+    remark_rounding::<T>("--data", args.shape.data.as_deref());
+    let centres = centres::<T>(file, rows.columns)?;
+    let shape = Shape { n: rows.len(), d: centres.d(), k: centres.k() };
+    let chosen = setup.choose(&shape)?;
+    let workload = Workload::new(rows.values, centres.rows()).map_err(failure)?;
+    let mut candidate = workload
+        .kernel("kmeans", setup.setting().isa, (&chosen, Layout::Rows), setup.team())
+        .map_err(failure)?;
+    let check = single::check(&mut candidate)?;
+    claims.write::<T>(picture.as_ref(), centres.rows(), workload.labels())?;
+    let mut line = single::time(setup, &workload.task(), (&mut candidate, check), None)?;
+    line.add("input", source);
+    line.add("centers", file.display().to_string());
+    line.add("predict_median_s", line.median());
+    line.add("clusters", clusters(workload.labels(), shape.k));
+    line.print(args.common.json)
+}
+
+/// Centres from a file, rounded to what centres of the points are, for points of `d` features.
+pub(super) fn centres<T: Number>(file: &Path, d: usize) -> Result<Centres<T::Centre>, Failure> {
+    let Rows { values, columns } = starts::<T>(file)?;
+    if columns != d {
+        return Err(Failure::usage(format_args!(
+            "--predict {}: rows of {columns} numbers; expected {d}, as the points have",
+            file.display()
+        )));
+    }
+    remark_rounding::<T>("--predict", Some(file));
+    let values: Vec<T::Centre> = values.into_iter().map(T::Centre::from_f64).collect();
+    let rows = Matrix::new(&values, values.len() / d, d).expect("whole rows were read");
+    Centres::new(rows).map_err(|error| failure(error.into()))
+}
+
+/// How many of `k` centres have points.
+pub(super) fn clusters(labels: &[u32], k: usize) -> usize {
+    let mut taken = vec![false; k];
+    labels.iter().for_each(|label| taken[*label as usize] = true);
+    taken.into_iter().filter(|taken| *taken).count()
+}
