@@ -3,7 +3,8 @@
 //! A picture here is 8-bit RGB and nothing more. It knows how to become points (one row of three
 //! floats a pixel) and how to be repainted from labels and centres; it knows nothing of K-Means.
 
-use std::collections::HashSet;
+use tilewise::Matrix;
+use tilewise::points::distinct;
 
 #[cfg(feature = "cli")]
 mod file;
@@ -84,8 +85,12 @@ impl Picture {
     }
 
     /// How many different colours it has.
+    ///
+    /// # Panics
+    /// When there is no room for a bit for each colour, 2 MiB.
     pub fn colours(&self) -> usize {
-        self.rgb.chunks_exact(3).collect::<HashSet<_>>().len()
+        let pixels = Matrix::new(&self.rgb, self.pixels(), 3).expect("three bytes a pixel");
+        distinct(pixels).expect("2 MiB of memory")
     }
 
     /// The same picture with every pixel in the colour of its centre (rows of three in 0..1).

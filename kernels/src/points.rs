@@ -14,8 +14,10 @@ use crate::Matrix;
 use crate::buffer::{Buffer, OutOfMemory};
 use core::ops::Range;
 
+mod distinct;
 mod element;
 
+pub use distinct::distinct;
 pub use element::{Element, Family};
 
 /// Points in a block: four 512-bit registers of `f32`, and as many as a 64-bit mask has bits.

@@ -1,6 +1,7 @@
 //! `tilewise kmeans`: pictures, points of every type, and the arrays it writes.
 
 use crate::{folder, json, refused, tilewise, written};
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,10 @@ fn quantise(input: &Path, colours: usize) {
     let (before, after) = (image::open(input).expect("input"), image::open(&out).expect("output"));
     let (before, after) = (before.into_rgb8(), after.into_rgb8());
     assert_eq!(before.dimensions(), after.dimensions());
-    let distinct: std::collections::HashSet<_> = after.pixels().collect();
-    assert!(distinct.len() <= colours && distinct.len() > colours / 2, "{}", distinct.len());
+    let distinct = |picture: &image::RgbImage| picture.pixels().collect::<HashSet<_>>().len();
+    let few = distinct(&after);
+    assert!(few <= colours && few > colours / 2, "{few}");
+    assert_eq!(value["distinct"], distinct(&before));
     // Nothing else was left beside it.
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }

@@ -146,6 +146,9 @@ fn fit<T: Number>(args: &KmeansArgs, setup: &Setup, claims: Claims) -> Result<()
     })?;
     let mut line = single::time(setup, &workload.task(), (&mut candidate, check), None)?;
     line.add("input", input.source);
+    if let Some(picture) = &input.picture {
+        line.add("distinct", picture.colours());
+    }
     line.add("predict_median_s", line.median());
     line.add("fit_median_s", fit_time.median);
     if fit_time.rounds > 1 {

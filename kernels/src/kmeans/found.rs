@@ -57,7 +57,8 @@ impl<C: Real> Fit<C> {
         self.stopped
     }
 
-    /// How many centres have points: fewer than `k` where points lie in fewer places than that.
+    /// How many centres have points: fewer than `k` where points lie in fewer places than that, which
+    /// [`distinct`](crate::points::distinct) counts.
     pub fn clusters(&self) -> usize {
         let mut taken = vec![false; self.centres.k()];
         self.labels.iter().for_each(|label| taken[*label as usize] = true);

@@ -33,6 +33,9 @@ pub(super) fn run<T: Number>(
     claims.write::<T>(picture.as_ref(), centres.rows(), workload.labels())?;
     let mut line = single::time(setup, &workload.task(), (&mut candidate, check), None)?;
     line.add("input", source);
+    if let Some(picture) = &picture {
+        line.add("distinct", picture.colours());
+    }
     line.add("centers", file.display().to_string());
     line.add("predict_median_s", line.median());
     line.add("clusters", clusters(workload.labels(), shape.k));
