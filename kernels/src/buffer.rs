@@ -74,10 +74,16 @@ pub(crate) fn zeros<T: Zeroable>(len: usize) -> Result<Vec<T>, OutOfMemory> {
 
 /// A vector of what `values` gives.
 pub(crate) fn vector<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>, OutOfMemory> {
-    let (mut vector, len) = (Vec::new(), values.len());
+    let mut vector = room(values.len())?;
+    vector.extend(values);
+    Ok(vector)
+}
+
+/// An empty vector with room for `len` values.
+pub(crate) fn room<T>(len: usize) -> Result<Vec<T>, OutOfMemory> {
+    let mut vector = Vec::new();
     let bytes = len.saturating_mul(size_of::<T>());
     vector.try_reserve_exact(len).map_err(|_| OutOfMemory { bytes })?;
-    vector.extend(values);
     Ok(vector)
 }
 

@@ -192,6 +192,22 @@ fn clusters_left_empty_take_the_farthest_points() {
     assert_eq!(fit.clusters(), 1);
 }
 
+/// More points than are looked at before the farthest are chosen, and those all over.
+#[test]
+fn the_farthest_of_many_points_are_taken() {
+    let values: Vec<f32> = (0..10_000).map(|i| (i * 7919 % 10_007) as f32).collect();
+    let rows = Matrix::new(&values, values.len(), 1).unwrap();
+    let mut farthest = values.clone();
+    farthest.sort_unstable_by(|a, b| b.total_cmp(a));
+    for k in [2, 40, 5000] {
+        let start: Vec<f32> = (0..k).map(|at| at as f32 * 1e6).collect();
+        let start = Matrix::new(&start, k, 1).unwrap();
+        let fit = KMeans::new(k).centres(start).max_iter(1).fit(rows).unwrap();
+        let centres: Vec<f32> = (1..k).map(|centre| fit.centres().row(centre)[0]).collect();
+        assert_eq!(centres, farthest[..k - 1], "{k}");
+    }
+}
+
 /// Enough points for equal bytes to be fitted as one, and some clusters without any.
 #[test]
 fn equal_bytes_are_fitted_as_one_and_nothing_shows() {

@@ -4,8 +4,13 @@ use super::Error;
 use super::reference::squared_distance;
 use super::task::Task;
 use crate::Matrix;
-use crate::points::Element;
+use crate::buffer::room;
+use crate::points::{BLOCK, Element};
 use alloc::{vec, vec::Vec};
+
+/// Points that are looked at before the farthest of them are chosen, or as many as are asked for if
+/// those are more: choosing then costs no more than looking.
+const PART: usize = 1 << 12;
 
 /// Gives the points farthest from their centres, one each, to the centres without weight: the
 /// sums then read as if those points had been labelled so. Labels stay as they are, and nothing
@@ -60,13 +65,17 @@ fn farthest<T: Element>(
         }
         far.truncate(count);
     };
-    let mut far = Vec::new();
+    // Not one for each point: there may be no room for that.
+    let part = count.max(PART).min(task.source.n()).div_ceil(BLOCK);
+    let mut far = room(count + part * BLOCK)?;
     task.source.each(0..task.source.blocks(), |piece| {
-        far.extend(piece.indices().map(|(index, here)| {
-            let point = piece.held.point(here, &mut space);
-            (squared_distance(point, centres.row(labels(index) as usize)), index)
-        }));
-        keep(&mut far);
+        for piece in piece.parts(part) {
+            far.extend(piece.indices().map(|(index, here)| {
+                let point = piece.held.point(here, &mut space);
+                (squared_distance(point, centres.row(labels(index) as usize)), index)
+            }));
+            keep(&mut far);
+        }
         Ok(())
     })?;
     far.sort_unstable_by(farther);
