@@ -48,18 +48,20 @@ fn a_quick_report_is_whole() {
 
 /// They hold what a quick one may have no time for.
 #[test]
-fn published_reports_are_as_the_schema_says() {
+fn published_records_are_as_their_schemas_say() {
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
     let folders = |path: &Path| {
         let entries = fs::read_dir(path).expect("a folder").flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
     };
     let runs = folders(&results).iter().flat_map(|cpu| folders(cpu)).collect::<Vec<_>>();
-    let reports = runs.iter().map(|run| run.join("report.json")).filter(|path| path.exists());
-    let reports: Vec<_> = reports.collect();
-    assert!(!reports.is_empty(), "no report under {}", results.display());
-    for path in reports {
-        let report = serde_json::from_str(&fs::read_to_string(path).expect("a report"));
-        assert_schema("report", &report.expect("JSON"));
+    for schema in ["report", "accuracy"] {
+        let records = runs.iter().map(|run| run.join(schema).with_extension("json"));
+        let records: Vec<_> = records.filter(|path| path.exists()).collect();
+        assert!(!records.is_empty(), "no {schema} under {}", results.display());
+        for path in records {
+            let record = serde_json::from_str(&fs::read_to_string(path).expect("a record"));
+            assert_schema(schema, &record.expect("JSON"));
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Measures how good two real models are on real data in every precision, and writes it as a record
-//! that README.md is filled from:
+//! that README.md is filled from and `harness/schema/accuracy.json` describes:
 //!
 //!     cargo run -p tilewise-harness --example accuracy
 //!
@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tilewise::SpinTeam;
-use tilewise_harness::bert::evaluation::{Head, Prepared};
+use tilewise_harness::bert::evaluation::{CALIBRATION, Head, Prepared, TOGETHER};
 use tilewise_harness::bert::squad::{self, Windowing};
 use tilewise_harness::bert::{
     AnswerHead, Checkpoint, Config, Encoder, Limit, Pooling, Precision, Room, Text, sts,
@@ -21,10 +21,6 @@ use tilewise_harness::provenance::Provenance;
 use tilewise_harness::report::accuracy::{Accuracy, Model, SCHEMA, Scores};
 use tilewise_harness::report::files::{self, Claim};
 use tilewise_tuner::machine::Machine;
-
-/// Sequences of a batch, and batches that static ranges are found on, as the command has them.
-const TOGETHER: usize = 32;
-const CALIBRATION: usize = 8;
 
 fn main() -> ExitCode {
     interrupt::handle();

@@ -9,6 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tilewise::Team;
 
+/// Sequences that run together, unless told.
+pub const TOGETHER: usize = 32;
+
+/// Batches that the ranges of [`Precision::Int8Static`](super::Precision::Int8Static) are found on.
+pub const CALIBRATION: usize = 8;
+
 /// Data as a model reads it.
 #[derive(Clone, Debug)]
 pub struct Prepared {

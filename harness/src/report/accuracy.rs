@@ -1,5 +1,5 @@
 //! How good real models are in each precision: `accuracy.json`, which the example `accuracy` writes,
-//! and the table of it.
+//! and the table of it. The record's layout is that of `harness/schema/accuracy.json`, too.
 
 use super::view::Table;
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@ use crate::cli::args::{Common, WisdomArg, count, isa_help, seed};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tilewise::Isa;
+use tilewise_harness::bert::evaluation::TOGETHER;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BertArgs {
@@ -151,7 +152,7 @@ pub(super) struct EvalArgs {
     #[arg(long, value_enum, default_value_t = PrecisionArg::Int8)]
     pub(super) precision: PrecisionArg,
     /// Sequences of a batch
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = TOGETHER)]
     #[arg(value_parser = count, allow_negative_numbers = true)]
     pub(super) batch: usize,
     /// Whether sequences of like length run together

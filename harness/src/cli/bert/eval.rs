@@ -9,16 +9,13 @@ use super::{Context, progress};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use std::time::{Duration, Instant};
-use tilewise_harness::bert::evaluation::{Head, Judgement, Outputs, Prepared};
+use tilewise_harness::bert::evaluation::{CALIBRATION, Head, Judgement, Outputs, Prepared};
 use tilewise_harness::bert::{
     AnswerHead, Count, Encoder, Pooling, Precision, Ranges, Room, Times, counts, squad, sts,
 };
 use tilewise_harness::interrupt;
 use tilewise_tuner::measure::Estimate;
 use tilewise_tuner::measure::stats::CONFIDENCE;
-
-/// Batches static ranges are found on.
-const CALIBRATION: usize = 8;
 
 pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> {
     for (name, given) in [("--batch", Some(args.batch)), ("--limit", args.limit)] {
