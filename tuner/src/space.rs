@@ -31,7 +31,7 @@ pub trait Tunable: Problem {
     fn candidates(&self, setting: &Setting<'_>) -> Vec<Self::Recipe>;
 
     /// The recipe that stands for all which differ from `recipe` in nothing that is felt here: no two
-    /// of them are tried.
+    /// of them are tried. Estimates and candidates are such recipes already.
     fn canonical(&self, _isa: Isa, recipe: Self::Recipe) -> Self::Recipe {
         recipe
     }

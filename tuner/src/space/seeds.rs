@@ -22,13 +22,14 @@ pub(super) fn ranked<P: Tunable + ?Sized>(
     let candidates = problem.candidates(setting);
     let mut points = vec![candidates[0]];
     let add = |points: &mut Vec<P::Recipe>, recipe: &P::Recipe| {
-        let recipe = problem.canonical(setting.isa, *recipe);
-        let legal = P::threads(&recipe) <= setting.threads;
-        if legal && !points.contains(&recipe) && problem.check(setting.isa, &recipe).is_ok() {
-            points.push(recipe);
+        let legal = P::threads(recipe) <= setting.threads;
+        if legal && !points.contains(recipe) && problem.check(setting.isa, recipe).is_ok() {
+            points.push(*recipe);
         }
     };
-    let models = hints.iter().copied().chain(other_beliefs(problem, setting));
+    // Estimates and candidates are canonical; hints come from other sizes and machines.
+    let hints = hints.iter().map(|hint| problem.canonical(setting.isa, *hint));
+    let models = hints.chain(other_beliefs(problem, setting));
     models.for_each(|recipe| add(&mut points, &recipe));
     for turn in turns(&candidates) {
         if points.len() > *SEEDS.start() {
