@@ -1,6 +1,6 @@
 //! Many INT8 products of one shape in one call, each with operands of its own.
 
-use super::{Error, Products, Workload, references, task};
+use super::{Error, Products, Workload, members, references, task};
 use crate::workload::{Cache, Candidate, Check, Recipe, Task, Work, random};
 use std::cell::RefCell;
 use tilewise::buffer::LINE;
@@ -103,8 +103,10 @@ impl Batch {
             plan,
             team,
         };
-        let most = self.weights.len().max(chosen.recipe.split.parts());
-        let threads = team.size().min(most);
+        // Members take whole products if there is one for each, else they share every one of them.
+        let enough = self.weights.len() >= team.size();
+        let threads =
+            if enough { team.size() } else { members(self.shape, chosen.recipe.split, team) };
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }
 }
