@@ -2,7 +2,7 @@
 
 use super::batch::Group;
 use super::embeddings::Embeddings;
-use super::linear::{Linear, Machine, Next};
+use super::linear::{Linear, Machine, Next, Rows};
 use super::room::{Products, Room, States, pitch, tokens_at_a_time};
 use super::times::{Operation, Times};
 use super::{Batch, Config, Error, Pooling, Precision, Ranges, Source};
@@ -240,46 +240,24 @@ impl Layer {
         let mut step = Step { products, times, see, on };
 
         let x = rows(hidden, tokens, narrow);
-        step.linear(
-            Operation::QueryKeyValue,
-            (&self.qkv, 0),
-            x,
-            Next::Nothing,
-            rows_mut(qkv, tokens, 3 * narrow),
-        )?;
+        let y = rows_mut(qkv, tokens, 3 * narrow);
+        let linear = (&self.qkv, 0);
+        step.linear(Operation::QueryKeyValue, linear, Rows { x, next: Next::Nothing, y })?;
         let scratch = scratch.as_mut().expect("made by grow");
         step.times.spend(Operation::Attention, || {
             let out = rows_mut(context, tokens, narrow);
             attention.run(rows(qkv, tokens, 3 * narrow), &group.offsets, out, scratch, team)
         })?;
-        let x = rows(context, tokens, narrow);
+        let (x, y) = (rows(context, tokens, narrow), rows_mut(middle, tokens, narrow));
         let next = Next::Add(rows(hidden, tokens, narrow));
-        step.linear(
-            Operation::AttentionOutput,
-            (&self.output, 1),
-            x,
-            next,
-            rows_mut(middle, tokens, narrow),
-        )?;
+        step.linear(Operation::AttentionOutput, (&self.output, 1), Rows { x, next, y })?;
         step.norm(&self.attention_norm, rows_mut(middle, tokens, narrow))?;
-        let x = rows(middle, tokens, narrow);
+        let (x, y) = (rows(middle, tokens, narrow), rows_mut(wide, tokens, width));
         let next = Next::Apply(config.activation);
-        step.linear(
-            Operation::FeedForwardUp,
-            (&self.up, 2),
-            x,
-            next,
-            rows_mut(wide, tokens, width),
-        )?;
-        let x = rows(wide, tokens, width);
+        step.linear(Operation::FeedForwardUp, (&self.up, 2), Rows { x, next, y })?;
+        let (x, y) = (rows(wide, tokens, width), rows_mut(hidden, tokens, narrow));
         let next = Next::Add(rows(middle, tokens, narrow));
-        step.linear(
-            Operation::FeedForwardDown,
-            (&self.down, 3),
-            x,
-            next,
-            rows_mut(hidden, tokens, narrow),
-        )?;
+        step.linear(Operation::FeedForwardDown, (&self.down, 3), Rows { x, next, y })?;
         step.norm(&self.norm, rows_mut(hidden, tokens, narrow))
     }
 }
@@ -297,15 +275,13 @@ impl Step<'_> {
         &mut self,
         operation: Operation,
         (linear, place): (&Linear, usize),
-        x: Matrix<'_, f32>,
-        next: Next<'_>,
-        y: MatrixMut<'_, f32>,
+        rows: Rows<'_>,
     ) -> Result<(), Error> {
-        for row in 0..x.rows() {
-            (self.see)(place, x.row(row));
+        for row in 0..rows.x.rows() {
+            (self.see)(place, rows.x.row(row));
         }
         let (products, on) = (&mut *self.products, self.on);
-        self.times.spend(operation, || linear.run(x, next, y, products, on))
+        self.times.spend(operation, || linear.run(rows, products, on))
     }
 
     fn norm(&mut self, norm: &LayerNorm, rows: MatrixMut<'_, f32>) -> Result<(), Error> {

@@ -33,6 +33,13 @@ pub(super) enum Next<'a> {
     Add(Matrix<'a, f32>),
 }
 
+/// What a layer reads, what is done to the product, and where it is written: a row for each token.
+pub(super) struct Rows<'a> {
+    pub(super) x: Matrix<'a, f32>,
+    pub(super) next: Next<'a>,
+    pub(super) y: MatrixMut<'a, f32>,
+}
+
 /// On what instruction set and caches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Machine {
@@ -82,12 +89,10 @@ impl Linear {
         self.bias.len()
     }
 
-    /// Writes what `next` makes of the layer's outputs for the rows of `x`.
+    /// Writes what is made of the layer's outputs for some rows.
     pub(super) fn run(
         &self,
-        x: Matrix<'_, f32>,
-        next: Next<'_>,
-        y: MatrixMut<'_, f32>,
+        Rows { x, next, y }: Rows<'_>,
         products: &mut Products,
         (machine, team): (Machine, &dyn Team),
     ) -> Result<(), Error> {

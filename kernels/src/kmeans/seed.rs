@@ -33,13 +33,14 @@ pub(super) fn plus_plus<T: Element>(
 ) -> Result<Vec<usize>, Error> {
     let Task { source, weights, plan, team } = *task;
     let few = source.d() <= curve::FEW && source.n().saturating_mul(source.d()) <= WIDENED;
-    match source.held() {
-        Some(Held::Blocks(_)) if T::NAME == <f64 as Element>::NAME => greedy(task, k, draws),
-        Some(held) if few => {
+    let wide = T::NAME == <f64 as Element>::NAME;
+    let widen = |held: &Held<'_, T>| few && !(wide && matches!(held, Held::Blocks(_)));
+    match source.held().filter(widen) {
+        Some(held) => {
             let source = Source::Blocks(&widened(held)?);
             greedy(&Task { source, weights, plan, team }, k, draws)
         }
-        _ => greedy(task, k, draws),
+        None => greedy(task, k, draws),
     }
 }
 
