@@ -18,10 +18,11 @@
 //!
 //! One such step is one 512-bit register, two 256-bit registers, or a row of an AMX tile.
 //!
-//! Instruction sets without a dot product of bytes (AVX2, AVX-512 BW) have two ways to multiply
+//! Instruction sets without a dot product of bytes (AVX2, AVX-512 BW) have several ways to multiply
 //! them, and say which suits what in [`ByteDot::choose`]: a chain through 16-bit pairs that is
 //! exact only where no pair of weights can saturate (`Pairs`), and products of *words*
-//! ([`WordDot`]), bytes widened to 16 bits beforehand, which are always exact:
+//! ([`WordDot`]), bytes widened to 16 bits, the rows' beforehand and the panels' beforehand or in
+//! registers, which are always exact:
 //!
 //! ```text
 //! word      0   1    2   3         30   31
@@ -122,7 +123,8 @@ pub trait ByteDot: Token {
     /// Writes the sums out.
     fn store(self, acc: Self::Acc, out: &mut [i32; PANEL]);
 
-    /// Whether [`ByteDot::choose`] looks at the weights. If not, it is asked once for all.
+    /// Whether [`ByteDot::choose`] looks at the weights. If not, it is asked once for all, and may
+    /// call nothing but [`Choice::bytes`]: there is no room for words then.
     const CHOOSES: bool = false;
 
     /// Lets `choice` multiply in the vocabulary that is fastest for such operands: this one,

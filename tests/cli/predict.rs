@@ -40,8 +40,18 @@ fn points_are_labelled_by_given_centres() {
     let (colours, out) = (colours.display(), file("out.png"));
     let line = format!("kmeans --predict {colours} --out {} --json", out.display());
     assert_eq!(json(&line, "line")["shape"]["k"], 2);
-    let picture = image::open(out).expect("a picture").into_rgb8();
-    assert!(picture.pixels().all(|pixel| [[0; 3], [255; 3]].contains(&pixel.0)));
+    let picture = image::open(&out).expect("a picture").into_rgb8();
+    let (black, white) = ([0; 3], [255; 3]);
+    assert!(picture.pixels().all(|pixel| [black, white].contains(&pixel.0)));
+    assert!([black, white].iter().all(|colour| picture.pixels().any(|pixel| pixel.0 == *colour)));
+    // Colours of bytes, for pixels of floats and of bytes.
+    let bytes = written(&folder, "bytes.csv", "0,0,0\n255,255,255\n");
+    let line = format!("kmeans --predict {} --out {} --json", bytes.display(), out.display());
+    let output = tilewise(&line).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("numbers up to 255, where colours go from 0 to 1"), "{said}");
+    assert_eq!(json(&format!("{line} --dtype u8"), "line")["clusters"], 2);
+    assert_eq!(image::open(&out).expect("a picture").into_rgb8(), picture);
 }
 
 #[test]
@@ -61,7 +71,7 @@ fn centres_that_label_nothing_are_refused() {
         ("nan.npy", npy(1, 2, &[0.0, f32::NAN]), 1, "row 1, column 2 is NaN"),
         ("huge.npy", doubles(1, 2, &[0.0, 1e300]), 1, "row 1, column 2 is 1e300"),
         ("three.npy", npy(1, 3, &[0.0; 3]), 2, "rows of 3 numbers; expected 2"),
-        ("none.txt", vec![], 1, "ends in .npy or .csv"),
+        ("none.txt", vec![], 2, "ends in .npy or .csv"),
     ] {
         let file = written(&folder, name, bytes);
         for chunk in ["", "--chunk 2"] {

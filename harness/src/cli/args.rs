@@ -218,7 +218,7 @@ pub(super) struct KmeansArgs {
     pub(super) chunk: Option<usize>,
     /// Fit nothing: label the points by the centres of a .npy or .csv file, one a row, as --centers
     /// writes them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = array)]
     #[arg(conflicts_with_all = ["k", "init", "n_init", "tol", "max_iter", "centers"])]
     pub(super) predict: Option<PathBuf>,
     /// Write the picture in k colours, as PNG
@@ -257,6 +257,14 @@ impl FromStr for InitArg {
             file if points::may_be(file.as_ref()) => Ok(InitArg::File(file.into())),
             _ => Err("expected k-means++, random, or a file that ends in .npy or .csv"),
         }
+    }
+}
+
+/// A file of numbers, by its ending.
+fn array(text: &str) -> Result<PathBuf, &'static str> {
+    match points::may_be(text.as_ref()) {
+        true => Ok(text.into()),
+        false => Err("expected a file that ends in .npy or .csv"),
     }
 }
 

@@ -180,8 +180,12 @@ fn in_rounds(
             failed = run().err();
         }
     });
-    let session = Stopwatch::within(BUDGET).measure(vec![arm]).map_err(Failure::failed)?;
-    failed.map_or_else(|| session.time(name).map_err(Failure::failed), Err)
+    let session = Stopwatch::within(BUDGET).measure(vec![arm]);
+    // First, for rounds of nothing may be too short for the clock.
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    session.map_err(Failure::failed)?.time(name).map_err(Failure::failed)
 }
 
 /// Tells that the numbers of a flag's file have lost digits.
@@ -267,6 +271,7 @@ fn settings<T: Number>(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failur
         InitArg::Random => Ok(settings.random()),
         InitArg::File(file) => {
             let Rows { values, columns } = starts::<T>(file)?;
+            remark_rounding::<T>("--init", Some(file));
             let rows = values.len() / columns;
             if (rows, columns) != (shape.k, shape.d) {
                 let Shape { k, d, .. } = shape;

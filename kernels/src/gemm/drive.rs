@@ -44,7 +44,8 @@ pub(crate) trait Epilogue<P: Product> {
     #[inline(always)]
     fn begin(&mut self, _rows: &Block<'_, P, impl Rows<P>>) {}
 
-    /// Tiles of these rows follow.
+    /// Tiles of these rows follow, whose sums are going to be finished: before [`Epilogue::less`],
+    /// once for each strip of panels.
     #[inline(always)]
     fn begin_rows(&mut self, _rows: Range<usize>) {}
 

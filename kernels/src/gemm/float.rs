@@ -131,10 +131,11 @@ impl FloatPlan {
         let mc = estimate.mc.max(Self::ROWS).min(shape.m.max(1));
         // One tile wide where the rows of a block fill the second level: panels of floats are long for
         // their products, and read again from there for every few rows they make 0.96 to 1.0 of the
-        // speed (128x3072x768, 384x1024x4096, one Zen 3 core). Else as many panels as have room beside
-        // the rows, for then the output is written along its rows: 128x384x1536 makes 1.06 of the speed,
-        // 256x384x1152 1.04, 1024x384x1536 1.06, 128x768x768 and 128x768x3072 1.02 (same core). Where a
-        // panel is one register a tile has four of them, and no more were tried.
+        // speed (128x3072x768, 384x1024x4096; rows, depth, columns; one Zen 3 core). Where the rows take
+        // three quarters of it or less, panels take three eighths, for then the output is written along
+        // its rows: 128x384x1536 makes 1.06 of the speed, 256x384x1152 1.04, 1024x384x1536 1.06,
+        // 128x768x768 and 128x768x3072 1.02 (same core). Tiles of AVX-512 have up to four panels;
+        // more were not tried there, nor with plain arrays.
         let block = mc.saturating_mul(bytes.k);
         let roomy = registers_of_panel(isa) > 1 && block <= caches.l2 / 4 * 3;
         let wide = estimate.tile.panels * PANEL;

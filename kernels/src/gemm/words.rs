@@ -1,9 +1,10 @@
-//! Both operands as words: what instruction sets without a dot product of bytes read.
+//! Operands as words: what instruction sets without a dot product of bytes read. Both of them, or
+//! where rows are few those of the left one by panels that stay bytes ([`WordRows`]).
 //!
 //! Rows are widened when a block of them begins, panels when a tile's worth of them does, so that
 //! every register tile of the block shares the work. The first of two word steps has the even
-//! bytes of a step, the second the odd ones: then widening is shifts within 16-bit lanes. Widening
-//! in the tile instead costs a fifth of its time (AVX2: the table of its file in `vector`).
+//! bytes of a step, the second the odd ones: then widening is shifts within 16-bit lanes. What
+//! widening in the tile costs instead stands in `vector/avx2.rs`.
 
 use super::drive::{Columns, Panels, Rows};
 use crate::product::{Bytes, Product, WordRows, Words};

@@ -12,7 +12,7 @@ const COLOUR: usize = 3;
 /// itself.
 ///
 /// Points are equal if their features are equal numbers, as `0.0` and `-0.0` are. Bytes of up to three
-/// features, as the colours of a picture, are counted in one pass; other points are sorted.
+/// features, as the colours of a picture, are ticked off; other points are sorted.
 ///
 /// ```
 /// use tilewise::{Matrix, points::distinct};

@@ -49,8 +49,8 @@ pub(super) struct Patch<'p, 'a, T> {
     pub(super) ahead: usize,
 }
 
-/// Room for strips and for the ends of their rows: on the stack, and no more than a loop needs, for
-/// all of it is cleared at every step.
+/// Room for strips and for the ends of their rows: on the stack, and as much as the loop has room for,
+/// for all of it is cleared at every step or tile.
 pub(super) struct Room<'r, 'a, T> {
     pub(super) near: &'r mut [Strip<'a, T>],
     pub(super) ends: &'r mut Ends<T>,

@@ -1,23 +1,25 @@
-//! AVX2 without a byte dot product. Three ways, all exact ([`ByteDot::choose`]):
+//! AVX2 without a byte dot product. Three ways of GEMM, all exact ([`ByteDot::choose`]), and a fourth:
 //!
 //! | way | instructions for 32 products | share of the f32 FMA roof |
 //! |---|---|---|
 //! | [`Pairs`], if no pair saturates | `vpmaddubsw`, `vpmaddwd`, `vpaddd` | 2.00 |
 //! | words, widened beforehand | 2 `vpmaddwd`, 2 `vpaddd` | 1.75 |
-//! | words by bytes, widened in registers | the same, and half a `vpmaddubsw`, half a shift a row of four | 1.59 |
+//! | words by bytes, widened in registers | the same; of four rows a quarter of a `vpmaddubsw` and of a shift | 1.59 |
+//! | bytes by bytes (attention) | the same, and half a `vpand` and half a shift | 1.41 |
 //!
-//! (Tiles in the first-level cache, Zen 5, one core; the last with two shifts for `vpmaddubsw`.) Widening panels beforehand pays when many rows
-//! share them; rows always are widened beforehand, for both in registers reached 1.41, and only the
-//! panels beforehand 1.51; the two
-//! products of a step in one sum before the accumulator 1.68; splitting the activations into 7
-//! bits and 1, so that no pair saturates, needs three multiplications where words need two.
+//! (Tiles in the first-level cache, Zen 5, one core; the last two when the third took a shift more.)
+//! Widening panels beforehand pays when many rows share them. Only the panels beforehand, rows in
+//! registers, reached 1.51; the two products of a step in one sum before the accumulator 1.68;
+//! splitting the activations into 7 bits and 1, so that no pair saturates, needs three
+//! multiplications where words need two.
 //!
 //! What words can reach depends on how a CPU shares its units out between multiplications and
-//! additions. On one Zen 3 core, as a share of the FMA roof in loops of assembly without any memory
-//! beyond the first level: `vpmaddwd` alone 2.0, `vpmaddwd` and `vpaddd` by turns from registers 1.48 to 1.6, with
-//! the reads of a tile of 4 rows 1.25 to 1.28, of 5 and 6 rows 1.31 to 1.34; in whatever order, up to
-//! five products ahead of their additions, the same to 1 %. `vpsignb` to make one side unsigned, so
-//! that no pair saturates, is as many instructions as words and reaches 1.3 to 1.34. 1024^3 reaches 1.24.
+//! additions. On one Zen 3 core, as a share of the FMA roof, in loops of assembly that read the
+//! first-level cache alone: `vpmaddwd` by itself 2.0; `vpmaddwd` and `vpaddd` by turns, from registers,
+//! 1.48 to 1.6; with the reads of a tile of 4 rows 1.25 to 1.28, of 5 and 6 rows 1.31 to 1.34, the
+//! same to 1 % in whatever order, up to five products ahead of their additions. `vpsignb`, which can
+//! make one side unsigned so that no pair saturates, is as many instructions as words and reaches 1.3
+//! to 1.34. Of those, 1024^3 as a whole reaches 1.24.
 #![allow(unsafe_code, reason = "intrinsics; the token proves AVX2")]
 
 use super::{ByteDot, Choice, FloatExtra, GROUP, Operands, PANEL, Pairs, Step, WordDot, WordStep};
@@ -38,7 +40,7 @@ impl ByteDot for Avx2 {
     type Rhs = [Widened; 2];
     type Acc = [__m256i; 2];
 
-    /// 8 registers of sums, 4 of a step, 2 of a group, a mask and a product.
+    /// 8 registers of sums, 4 of a step, 2 of a group, a product and one that widens.
     const MOST_ROWS: usize = 4;
 
     #[inline(always)]
@@ -99,13 +101,14 @@ impl ByteDot for Avx2 {
 }
 
 /// Rows from which it pays to widen weights beforehand. On one Zen 3 core widening them in registers
-/// makes 0.98 to 1.0 of the speed from 24 to 1024 rows (weights of 768 x 768, 1024 x 1024), and 1.1 with 20 rows
-/// where 24 are widened beforehand; CPUs with three units for all of it lose more, reckoned by instructions.
+/// makes 0.98 to 1.0 of the speed from 24 to 1024 rows (weights of 768 x 768, 1024 x 1024); with 20
+/// rows it does 1.1 times as much a second as the other way with 24. CPUs that have three units for
+/// all of it should lose more by it with many rows (reckoned by instructions).
 ///
-/// Against widening the rows in registers too, on the same core: 8 x 768 x 768 makes 1.08 of the
-/// speed, 16 x 4096 x 1024 1.12, 8 x 4096 x 4096 from memory 1.07, 4 rows 1.26; one row the same.
-/// The groups of a row must be read one word pair at a time: read whole and taken apart by shifts,
-/// 8 and 16 rows make 0.77.
+/// Widening rows beforehand against widening them in registers, same core: 8 x 768 x 768 (rows,
+/// depth, columns) makes 1.08 of the speed, 16 x 4096 x 1024 1.12, from memory 8 x 4096 x 4096 1.07
+/// and 4 x 4096 x 4096 1.26; one row the same. The words of a row must be read a pair at a time: read
+/// as one number and taken apart by shifts, 8 and 16 rows make 0.77.
 const WIDEN_FROM: usize = 25;
 
 impl ByteDot for Pairs<Avx2> {

@@ -4,6 +4,7 @@ use super::claims::Claims;
 use super::{Input, failure, remark_rounding, starts};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::points::{Number, Rows};
 use crate::cli::setup::Setup;
 use crate::cli::single;
@@ -23,6 +24,9 @@ pub(super) fn run<T: Number>(
     let Input { rows, picture, source } = args.shape.points::<T>(args.common.seed)?;
     remark_rounding::<T>("--data", args.shape.data.as_deref());
     let centres = centres::<T>(file, rows.columns)?;
+    if picture.is_some() && T::NAME != "u8" {
+        remark_bytes(centres.rows());
+    }
     let shape = Shape { n: rows.len(), d: centres.d(), k: centres.k() };
     let chosen = setup.choose(&shape)?;
     let workload = Workload::new(rows.values, centres.rows()).map_err(failure)?;
@@ -55,6 +59,17 @@ pub(super) fn centres<T: Number>(file: &Path, d: usize) -> Result<Centres<T::Cen
     let values: Vec<T::Centre> = values.into_iter().map(T::Centre::from_f64).collect();
     let rows = Matrix::new(&values, values.len() / d, d).expect("whole rows were read");
     Centres::new(rows).map_err(|error| failure(error.into()))
+}
+
+/// Tells that centres are colours of bytes, where colours are numbers from 0 to 1.
+fn remark_bytes<C: Real>(centres: Matrix<'_, C>) {
+    let numbers = (0..centres.rows()).flat_map(|row| centres.row(row)).map(|&number| number.into());
+    let most = numbers.fold(0.0, f64::max);
+    if most > 1.0 {
+        output::remark(format_args!(
+            "--predict has numbers up to {most}, where colours go from 0 to 1; --dtype u8 takes them from 0 to 255"
+        ));
+    }
 }
 
 /// How many of `k` centres have points.

@@ -126,6 +126,9 @@ pub(super) fn run<T: Number>(
     let check = stream.check(fit.centres(), fit.labels())?;
     claims.write::<T>(None, fit.centres(), fit.labels())?;
     super::remark_clusters(&fit, shape.k);
+    // Who interrupts what follows loses the line that says so.
+    let (count, inertia) = (fit.iterations(), fit.inertia());
+    output::remark(format_args!("fitted in {count} iterations, inertia {inertia}"));
     let labels = Labels::find(&stream, fit.centres())?;
     if labels.found() != fit.labels() {
         return Err(Failure::failed("the labels are not those of the fit; no time is printed"));

@@ -52,7 +52,9 @@ impl<'a, T: Number> Labels<'a, T> {
         let chunks = Chunks::new(&reader, stream.part);
         let done = stream.plan.assign(chunks, *centres, found, None, scratch, stream.setup.team());
         done.map_err(|error: Error| match is_interruption(&error) {
-            true => Failure::Interrupted("all is written; how long labels take is not known"),
+            true => Failure::Interrupted(
+                "what was asked for is written; how long labels take is not known",
+            ),
             false => refused(error, stream.file),
         })
     }
