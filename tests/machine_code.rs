@@ -193,15 +193,12 @@ fn without_a_byte_dot_product_pairs_and_words_are_multiplied() {
         let whole = |mnemonic: Mnemonic| {
             move |i: &Instruction| i.mnemonic() == mnemonic && vector_bytes(i) == bytes
         };
-        // Who widens in registers shifts. AVX2 does it by tiles of four rows, two registers a step, even
-        // and odd bytes apart.
+        // Who widens in registers shifts, and multiplies even and odd bytes apart.
         let (widening, others): (Vec<&Function>, Vec<&Function>) =
             inside(isa, &["4gemm4tile8multiply"])
                 .into_iter()
                 .partition(|function| has(function, &[Mnemonic::Vpsraw, Mnemonic::Vpsllw]));
-        if isa == "Avx2" {
-            assert_eq!(most_in_a_loop(&widening, whole(Mnemonic::Vpmaddwd)), 4 * 2 * 2);
-        }
+        assert_eq!(most_in_a_loop(&widening, whole(Mnemonic::Vpmaddwd)), 2 * registers, "{isa}");
         // What saturates is apart, in tiles for weights that have been looked at.
         let (pairs, words): (Vec<&Function>, Vec<&Function>) =
             others.into_iter().partition(|function| has(function, &[Mnemonic::Vpmaddubsw]));
