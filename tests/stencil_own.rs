@@ -134,7 +134,12 @@ impl<T: Real> Formula<T> for Everything {
     const MEDIA: usize = 64;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(
+        &self,
+        simd: S,
+        field: usize,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
         let corners = [[-8, -8, -8], [8, -8, 8], [-8, 8, 8], [8, 8, -8]];
         let mut sum = T::times(simd, near.medium(63 - field), near.before(field));
         for (other, corner) in corners.into_iter().enumerate() {
@@ -161,7 +166,7 @@ impl<T: Real> Formula<T> for SevenCoefficients {
     const MEDIA: usize = 7;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         let mut sum = T::times(simd, near.medium(6), near.at(0, [0; 3]));
         for index in 0..6 {
             let mut off = [0; 3];
@@ -185,7 +190,12 @@ impl<T: Real> Formula<T> for Coupled {
     const MEDIA: usize = 1;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(
+        &self,
+        simd: S,
+        field: usize,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
         let half = T::splat(simd, T::from_f64(0.5));
         let across = T::plus(simd, near.at(1 - field, [-1, 1, 0]), near.at(field, [1, 1, 0]));
         let pushed = T::times(simd, near.medium(0), T::minus(simd, across, near.before(field)));
@@ -238,7 +248,7 @@ impl<T: Real, const LEVELS: usize> Formula<T> for Drowsy<LEVELS> {
     const RADIUS: usize = 2;
     const LEVELS: usize = LEVELS;
 
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         drowse(size_of::<T::Register<S>>() / size_of::<T>());
         let [left, right] = [-2, 1].map(|x| near.at(0, [x, 0, 0]));
         let [below, above] = [-2, 2].map(|z| near.at(0, [0, 0, z]));
@@ -261,7 +271,7 @@ impl<T: Real, const DIMENSIONS: usize> Formula<T> for DrowsyBox<DIMENSIONS> {
     const DIMENSIONS: usize = DIMENSIONS;
     const RADIUS: usize = 1;
 
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         drowse(size_of::<T::Register<S>>() / size_of::<T>());
         let up = isize::from(DIMENSIONS > 2);
         let mut sum = near.at(0, [0; 3]);
@@ -329,7 +339,7 @@ fn what_a_formula_may_not_do_is_refused_by_name() {
         const SHAPE: Shape = Shape::Star;
         const DIMENSIONS: usize = 2;
         const RADIUS: usize = 1;
-        fn update<S: FloatExtra>(self, _: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        fn update<S: FloatExtra>(&self, _: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
             near.at(0, [1, -1, 0])
         }
     }
@@ -342,7 +352,7 @@ fn what_a_formula_may_not_do_is_refused_by_name() {
         const DIMENSIONS: usize = 2;
         const RADIUS: usize = 1;
         const MEDIA: usize = 1;
-        fn update<S: FloatExtra>(self, _: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+        fn update<S: FloatExtra>(&self, _: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
             match self.0 {
                 0 => near.at(1, [0; 3]),
                 1 => near.before(0),

@@ -117,13 +117,51 @@ impl Sum for f32 {
     }
 }
 
-/// Unsigned by signed bytes, summed in wrapping 32 bits.
+/// Unsigned by signed bytes, summed in wrapping 32 bits. `F`: what its rows were made before.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bytes<T>(pub T);
+pub(crate) struct Bytes<T, F = AsTheyAre>(pub T, pub F);
 
-impl<T: Vocabulary> Product for Bytes<T> {
-    type Token = T;
+/// [`Bytes`] whose rows are words: for so few of them that a panel is not worth making anew.
+pub(crate) type WordRows<T> = Bytes<T, AsWords>;
+
+/// The form in which a product reads rows of bytes.
+pub(crate) trait RowForm<T: Vocabulary>: Copy + Debug + Send + Sync + 'static {
+    /// [`Product::Group`].
+    type Group: Pod + Send + Sync;
+
+    /// [`Product::broadcast`].
+    fn broadcast(simd: T, group: &Self::Group) -> T::Lhs;
+}
+
+/// Bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsTheyAre;
+
+impl<T: Vocabulary> RowForm<T> for AsTheyAre {
     type Group = [u8; GROUP];
+
+    #[inline(always)]
+    fn broadcast(simd: T, group: &[u8; GROUP]) -> T::Lhs {
+        simd.broadcast(*group)
+    }
+}
+
+/// Widened to words: the even bytes of a group, then the odd ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsWords;
+
+impl<T: Vocabulary + WordDot> RowForm<T> for AsWords {
+    type Group = [[i16; 2]; 2];
+
+    #[inline(always)]
+    fn broadcast(simd: T, group: &[[i16; 2]; 2]) -> T::Lhs {
+        simd.broadcast_pairs(group)
+    }
+}
+
+impl<T: Vocabulary, F: RowForm<T>> Product for Bytes<T, F> {
+    type Token = T;
+    type Group = F::Group;
     type Step = Step;
     type Sum = i32;
     type Lhs = T::Lhs;
@@ -153,8 +191,8 @@ impl<T: Vocabulary> Product for Bytes<T> {
     }
 
     #[inline(always)]
-    fn broadcast(self, group: &[u8; GROUP]) -> T::Lhs {
-        self.0.broadcast(*group)
+    fn broadcast(self, group: &F::Group) -> T::Lhs {
+        F::broadcast(self.0, group)
     }
 
     #[inline(always)]
@@ -243,68 +281,6 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
 
     #[inline(always)]
     fn prefetch_second(self, _address: *const WordStep) {}
-}
-
-/// Bytes by bytes whose rows were widened to words beforehand, panels in registers: for so few rows
-/// that a panel is not worth making anew.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WordRows<T>(pub T);
-
-impl<T: Vocabulary + WordDot> Product for WordRows<T> {
-    type Token = T;
-    type Group = [[i16; 2]; 2];
-    type Step = Step;
-    type Sum = i32;
-    type Lhs = T::Lhs;
-    type Rhs = T::Rhs;
-    type Acc = T::Acc;
-
-    const MOST_ROWS: usize = T::MOST_ROWS;
-
-    #[inline(always)]
-    fn token(self) -> T {
-        self.0
-    }
-
-    #[inline(always)]
-    fn zero(self) -> T::Acc {
-        self.0.zero()
-    }
-
-    #[inline(always)]
-    fn resume(self, sums: &[i32; PANEL]) -> T::Acc {
-        self.0.resume(sums)
-    }
-
-    #[inline(always)]
-    fn load(self, step: &Step) -> T::Rhs {
-        self.0.load(step)
-    }
-
-    #[inline(always)]
-    fn broadcast(self, group: &[[i16; 2]; 2]) -> T::Lhs {
-        self.0.broadcast_pairs(group)
-    }
-
-    #[inline(always)]
-    fn step(self, acc: T::Acc, lhs: T::Lhs, rhs: T::Rhs) -> T::Acc {
-        self.0.dot(acc, lhs, rhs)
-    }
-
-    #[inline(always)]
-    fn store(self, acc: T::Acc, sums: &mut [i32; PANEL]) {
-        self.0.store(acc, sums);
-    }
-
-    #[inline(always)]
-    fn prefetch(self, address: *const Step) {
-        self.0.floats().prefetch(address);
-    }
-
-    #[inline(always)]
-    fn prefetch_second(self, address: *const Step) {
-        self.0.floats().prefetch_second(address);
-    }
 }
 
 /// Floats of 32 bits.

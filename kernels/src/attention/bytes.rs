@@ -73,7 +73,7 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     let scores = take(&mut room, sizes.scores);
     let weights: &mut [[u8; PANEL]] = bytemuck::cast_slice_mut(take(&mut room, sizes.weights));
     let sums = bytemuck::cast_slice_mut(take(&mut room, sizes.sums));
-    let product = product::Bytes(token);
+    let product = product::Bytes(token, product::AsTheyAre);
     let (all_queries, of_all) = (head.numbers(Which::Query), head.scale());
     let (depth, tokens) = (width.div_ceil(GROUP), count.div_ceil(GROUP));
     // NaN if a key is.

@@ -11,7 +11,7 @@ use super::zeros::LessZeros;
 use super::{Line, Output, PackedWeights, Plan, Shape, Split};
 use crate::isa::{MissingIsa, Token};
 use crate::matrix::Disjoint;
-use crate::product::{Bytes, WordRows, Words};
+use crate::product::{AsTheyAre, AsWords, Bytes, Words};
 use crate::team::{Member, Team, share};
 use crate::vector::{Choice, GROUP, Operands, PANEL, Step, Visitor, Vocabulary, WordDot, dispatch};
 use core::ops::Range;
@@ -192,7 +192,7 @@ impl Choice for Piece<'_> {
 
     fn bytes<T: Vocabulary>(self, token: T) {
         let Task { call, lhs, .. } = self.task;
-        self.multiply(Bytes(token), &lhs, call.panels(), 1);
+        self.multiply(Bytes(token, AsTheyAre), &lhs, call.panels(), 1);
     }
 
     fn words<T: Vocabulary + WordDot>(self, token: T) {
@@ -202,7 +202,7 @@ impl Choice for Piece<'_> {
 
     fn word_rows<T: Vocabulary + WordDot>(self, token: T) {
         let Task { call, lhs, .. } = self.task;
-        self.multiply(WordRows(token), &Widened(&lhs), call.panels(), 1);
+        self.multiply(Bytes(token, AsWords), &Widened(&lhs), call.panels(), 1);
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Shape {
 ///
 ///     #[inline(always)]
 ///     fn update<S: FloatExtra>(
-///         self,
+///         &self,
 ///         simd: S,
 ///         _field: usize,
 ///         near: impl Near<T, S>,
@@ -93,7 +93,7 @@ pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     ///
     ///     #[inline(always)]
     ///     fn update<S: FloatExtra>(
-    ///         self,
+    ///         &self,
     ///         simd: S,
     ///         _field: usize,
     ///         near: impl Near<T, S>,
@@ -135,20 +135,8 @@ pub trait Formula<T: Real>: Copy + core::fmt::Debug + Send + Sync + 'static {
     ///
     /// With [`Real::plus`], [`Real::minus`], [`Real::times`] and [`Real::fused`] results are the same
     /// to the last bit on every instruction set; nothing is fused that does not say so. To be as fast as it can it has `#[inline(always)]`.
-    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S>;
-
-    /// The same without a copy of the formula: there are blocks of 39 KB of weights, and compilers may
-    /// copy them at every register.
-    #[doc(hidden)]
-    #[inline(always)]
-    fn update_by<S: FloatExtra>(
-        &self,
-        simd: S,
-        field: usize,
-        near: impl Near<T, S>,
-    ) -> T::Register<S> {
-        self.update(simd, field, near)
-    }
+    fn update<S: FloatExtra>(&self, simd: S, field: usize, near: impl Near<T, S>)
+    -> T::Register<S>;
 }
 
 /// What an update looks at: a register full of points and what is around them.

@@ -77,7 +77,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Heat<T, D, R> {
     const WRITTEN_OUT: bool = true;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         let excess = self.laplacian.excess(simd, 0, near);
         T::plus(simd, near.at(0, [0; 3]), weighed::<T, S>(simd, self.coefficient, excess))
     }
@@ -148,7 +148,7 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
     const WRITTEN_OUT: bool = true;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         let [face, edge, corner] = self.weights;
         let (x, y, z) = ([1, 0, 0], [0, 1, 0], [0, 0, 1]);
         let mut all = weighed::<T, S>(simd, face, around::<T, S, D>(simd, 0, 1, near));

@@ -67,7 +67,12 @@ impl<T: Real> Formula<T> for GrayScott<T> {
     }
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(
+        &self,
+        simd: S,
+        field: usize,
+        near: impl Near<T, S>,
+    ) -> T::Register<S> {
         let (u, v) = (near.at(0, [0; 3]), near.at(1, [0; 3]));
         let reaction = T::times(simd, T::times(simd, u, v), v);
         let excess = self.laplacian.excess(simd, field, near);

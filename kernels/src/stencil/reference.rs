@@ -108,7 +108,7 @@ impl<T: Real> Step<'_, T> {
                         if inside(0, x, row) && inside(1, y, rows) && inside(2, z, planes) {
                             let (at, places) = ([x, y, z], &places);
                             let near = Point { step: self, at, places, formula: PhantomData::<F> };
-                            let new = formula.update_by(Scalar::new(), field, near);
+                            let new = formula.update(Scalar::new(), field, near);
                             next[near.index(field, at)] = bytemuck::cast(new);
                         }
                     }

@@ -330,7 +330,7 @@ impl<
         held: Option<&Held<S, T, F, N, BY, BZ>>,
     ) -> T::Register<S> {
         let near = Around::<_, _, F, N, R, BY, BZ>::new(spot, held, place);
-        self.formula.update_by(self.simd, field, near)
+        self.formula.update(self.simd, field, near)
     }
 
     /// Register `at` at an end of the band's rows, which is register `index` of the window.

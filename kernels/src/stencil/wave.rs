@@ -36,7 +36,7 @@ impl<T: Real, const R: usize> Formula<T> for Wave<T, R> {
     const MEDIA: usize = 1;
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         let twice = weighed::<T, S>(simd, T::from_f64(2.0), near.at(0, [0; 3]));
         let along = T::minus(simd, twice, near.before(0));
         let speed = weighed::<T, S>(simd, self.coefficient, near.medium(0));

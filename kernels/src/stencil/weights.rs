@@ -65,7 +65,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Star<T, D, R> {
     }
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         self.sum::<S, false>(simd, near)
     }
 }
@@ -123,7 +123,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for PairedStar<T, D, R>
     }
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         self.sum::<S, false>(simd, near)
     }
 }
@@ -191,12 +191,7 @@ impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
     }
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
-        self.sum::<S, false>(simd, near)
-    }
-
-    #[inline(always)]
-    fn update_by<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         self.sum::<S, false>(simd, near)
     }
 }
@@ -261,12 +256,7 @@ impl<T: Real, F: Weighted<T>> Formula<T> for Fused<F> {
     }
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
-        self.0.sum::<S, true>(simd, near)
-    }
-
-    #[inline(always)]
-    fn update_by<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
+    fn update<S: FloatExtra>(&self, simd: S, _: usize, near: impl Near<T, S>) -> T::Register<S> {
         self.0.sum::<S, true>(simd, near)
     }
 }
@@ -307,18 +297,13 @@ impl<T: Real, F: Formula<T>> Formula<T> for Varied<F> {
     }
 
     #[inline(always)]
-    fn update<S: FloatExtra>(self, simd: S, field: usize, near: impl Near<T, S>) -> T::Register<S> {
-        self.update_by(simd, field, near)
-    }
-
-    #[inline(always)]
-    fn update_by<S: FloatExtra>(
+    fn update<S: FloatExtra>(
         &self,
         simd: S,
         field: usize,
         near: impl Near<T, S>,
     ) -> T::Register<S> {
-        let change = T::times(simd, near.medium(F::MEDIA), self.0.update_by(simd, field, near));
+        let change = T::times(simd, near.medium(F::MEDIA), self.0.update(simd, field, near));
         T::plus(simd, near.at(field, [0; 3]), change)
     }
 }
