@@ -21,9 +21,8 @@ from worker import Prepared, Refusal, Request, package, rival, serve
 KINDS = {"heat5": (2, 1, False), "heat7": (3, 1, False), "wave25": (3, 4, True)}
 """Dimensions, radius, and whether it is of second order in time."""
 
-ROUNDS, SOME = 3, 8
-"""Choices are tried in turns, at most so often. Before its first time each makes so many steps, a
-multiple of every fused depth."""
+ROUNDS, MANY = 3, 4e8
+"""Choices are tried in turns, at most so often, each time for about so many updates."""
 
 HOPELESS = 1.5
 """A choice that takes so many times as long as the best is not tried again."""
@@ -65,12 +64,12 @@ class Problem:
     def thinned(self, field):
         return package("numpy").ascontiguousarray(field[::THINNED])
 
-    def long_enough(self) -> int:
-        """Steps that take a time that can be told from others."""
+    def long_enough(self, fused: int = 1) -> int:
+        """Steps that take a time that can be told from others, a multiple of `fused`."""
         points = 1
         for axis in self.extent:
             points *= axis
-        return SOME * max(1, round(5e7 / points))
+        return fused * -(-int(MANY) // (points * fused))
 
     def away(self, axis: int, k: int) -> list[tuple[int, ...]]:
         """The two offsets k away along an axis."""
@@ -109,16 +108,18 @@ class Steps:
     """The field, rim included, x fastest."""
 
 
-def prepared(request: Request, problem: Problem, choices, title, version, timed) -> Prepared:
-    """By the fastest of `choices`: names and what makes `Steps`."""
-    start, each = problem.start(), problem.long_enough()
+def prepared(
+    request: Request, problem: Problem, choices, title, version, timed, fused: int = 1
+) -> Prepared:
+    """By the fastest of `choices`: names and what makes `Steps`. They take multiples of `fused`."""
+    start, each = problem.start(), problem.long_enough(fused)
     made = [(name, make()) for name, make in choices]
     least = {}
     for _ in range(ROUNDS):
         for name, steps in made:
             if name not in least:
                 steps.fill(start)
-                steps.run(SOME)
+                steps.run(fused)
             begin = time.perf_counter()
             steps.run(each)
             least[name] = min(least.get(name, 1e9), time.perf_counter() - begin)
@@ -501,7 +502,7 @@ def halide_steps(request: Request, depths: list[int]) -> Prepared:
     choices = [(name, lambda size=size: steps(*size)) for name, size in zip(names, sizes)]
     version = package("importlib.metadata").version("halide")
     timed = "a compiled pipeline for every pass"
-    return prepared(request, problem, choices, "Halide", version, timed)
+    return prepared(request, problem, choices, "Halide", version, timed, max(depths))
 
 
 @rival("halide")
