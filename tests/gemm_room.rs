@@ -21,7 +21,9 @@ fn more_parts_than_rows_and_panels_are_as_many_as_there_are() {
             let mut recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
             recipe.split = Split { rows, columns };
             let plan = Plan::new(shape, isa, recipe).unwrap();
-            assert_eq!(plan.scratch_bytes(99), plan.scratch_bytes(rows.min(m) * columns.min(3)));
+            let parts = rows.min(m) * columns.min(3);
+            assert_eq!([99, 2, 0].map(|threads| plan.members(threads)), [parts, 2, 1]);
+            assert_eq!(plan.scratch_bytes(99), plan.scratch_bytes(parts));
             for rows in [0, 1, m] {
                 let lhs = Lhs::u8(Matrix::new(&lhs[..rows * k], rows, k).unwrap(), 7);
                 let mut expected = vec![0; rows * n];

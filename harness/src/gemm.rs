@@ -10,8 +10,7 @@ use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, W
 use serde_json::json;
 use std::cell::RefCell;
 use std::fmt;
-use tilewise::gemm::{self, Lhs, PackedWeights, Plan, Scratch, Shape, Split, Store};
-use tilewise::vector::PANEL;
+use tilewise::gemm::{self, Lhs, PackedWeights, Plan, Scratch, Shape, Store};
 use tilewise::{Isa, Matrix, MatrixMut, Team};
 use tilewise_tuner::wisdom::Chosen;
 
@@ -199,7 +198,7 @@ impl Workload {
         team: &'a dyn Team,
     ) -> Result<Candidate<'a>, Error> {
         let plan = Plan::new(self.shape, isa, chosen.recipe)?;
-        let threads = members(self.shape, chosen.recipe.split, team);
+        let threads = plan.members(team.size());
         let scratch = Scratch::of_bytes(plan.scratch_bytes_for_bytes(threads))?;
         let work = Ours { workload: self, scratch, plan, team };
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
@@ -208,13 +207,6 @@ impl Workload {
     fn compare(&self) -> Check {
         Check::compare("three loops", &self.out.borrow(), &self.expected, 0.0)
     }
-}
-
-/// How many members of a team work on a product: a recipe may ask for more parts than there are rows
-/// or panels.
-fn members(Shape { m, n, .. }: Shape, split: Split, team: &dyn Team) -> usize {
-    let parts = split.rows.min(m) * split.columns.min(n.div_ceil(PANEL));
-    parts.min(team.size())
 }
 
 /// What a product of this shape is, whoever makes it.
@@ -319,27 +311,5 @@ impl Work for Ours<'_> {
         self.workload.out.borrow_mut().fill(i32::MIN);
         self.run();
         self.workload.compare()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tilewise::SpinTeam;
-
-    #[test]
-    fn threads_are_those_that_have_a_part() {
-        let team = SpinTeam::new(8).expect("threads");
-        let split = |rows, columns| Split { rows, columns };
-        for (m, n, split, expected) in [
-            (1, 4096, split(4, 1), 1),
-            (2, 40, split(9, 9), 6),
-            (7, 16, split(2, 3), 2),
-            (100, 100, split(2, 2), 4),
-            (100, 100, split(usize::MAX, usize::MAX), 8),
-        ] {
-            let shape = Shape { m, n, k: 5 };
-            assert_eq!(members(shape, split, &team), expected, "{shape}, {split:?}");
-        }
     }
 }

@@ -123,7 +123,7 @@ impl<T: Element> Workload<T> {
         team: &'a dyn Team,
     ) -> Result<Candidate<'a>, Error> {
         let plan = Plan::new(self.shape, isa, chosen.recipe)?;
-        let threads = chosen.recipe.threads.min(team.size());
+        let threads = plan.members(team.size());
         let work = Ours { workload: self, layout, scratch: plan.scratch(threads)?, plan, team };
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }

@@ -52,3 +52,16 @@ fn a_fit_without_a_plan_gives_the_bits_of_one_with() {
     assert_eq!(kmeans.fit(problem.rows()).unwrap(), alone);
     assert_eq!(kmeans.fit_predict(problem.rows()).unwrap(), alone.labels());
 }
+
+/// A member takes blocks of 64 points; no plan has work for nobody.
+#[test]
+fn members_are_those_that_have_points() {
+    let members = |n, threads| {
+        let shape = Shape { n, d: 3, k: 2 };
+        let mut recipe = Recipe::estimate(shape, Isa::Scalar, &CacheSizes::ASSUMED, 1);
+        recipe.threads = 4;
+        Plan::new(shape, Isa::Scalar, recipe).unwrap().members(threads)
+    };
+    assert_eq!([members(64, 9), members(65, 9), members(5000, 9)], [1, 2, 4]);
+    assert_eq!([members(5000, 3), members(5000, 0)], [3, 1]);
+}

@@ -1,6 +1,6 @@
 //! Many INT8 products of one shape in one call, each with operands of its own.
 
-use super::{Error, Products, Workload, members, references, task};
+use super::{Error, Products, Workload, references, task};
 use crate::workload::{Cache, Candidate, Check, Recipe, Task, Work, random};
 use std::cell::RefCell;
 use tilewise::buffer::LINE;
@@ -96,6 +96,9 @@ impl Batch {
         let Shape { m, k, .. } = self.shape;
         let rows = Stack::new(&self.lhs, self.weights.len(), [m, k]).expect("they were made");
         let item = |(rows, weights)| Item { lhs: Lhs::u8(rows, 0), weights, output: Store };
+        // Members take whole products if there is one for each, else they share every one of them.
+        let enough = self.weights.len() >= team.size();
+        let threads = if enough { team.size() } else { plan.members(team.size()) };
         let work = Ours {
             batch: self,
             items: rows.iter().zip(&self.weights).map(item).collect(),
@@ -103,10 +106,6 @@ impl Batch {
             plan,
             team,
         };
-        // Members take whole products if there is one for each, else they share every one of them.
-        let enough = self.weights.len() >= team.size();
-        let threads =
-            if enough { team.size() } else { members(self.shape, chosen.recipe.split, team) };
         Ok(Candidate::kernel(name, isa, threads, Recipe::describe(chosen), work))
     }
 }

@@ -68,6 +68,24 @@ impl Lines {
 }
 
 impl Plan {
+    /// How many members of a team of `threads` have a part in a product of as many rows as the plan
+    /// is for: a recipe may ask for more parts than there are rows or panels.
+    ///
+    /// ```
+    /// use tilewise::cache::CacheSizes;
+    /// use tilewise::gemm::{Plan, Recipe, Shape, Split};
+    /// use tilewise::Isa;
+    /// let (shape, isa) = (Shape { m: 3, n: 16, k: 64 }, Isa::best());
+    /// let mut recipe = Recipe::estimate(shape, isa, &CacheSizes::detect(), 1);
+    /// recipe.split = Split { rows: 4, columns: 4 };
+    /// let plan = Plan::new(shape, isa, recipe)?;
+    /// assert_eq!([plan.members(8), plan.members(2)], [3, 2]);
+    /// # Ok::<(), tilewise::gemm::Error>(())
+    /// ```
+    pub fn members(&self, threads: usize) -> usize {
+        threads.clamp(1, self.recipe.split.within(self.shape).parts())
+    }
+
     /// Bytes of scratch for a team of `threads`, whatever the left operand is made of. The most of
     /// it is for rows of [floats](super::Lhs::f32) as bytes: see
     /// [`scratch_bytes_for_bytes`](Plan::scratch_bytes_for_bytes).
@@ -112,8 +130,7 @@ impl Plan {
     }
 
     pub(super) fn bytes_of_call(&self, threads: usize, floats: bool) -> usize {
-        let parts = self.recipe.split.within(self.shape).parts();
-        self.bytes_of_members(threads.clamp(1, parts), floats)
+        self.bytes_of_members(self.members(threads), floats)
     }
 
     /// Bytes for so many members of a call, however it is shared out.

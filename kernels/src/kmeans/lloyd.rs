@@ -5,9 +5,8 @@ use super::leaves::over_leaves;
 use super::plan::{Plan, Scratch};
 use super::reference::squared_distance;
 use super::relocate::relocate;
-use super::shares::Shares;
 use super::sorted::Sorted;
-use super::source::attempt;
+use super::source::{PIECE, attempt};
 use super::task::Task;
 use super::update::{Labelled, NONE, Sums, scales};
 use super::{Error, Shape};
@@ -21,9 +20,6 @@ use core::iter::repeat_n;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Blocks labelled before they are summed: the points of both passes stay in the cache.
-const PIECE: usize = 8;
-
 /// A fit under way.
 pub(super) struct Lloyd<'a, T: Element> {
     /// All points.
@@ -35,7 +31,6 @@ pub(super) struct Lloyd<'a, T: Element> {
     /// How many points each stands for, if not for one.
     times: Option<&'a [u32]>,
     scratch: Scratch,
-    shares: Shares,
     sums: Sums,
     pub(super) centres: Vec<T::Centre>,
     labels: Vec<u32>,
@@ -72,9 +67,6 @@ impl<'a, T: Element> Lloyd<'a, T> {
         // Of all points, so that it makes no difference which are iterated over.
         let scales = scales(largest, whole.weights_together(), whole.shape().n);
         let members = task.plan.members_of_fit(task.team);
-        // What is read is read in the parts it comes in.
-        let blocks = task.source.blocks();
-        let least = if task.source.held().is_some() { PIECE } else { blocks };
         let mut scratch = task.plan.scratch(members)?;
         scratch.observe(&task.source)?;
         Ok(Lloyd {
@@ -83,7 +75,6 @@ impl<'a, T: Element> Lloyd<'a, T> {
             of: sorted.map(|(sorted, _)| &sorted.of[..]),
             times: sorted.and_then(|(sorted, _)| sorted.times.as_deref()),
             scratch,
-            shares: Shares::new((blocks, least), members),
             sums: Sums::new(scales, (k, d), members)?,
             centres: Vec::new(),
             labels: vector(repeat_n(NONE, n))?,
@@ -139,13 +130,11 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let Task { plan, source, weights, team } = self.task;
         let loops = plan.engine().over::<T>();
         let centres = Matrix::new(&self.centres, k, d).expect("as many as the plan has");
-        let (ready, desks) = self.scratch.prepare::<T, _>(centres)?;
+        let (ready, desks) = self.scratch.prepare::<T, _>(&source, centres)?;
         let room = self.sums.len();
         let ((moved, scales), labels) = (self.sums.moved(), Disjoint::new(&mut self.labels));
         let (previous, times) = (&self.previous, self.times);
         let changed = AtomicBool::new(false);
-        self.shares.refill();
-        let shares = &self.shares;
         attempt(team, &|member| {
             let Some(mut desk) = desks.desk::<T>(member) else {
                 return Ok(());
@@ -167,7 +156,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
                     changed.store(true, Relaxed);
                 }
             };
-            shares.each(member, |blocks| {
+            desks.each(member, |blocks| {
                 source.each(blocks, |all| {
                     all.parts(PIECE).for_each(&mut piece);
                     Ok(())

@@ -4,9 +4,11 @@ use super::assign::Desk;
 use super::bytes::Runs;
 use super::centres::{EXACT, Ready, Storage};
 use super::engine::{Engine, engine};
+use super::held::Piece;
 use super::prune::Patience;
 use super::recipe::{WORTH_A_TEAM, members};
 use super::reference::squared_distance;
+use super::shares::Shares;
 use super::source::{Source, attempt};
 use super::table::tiles;
 use super::{Error, Form, Recipe, prune, space, tile};
@@ -44,6 +46,7 @@ pub struct Plan {
 pub struct Scratch {
     centres: Storage,
     desks: Desks,
+    shares: Shares,
 }
 
 /// One desk for each member.
@@ -100,6 +103,11 @@ impl Plan {
         self.recipe
     }
 
+    /// How many members of a team of `threads` have points to label: each takes whole [blocks](BLOCK).
+    pub fn members(&self, threads: usize) -> usize {
+        threads.min(self.recipe.threads).min(self.shape.n.div_ceil(BLOCK)).max(1)
+    }
+
     /// Who works: the caller alone if the recipe has one thread, for waking others costs a small
     /// problem a fifth of its time.
     pub(super) fn team<'t>(&self, team: &'t dyn Team) -> &'t dyn Team {
@@ -154,7 +162,8 @@ impl Plan {
         let staged = block.saturating_add(BLOCK).saturating_add(room).div_ceil(2);
         let stride = block.saturating_add(staged).next_multiple_of(LINE);
         let space = Buffer::zeroed(stride.saturating_mul(members))?;
-        Ok(Scratch { centres, desks: Desks { d, room, members, stride, space } })
+        let desks = Desks { d, room, members, stride, space };
+        Ok(Scratch { centres, desks, shares: Shares::new(members) })
     }
 
     /// Labels points with the index of their nearest centre, and on request gives the squared
@@ -196,18 +205,16 @@ impl<T: Element, C: Real> Job<'_, T, C> {
         let measured = distances.as_deref().map_or(n, <[f64]>::len);
         self.check(&[("labels", labels.len(), n), ("distances", measured, n)], scratch)?;
         scratch.observe(&self.source)?;
-        let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
+        let (ready, desks) = scratch.prepare::<T, C>(&self.source, self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let labels = Disjoint::new(labels);
         let distances = distances.map(Disjoint::new);
         attempt(self.plan.team(team), &|member| {
-            let Some((blocks, mut desk)) = desks.share::<T>(member, self.source.blocks()) else {
-                return Ok(());
-            };
-            self.source.each(blocks, |piece| {
+            let Some(mut desk) = desks.desk::<T>(member) else { return Ok(()) };
+            let mut label = |piece: Piece<'_, T>| {
                 let (held, points) = (piece.held, piece.points.clone());
                 #[allow(unsafe_code, reason = "disjoint output views")]
-                // SAFETY: members' shares of the blocks do not overlap, so nor do their points.
+                // SAFETY: every block is visited once, and blocks share no points.
                 let labels = unsafe { labels.part(points.clone()) };
                 let odd = loops.label(held, &ready, (piece.blocks.clone(), labels), &mut desk);
                 if odd.is_some() {
@@ -224,7 +231,8 @@ impl<T: Element, C: Real> Job<'_, T, C> {
                     }
                 }
                 Ok(())
-            })
+            };
+            desks.each(member, |blocks| self.source.each(blocks, &mut label))
         })
     }
 
@@ -237,15 +245,13 @@ impl<T: Element, C: Real> Job<'_, T, C> {
     ) -> Result<(), Error> {
         let (n, k) = (self.source.n(), self.centres.rows());
         self.check(&[("distances", out.len(), n.saturating_mul(k))], scratch)?;
-        let (ready, desks) = scratch.prepare::<T, C>(self.centres)?;
+        let (ready, desks) = scratch.prepare::<T, C>(&self.source, self.centres)?;
         let loops = self.plan.engine.over::<T>();
         let out = Disjoint::new(out);
         attempt(self.plan.team(team), &|member| {
-            let Some((blocks, desk)) = desks.share::<T>(member, self.source.blocks()) else {
-                return Ok(());
-            };
+            let Some(desk) = desks.desk::<T>(member) else { return Ok(()) };
             let mut distances = alloc::vec![0.0; k.next_multiple_of(EXACT)];
-            self.source.each(blocks, |piece| {
+            let mut find = |piece: Piece<'_, T>| {
                 piece.check_finite()?;
                 for (point, here) in piece.indices() {
                     loops.distances(piece.held.point(here, desk.space), &ready, &mut distances);
@@ -255,7 +261,8 @@ impl<T: Element, C: Real> Job<'_, T, C> {
                     to.iter_mut().zip(&distances).for_each(|(to, from)| *to = D::from_f64(*from));
                 }
                 Ok(())
-            })
+            };
+            desks.each(member, |blocks| self.source.each(blocks, &mut find))
         })
     }
 
@@ -294,30 +301,25 @@ impl Scratch {
         self.centres.observe(source)
     }
 
-    /// Makes centres ready for points of `T`, and lays out the desks for a team.
+    /// Makes centres ready for points of `T`, and lays out the desks for a team and the blocks that
+    /// it will share.
     pub(super) fn prepare<T: Element, C: Real>(
         &mut self,
+        source: &Source<'_, T>,
         centres: Matrix<'_, C>,
     ) -> Result<(Ready<'_>, SharedDesks<'_>), Error> {
         let ready = self.centres.prepare::<T, C>(centres)?;
-        Ok((ready, self.desks.shared()))
+        self.shares.fill(source.blocks(), source.piece());
+        let Desks { d, room, members, stride, space } = &mut self.desks;
+        let (d, room, members, stride) = (*d, *room, *members, *stride);
+        let space = Disjoint::new(&mut space[..]);
+        Ok((ready, SharedDesks { shares: &self.shares, d, room, members, stride, space }))
     }
 }
 
-impl Desks {
-    fn shared(&mut self) -> SharedDesks<'_> {
-        SharedDesks {
-            d: self.d,
-            room: self.room,
-            members: self.members,
-            stride: self.stride,
-            space: Disjoint::new(&mut self.space),
-        }
-    }
-}
-
-/// The desks while a team works at them.
+/// The desks while a team works at them, and what it works at.
 pub(super) struct SharedDesks<'a> {
+    shares: &'a Shares,
     d: usize,
     room: usize,
     members: usize,
@@ -326,14 +328,13 @@ pub(super) struct SharedDesks<'a> {
 }
 
 impl SharedDesks<'_> {
-    /// What part of `items` is the member's, and its desk; nothing where there is no work for it.
-    pub(super) fn share<T: Element>(
+    /// Visits pieces of the blocks: the member's share, and what is left of others'.
+    pub(super) fn each(
         &self,
         member: Member<'_>,
-        items: usize,
-    ) -> Option<(Range<usize>, Desk<'_, T>)> {
-        let share = member.share_among(self.members.min(member.count()), items);
-        if share.is_empty() { None } else { Some((share, self.desk(member)?)) }
+        visit: impl FnMut(Range<usize>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.shares.each(member, visit)
     }
 
     /// The member's desk, if it has one.

@@ -22,15 +22,23 @@ pub(super) struct Shares {
     taken: Vec<AtomicUsize>,
 }
 
+impl Clone for Shares {
+    /// Nothing yet, for as many members.
+    fn clone(&self) -> Self {
+        Shares::new(self.taken.len())
+    }
+}
+
 impl Shares {
-    /// For so many members, in pieces of at least `least` items.
-    pub(super) fn new((items, least): (usize, usize), members: usize) -> Self {
+    /// Nothing yet, for so many members.
+    pub(super) fn new(members: usize) -> Self {
         let taken = (0..members).map(|_| AtomicUsize::new(0)).collect();
-        Shares { items, least, taken }
+        Shares { items: 0, least: 1, taken }
     }
 
-    /// Puts everything back.
-    pub(super) fn refill(&mut self) {
+    /// So many items, none of them taken, in pieces of at least `least`.
+    pub(super) fn fill(&mut self, items: usize, least: usize) {
+        (self.items, self.least) = (items, least);
         self.taken.iter_mut().for_each(|taken| *taken.get_mut() = 0);
     }
 
@@ -70,9 +78,10 @@ mod tests {
         for (items, members, team) in
             [(0, 1, 1), (1, 3, 3), (7, 2, 1), (1000, 3, 2), (99_999, 2, 3)]
         {
-            let mut shares = Shares::new((items, 8), members);
+            let mut shares = Shares::new(members);
             let team = SpinTeam::new(team).unwrap();
             for round in 0..3 {
+                shares.fill(items, 8);
                 let seen: Vec<_> = (0..items).map(|_| AtomicUsize::new(0)).collect();
                 team.run(&|member| {
                     let visited: Result<(), Infallible> = shares.each(member, |piece| {
@@ -82,14 +91,14 @@ mod tests {
                     assert_eq!(visited, Ok(()), "{round}");
                 });
                 assert!(seen.iter().all(|item| item.load(Relaxed) == 1), "{items} {members}");
-                shares.refill();
             }
         }
     }
 
     #[test]
     fn an_error_ends_the_visits() {
-        let shares = Shares::new((100, 1), 1);
+        let mut shares = Shares::new(1);
+        shares.fill(100, 1);
         let team = SpinTeam::new(1).unwrap();
         let visits = AtomicUsize::new(0);
         team.run(&|member| {

@@ -30,6 +30,10 @@ pub enum Source<'a, T: Element> {
     Chunks(Chunks<'a, T>),
 }
 
+/// Blocks that are labelled before they are summed, and the fewest a member takes at a time: the points
+/// of both passes stay in the cache.
+pub(super) const PIECE: usize = 8;
+
 impl<'a, T: Element> From<&'a Points<T>> for Source<'a, T> {
     fn from(points: &'a Points<T>) -> Self {
         Source::Blocks(points)
@@ -70,6 +74,11 @@ impl<'a, T: Element> Source<'a, T> {
     /// How many blocks they are.
     pub(super) fn blocks(&self) -> usize {
         self.n().div_ceil(BLOCK)
+    }
+
+    /// The least of them that a member takes at a time: what is read is read in the parts it comes in.
+    pub(super) fn piece(&self) -> usize {
+        if self.held().is_some() { PIECE } else { self.blocks() }
     }
 
     /// All of them, if they are in memory.

@@ -21,9 +21,11 @@ pub(super) fn run<T: Number>(
     claims: Claims,
     file: &Path,
 ) -> Result<(), Failure> {
+    // First, so that a wrong file is refused before a large one is read.
+    let read = starts::<T>(file)?;
     let Input { rows, picture, source } = args.shape.points::<T>(args.common.seed)?;
     remark_rounding::<T>("--data", args.shape.data.as_deref());
-    let centres = centres::<T>(file, rows.columns)?;
+    let centres = centres::<T>(read, file, rows.columns)?;
     if picture.is_some() && T::NAME != "u8" {
         remark_bytes(centres.rows());
     }
@@ -46,9 +48,12 @@ pub(super) fn run<T: Number>(
     line.print(args.common.json)
 }
 
-/// Centres from a file, rounded to what centres of the points are, for points of `d` features.
-pub(super) fn centres<T: Number>(file: &Path, d: usize) -> Result<Centres<T::Centre>, Failure> {
-    let Rows { values, columns } = starts::<T>(file)?;
+/// Centres that a file has, rounded to what centres of the points are, for points of `d` features.
+pub(super) fn centres<T: Number>(
+    Rows { values, columns }: Rows<f64>,
+    file: &Path,
+    d: usize,
+) -> Result<Centres<T::Centre>, Failure> {
     if columns != d {
         return Err(Failure::usage(format_args!(
             "--predict {}: rows of {columns} numbers; expected {d}, as the points have",

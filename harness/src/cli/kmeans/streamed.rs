@@ -5,7 +5,7 @@ mod fit;
 mod labels;
 
 use super::claims::Claims;
-use super::{failure, predict, remark_rounding, settings};
+use super::{failure, predict, remark_rounding, settings, starts};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
 use crate::cli::npy::{NpyError, Points};
@@ -149,7 +149,7 @@ pub(super) fn predict<T: Number>(
     claims: Claims,
     (points, from): (&Points<T>, &Path),
 ) -> Result<(), Failure> {
-    let centres = predict::centres::<T>(from, points.d())?;
+    let centres = predict::centres::<T>(starts::<T>(from)?, from, points.d())?;
     let shape = Shape { n: points.n(), d: points.d(), k: centres.k() };
     let file = args.shape.data.as_deref().unwrap_or(Path::new(""));
     let stream = Stream::new(args, setup, (file, points), shape)?;
