@@ -1,6 +1,6 @@
 //! Once plan, weights and scratch are there, a product allocates nothing: of any operands, with any
 //! output, alone or in a team of threads of its own, on every instruction set. Nor do the steps of a
-//! stencil on a grid that has reserved what they need.
+//! stencil on a grid that has reserved what they need, nor labels of points.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -12,6 +12,7 @@ use tilewise::gemm::{
     Plan, Recipe, Requantise, Scales, Shape, Store,
 };
 use tilewise::isa::{Scalar, Token};
+use tilewise::kmeans;
 use tilewise::matrix::StackMut;
 use tilewise::stencil::{self, Extent, Grid, Kind, Scheme, Stencil};
 use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
@@ -203,9 +204,27 @@ fn check_steps(isa: Isa, team: &dyn Team) {
     }
 }
 
+/// Labels of rows, by lanes and by a table over space.
+fn check_labels(isa: Isa, team: &dyn Team) {
+    for shape @ kmeans::Shape { n, d, k } in
+        [kmeans::Shape { n: 3000, d: 5, k: 20 }, kmeans::Shape { n: 140_000, d: 3, k: 64 }]
+    {
+        let mut recipe = kmeans::Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
+        recipe.threads = 2;
+        let plan = kmeans::Plan::new(shape, isa, recipe).unwrap();
+        let rows: Vec<f32> = (0..n * d).map(|i| (i * 89 % 1009) as f32).collect();
+        let rows = Matrix::new(&rows, n, d).unwrap();
+        let centres = rows.slice_rows(0..k);
+        let (mut labels, mut scratch) = (vec![0; n], plan.scratch(2).unwrap());
+        none(&format!("labels, {recipe}"), || {
+            plan.assign(rows, centres, &mut labels, None, &mut scratch, team).unwrap();
+        });
+    }
+}
+
 // One test alone: what runs beside it would be counted too.
 #[test]
-fn products_and_steps_ask_for_no_memory() {
+fn products_steps_and_labels_ask_for_no_memory() {
     assert!(requests(|| drop(black_box(vec![1u8; 100]))) > 0, "requests are counted");
     let (operands, pair) = (Operands::new(), SpinTeam::new(2).unwrap());
     // What a thread asks for as it begins is over when it has worked once.
@@ -213,6 +232,7 @@ fn products_and_steps_ask_for_no_memory() {
     each_isa(|isa| {
         for team in [&Solo as &dyn Team, &pair] {
             check_steps(isa, team);
+            check_labels(isa, team);
             for weights in &operands.weights {
                 check_plan(isa, &operands, weights, team);
                 check_floats(isa, &operands, weights, team);

@@ -21,8 +21,8 @@ from worker import Prepared, Refusal, Request, package, rival, serve
 KINDS = {"heat5": (2, 1, False), "heat7": (3, 1, False), "wave25": (3, 4, True)}
 """Dimensions, radius, and whether it is of second order in time."""
 
-ROUNDS, MANY = 3, 4e8
-"""Choices are tried in turns, at most so often, each time for about so many updates."""
+ROUNDS, MANY = 3, 400_000_000
+"""Choices are tried in turns, at most so often, each time for at least so many updates."""
 
 HOPELESS = 1.5
 """A choice that takes so many times as long as the best is not tried again."""
@@ -69,7 +69,7 @@ class Problem:
         points = 1
         for axis in self.extent:
             points *= axis
-        return fused * -(-int(MANY) // (points * fused))
+        return fused * -(-MANY // (points * fused))
 
     def away(self, axis: int, k: int) -> list[tuple[int, ...]]:
         """The two offsets k away along an axis."""
@@ -111,7 +111,7 @@ class Steps:
 def prepared(
     request: Request, problem: Problem, choices, title, version, timed, fused: int = 1
 ) -> Prepared:
-    """By the fastest of `choices`: names and what makes `Steps`. They take multiples of `fused`."""
+    """By the fastest of `choices`: names and what makes `Steps`. They take multiples of `fused` steps."""
     start, each = problem.start(), problem.long_enough(fused)
     made = [(name, make()) for name, make in choices]
     least = {}
@@ -569,7 +569,7 @@ def devito(request: Request) -> Prepared:
     tuned.pop("nthreads", None)
     blocks = "x".join(str(size) for size in tuned.values())
     # A call of it costs milliseconds beside its steps.
-    calls = max(1, problem.long_enough() // problem.steps)
+    calls = max(1, problem.long_enough(8) // problem.steps)
 
     def result():
         fill(problem.start())

@@ -65,8 +65,8 @@ class Prepared:
     dtype: str
     timed: str
     calls: int = 1
+    # Kept by `_batch`: of the result when it was looked at last, how long that took, and calls since.
     digest: str = ""
-    """Of the result when it was looked at last; how long that took, and how long calls since then."""
     looked_s: float = 0.0
     since_s: float = 0.0
 

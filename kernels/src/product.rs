@@ -117,7 +117,7 @@ impl Sum for f32 {
     }
 }
 
-/// Unsigned by signed bytes, summed in wrapping 32 bits. `F`: what its rows were made before.
+/// Unsigned by signed bytes, summed in wrapping 32 bits. `F`: the form in which it reads its rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bytes<T, F = AsTheyAre>(pub T, pub F);
 

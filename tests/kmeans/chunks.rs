@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tilewise::cache::CacheSizes;
 use tilewise::kmeans::{
-    Chunks, Error, Fit, KMeans, Progress, Reader, Reason, Seeded, Shape, Source, With,
+    Chunks, Error, Fit, KMeans, Plan, Progress, Reader, Reason, Recipe, Seeded, Shape, Source, With,
 };
-use tilewise::points::{Element, Points};
-use tilewise::{Matrix, Solo};
+use tilewise::points::{Element, NotFinite, Points};
+use tilewise::{Isa, Matrix, Solo, SpinTeam};
 use tilewise_tests::teams;
 
 /// Rows of memory, read as if they were elsewhere, until `left` values have been read.
@@ -201,6 +202,42 @@ fn values_that_cannot_be_clustered_are_named_by_their_place() {
     assert_eq!(fit(&values), expected);
     values[411] = 1e200;
     assert!(fit(&values).starts_with("point 137 has the value 1e200"), "{}", fit(&values));
+}
+
+/// Members take each other's pieces: whoever comes first, labels and the row that is refused are the same.
+#[test]
+fn the_first_bad_point_is_named_whoever_finds_it() {
+    let shape @ Shape { n, d, k } = Shape { n: 20_000, d: 3, k: 40 };
+    let mut recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::ASSUMED, 4);
+    recipe.threads = 4;
+    let plan = Plan::new(shape, Isa::best(), recipe).unwrap();
+    let good: Vec<f32> = (0..n * d).map(|i| (i * 7919 % 10_007) as f32).collect();
+    let centres = Matrix::new(&good[..k * d], k, d).unwrap();
+    let mut expected = vec![0; n];
+    let mut scratch = plan.scratch(1).unwrap();
+    let rows = Matrix::new(&good, n, d).unwrap();
+    plan.assign(rows, centres, &mut expected, None, &mut scratch, &Solo).unwrap();
+    let bad = [&[][..], &[19_999, 6000], &[12_345, 70], &[5000, 4999], &[10_001, 15_000, 19_000]];
+    for threads in [1, 2, 3, 5] {
+        let team = SpinTeam::new(threads).unwrap();
+        let mut scratch = plan.scratch(3).unwrap();
+        for bad in bad {
+            let mut values = good.clone();
+            bad.iter().for_each(|row| values[row * d + 1] = f32::INFINITY);
+            let refused = bad
+                .iter()
+                .min()
+                .map(|&row| Error::Points(NotFinite { row, column: 1, value: f64::INFINITY }));
+            let rows = Matrix::new(&values, n, d).unwrap();
+            let elsewhere = Elsewhere::new(rows, 1000);
+            for source in [Source::from(rows), elsewhere.chunks().into()] {
+                let mut labels = vec![u32::MAX; n];
+                let done = plan.assign(source, centres, &mut labels, None, &mut scratch, &team);
+                assert_eq!(done.err(), refused, "{threads} threads, {source:?}");
+                assert!(refused.is_some() || labels == expected, "{threads} threads, {source:?}");
+            }
+        }
+    }
 }
 
 /// A reader that never says the same size twice.

@@ -78,7 +78,8 @@ pub struct Ready {
 pub(super) struct Done {
     /// Seconds of all calls together.
     pub(super) seconds: f64,
-    /// [`digest`] of the result after the last of them.
+    /// [`digest`] of the result when it was looked at last: after these calls, or where looking takes
+    /// longer than they do, after some before.
     pub(super) digest: String,
     /// What its threads lost to others while the clock ran, if it says so.
     #[serde(default)]

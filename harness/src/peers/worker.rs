@@ -1,8 +1,8 @@
 //! A rival in a process of its own: started, asked, stopped while others run, and ended.
 //!
 //! A worker is believed in nothing that can be checked: its result is read back from a file and
-//! held against our reference, its seconds may not exceed those that passed here, and after every
-//! batch its result must still be the checked one. Whatever it does wrong ends it, with one line
+//! held against our reference, its seconds may not exceed those that passed here, and its result must
+//! still be the checked one after batches, whenever it was looked at. Whatever it does wrong ends it, with one line
 //! that says what was expected; it can never make the runner wait for ever. Its own count of what it
 //! lost to others is taken where it is smaller than ours: so it could hide that a round was disturbed.
 

@@ -29,8 +29,8 @@
 //! | cells tested against the few centres of the coarse cell (4 a side) around them | 4 % slower |
 //!
 //! On one Zen 3 core, where a register is 8 points, two, four or eight centres between two looks at what
-//! is left of the union, nobody in the place of those that are not there, make 0.98 with 64 centres, 1.02
-//! with 128 and 256; unions of two registers 0.73 to 0.81.
+//! is left of the union, places without a centre filled with one that is never nearest, make 0.98 of the
+//! speed with 64 centres, 1.02 with 128 and 256; unions of two registers 0.73 to 0.81.
 //!
 //! A cell of 32 a feature leaves 3.4 centres, of which 91 of 100 pixels have more than one; 16 pixels
 //! in a row have 11 between them, with cells of 16 a feature 19, and blocks of 64 are left 37. Records

@@ -103,7 +103,8 @@ impl Plan {
         self.recipe
     }
 
-    /// How many members of a team of `threads` have points to label: each takes whole [blocks](BLOCK).
+    /// How many members of a team of `threads` have points to label at most, if there are as many as the
+    /// plan is for: each takes whole [blocks](BLOCK). A fit of few points may use fewer.
     pub fn members(&self, threads: usize) -> usize {
         threads.min(self.recipe.threads).min(self.shape.n.div_ceil(BLOCK)).max(1)
     }
@@ -146,7 +147,7 @@ impl Plan {
     /// [`Error::OutOfMemory`].
     pub fn scratch(&self, threads: usize) -> Result<Scratch, Error> {
         let (Shape { k, d, .. }, Recipe { form, tile, bounds, .. }) = (self.shape, self.recipe);
-        let members = threads.clamp(1, self.recipe.threads);
+        let members = self.members(threads);
         let floats = self.engine.floats();
         let room = match form {
             Form::Lanes if bounds => prune::room(k, d, tile.centres),
@@ -163,7 +164,7 @@ impl Plan {
         let stride = block.saturating_add(staged).next_multiple_of(LINE);
         let space = Buffer::zeroed(stride.saturating_mul(members))?;
         let desks = Desks { d, room, members, stride, space };
-        Ok(Scratch { centres, desks, shares: Shares::new(members) })
+        Ok(Scratch { centres, desks, shares: Shares::new(members)? })
     }
 
     /// Labels points with the index of their nearest centre, and on request gives the squared
@@ -256,7 +257,7 @@ impl<T: Element, C: Real> Job<'_, T, C> {
                 for (point, here) in piece.indices() {
                     loops.distances(piece.held.point(here, desk.space), &ready, &mut distances);
                     #[allow(unsafe_code, reason = "disjoint output views")]
-                    // SAFETY: every point is one member's.
+                    // SAFETY: every block is visited once, and blocks share no points.
                     let to = unsafe { out.part(point * k..(point + 1) * k) };
                     to.iter_mut().zip(&distances).for_each(|(to, from)| *to = D::from_f64(*from));
                 }

@@ -4,6 +4,7 @@
 //! process a piece, so this is for work whose result does not depend on that.
 
 use crate::Member;
+use crate::buffer::{OutOfMemory, vector};
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -25,15 +26,16 @@ pub(super) struct Shares {
 impl Clone for Shares {
     /// Nothing yet, for as many members.
     fn clone(&self) -> Self {
-        Shares::new(self.taken.len())
+        let taken = self.taken.iter().map(|_| AtomicUsize::new(0)).collect();
+        Shares { items: 0, least: 1, taken }
     }
 }
 
 impl Shares {
     /// Nothing yet, for so many members.
-    pub(super) fn new(members: usize) -> Self {
-        let taken = (0..members).map(|_| AtomicUsize::new(0)).collect();
-        Shares { items: 0, least: 1, taken }
+    pub(super) fn new(members: usize) -> Result<Self, OutOfMemory> {
+        let taken = vector((0..members).map(|_| AtomicUsize::new(0)))?;
+        Ok(Shares { items: 0, least: 1, taken })
     }
 
     /// So many items, none of them taken, in pieces of at least `least`.
@@ -78,7 +80,7 @@ mod tests {
         for (items, members, team) in
             [(0, 1, 1), (1, 3, 3), (7, 2, 1), (1000, 3, 2), (99_999, 2, 3)]
         {
-            let mut shares = Shares::new(members);
+            let mut shares = Shares::new(members).unwrap();
             let team = SpinTeam::new(team).unwrap();
             for round in 0..3 {
                 shares.fill(items, 8);
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_error_ends_the_visits() {
-        let mut shares = Shares::new(1);
+        let mut shares = Shares::new(1).unwrap();
         shares.fill(100, 1);
         let team = SpinTeam::new(1).unwrap();
         let visits = AtomicUsize::new(0);

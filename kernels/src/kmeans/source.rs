@@ -76,7 +76,8 @@ impl<'a, T: Element> Source<'a, T> {
         self.n().div_ceil(BLOCK)
     }
 
-    /// The least of them that a member takes at a time: what is read is read in the parts it comes in.
+    /// The least of them that a member takes at a time. Of points that are read it is a whole share, so
+    /// that they are read in the parts they come in.
     pub(super) fn piece(&self) -> usize {
         if self.held().is_some() { PIECE } else { self.blocks() }
     }

@@ -29,10 +29,11 @@
 //! all levels some rows at a time instead of a level's slices whole, each level a row behind the one
 //! before: with 4, 8 and 16 rows 0.75, 0.84 and 0.9 (512x256x256 `f32`, eight steps, one Zen 3 core).
 //!
-//! `heat7` is seven additions and six to seven reads a register, of which a Zen 3 core makes two a cycle:
-//! 3.5 cycles. A loop written for it in C comes to 6.2 to 6.9 GLUP/s from the first-level cache, 4.0 to
-//! 5.5 from the second; eight steps at a time make 3.2 to 4.1 in the same hour, the streaming copy 3.6
-//! to 4.2. So where one core copies that fast, 1.4 times the copy is more than it can compute.
+//! `heat7` is seven additions and six to seven reads a register, and a Zen 3 core makes two of each a
+//! cycle: 3.5 cycles. A loop written for it in C comes to 6.2 to 6.9 GLUP/s from the first-level cache
+//! and to 4.0 to 5.5 from the second, where levels lie at best; eight steps at a time make 3.2 to 4.1 in
+//! the same hour, the streaming copy 3.6 to 4.2. So several times the rate of such a copy, which is what
+//! fusing could give where memory alone counts, is more than one core computes.
 
 use super::apply::{Apply, Kernels, Look, Run, Slab};
 use super::ends::Across;

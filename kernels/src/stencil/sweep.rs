@@ -48,9 +48,10 @@
 //! | and the arithmetic, nothing written | 0.81 |
 //! | all of it, past the caches | 0.71 |
 //!
-//! One to four rows by one to four planes side by side make 0.46 to 0.67 (one row 0.62, two planes 0.59,
-//! two rows of two planes 0.67), asking 512 B to 8 KiB ahead, to any level, 0.48 to 0.64, asking for
-//! the planes of the next band instead 0.62 to 0.69.
+//! In C, of the speed of two planes asked for 4 KiB ahead: one row makes 1.0 to 1.05, two rows and three
+//! planes 0.93 to 1.0, two rows of two planes 1.05 to 1.13, four planes 1.08, four rows 0.78. Asking 512 B
+//! to 8 KiB ahead, to any level, makes 0.95 to 1.02; asking for the planes of the next band instead 0.86
+//! to 0.96. (Of the loops here two planes make 1.2 of the speed of one row.)
 //!
 //! A wave of order 8 (512x256x256 `f32`, one Zen 3 core, by a loop written for it): its three streams
 //! alone make 1.1 to 1.24 GLUP/s, adding up all its rows without any other arithmetic 0.6, and so does

@@ -21,7 +21,7 @@ pub(super) fn run<T: Number>(
     claims: Claims,
     file: &Path,
 ) -> Result<(), Failure> {
-    // First, so that a wrong file is refused before a large one is read.
+    // First: what cannot be read is refused before a large file of points is.
     let read = starts::<T>(file)?;
     let Input { rows, picture, source } = args.shape.points::<T>(args.common.seed)?;
     remark_rounding::<T>("--data", args.shape.data.as_deref());

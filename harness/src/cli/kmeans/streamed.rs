@@ -182,7 +182,7 @@ impl<'a, T: Number> Stream<'a, T> {
 
     /// Members that take part.
     fn threads(&self) -> usize {
-        self.chosen.recipe.threads.min(self.setup.setting().threads)
+        self.plan.members(self.setup.setting().threads)
     }
 
     /// Labels of points from all over the file, by the definition.
