@@ -28,6 +28,7 @@
 //! As in the BLAS: with no rows or no columns nothing is written; with no depth all sums are
 //! zero, so that a bias alone remains.
 
+mod ahead;
 mod backend;
 mod batch;
 mod call;

@@ -242,9 +242,50 @@ pub struct Disjoint<'a, T> {
     borrow: PhantomData<&'a mut [T]>,
 }
 
+/// Rows of so many elements, each a stride behind the one before; what is between them is somebody
+/// else's.
+#[derive(Debug)]
+pub struct RowsMut<'a, T> {
+    start: *mut T,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
 #[allow(unsafe_code, reason = "disjoint output views: the one place that splits a mutable slice")]
 mod disjoint {
-    use super::{Disjoint, PhantomData, Range};
+    use super::{Disjoint, PhantomData, Range, RowsMut};
+
+    impl<'a, T> RowsMut<'a, T> {
+        /// Rows of `cols`, one behind the other.
+        ///
+        /// # Panics
+        /// When `cols` is 0.
+        #[inline]
+        pub fn new(slice: &'a mut [T], cols: usize) -> Self {
+            let (start, rows) = (slice.as_mut_ptr(), slice.len() / cols);
+            RowsMut { start, rows, cols, stride: cols, borrow: PhantomData }
+        }
+
+        /// How many rows there are, and elements in each.
+        #[inline]
+        pub fn shape(&self) -> (usize, usize) {
+            (self.rows, self.cols)
+        }
+
+        /// The first elements of a row, as `LEN` arrays.
+        ///
+        /// # Panics
+        /// When there is no such row, or not as many in it.
+        #[inline]
+        pub fn row<const N: usize, const LEN: usize>(&mut self, row: usize) -> &mut [[T; N]; LEN] {
+            assert!(row < self.rows && N * LEN <= self.cols, "row {row} of {}", self.rows);
+            // SAFETY: in bounds by the assertion, for whoever made this had so many rows of so many;
+            // exclusive because this is borrowed.
+            unsafe { &mut *self.start.add(row * self.stride).cast() }
+        }
+    }
 
     // SAFETY: it is a mutable borrow of a slice; `part`'s contract keeps the parts apart.
     unsafe impl<T: Send> Send for Disjoint<'_, T> {}
@@ -280,6 +321,29 @@ mod disjoint {
             assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
             // SAFETY: in bounds by the assertion; exclusive by the caller's promise.
             unsafe { core::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+        }
+
+        /// Rows of `cols` elements, the first at `start`, each `stride` behind the one before.
+        ///
+        /// # Panics
+        /// When the last of them leaves the slice, or rows overlap.
+        ///
+        /// # Safety
+        /// As for [`Disjoint::part`], of each of the rows.
+        #[inline]
+        pub unsafe fn rows(
+            &self,
+            start: usize,
+            (rows, cols): (usize, usize),
+            stride: usize,
+        ) -> RowsMut<'a, T> {
+            let before = rows.saturating_sub(1).checked_mul(stride);
+            let end = before.and_then(|n| n.checked_add(start)?.checked_add(cols));
+            let fits = end.is_some_and(|end| end <= self.len) && (rows < 2 || cols <= stride);
+            assert!(fits, "{rows} rows of {cols}, {stride} apart, from {start} of {}", self.len);
+            // SAFETY: in bounds by the assertion.
+            let start = unsafe { self.start.add(start) };
+            RowsMut { start, rows, cols, stride, borrow: PhantomData }
         }
 
         /// All elements, for threads that read and write them in turns.

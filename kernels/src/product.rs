@@ -46,8 +46,10 @@ pub(crate) trait Product: Copy + Debug + Send + Sync + 'static {
     /// No tile of more rows than this has all its sums in registers.
     const MOST_ROWS: usize = usize::MAX;
     /// Steps that a tile takes between two looks at its counter: one or two. Tiles of some sizes take
-    /// one all the same.
+    /// one all the same, and so do products that ask for lines.
     const TOGETHER: usize = 1;
+    /// Whether there is anything to be had by [`Product::prefetch`].
+    const ASKS: bool = true;
 
     /// The proof of the instructions used.
     fn token(self) -> Self::Token;
@@ -239,6 +241,8 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
     /// the time where another thread had half of the core, as much where none did. With four steps
     /// together the compiler spills.
     const TOGETHER: usize = 2;
+    /// Word steps were made just before they are read.
+    const ASKS: bool = false;
 
     #[inline(always)]
     fn token(self) -> T {
@@ -275,7 +279,6 @@ impl<T: Vocabulary + WordDot> Product for Words<T> {
         self.0.store(acc, sums);
     }
 
-    /// Nothing: word steps were made just before they are read.
     #[inline(always)]
     fn prefetch(self, _address: *const WordStep) {}
 

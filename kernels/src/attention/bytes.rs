@@ -10,6 +10,7 @@ use crate::matrix::Matrix;
 use crate::product::{self, Product};
 use crate::rows::{Greatest, signed, softmax_bytes};
 use crate::vector::{GROUP, PANEL, Step, Vocabulary, window};
+use core::ops::Range;
 
 /// What the bytes of queries are more than what they mean.
 const ZERO: i32 = 128;
@@ -217,8 +218,8 @@ struct Scores<'a> {
 
 impl<P: Product<Sum = i32>> Epilogue<P> for Scores<'_> {
     #[inline(always)]
-    fn less(&mut self, tile: &TileSums<'_, i32>) -> Option<Outer<'_, i32>> {
-        Some(Outer { rows: &[ZERO; ROWS], columns: &self.key_sums[tile.panel..][..tile.panels] })
+    fn less(&self, _rows: usize, panels: Range<usize>) -> Option<Outer<'_, i32>> {
+        Some(Outer { rows: &[ZERO; ROWS], columns: &self.key_sums[panels] })
     }
 
     #[inline(always)]

@@ -227,6 +227,7 @@ impl Piece<'_> {
         cuts.tile.rows = cuts.tile.rows.min(P::MOST_ROWS);
         let mut epilogue = LessZeros {
             sink,
+            places: if call.weights.zero_points().is_none() { sink.as_they_are() } else { None },
             weights: call.weights,
             meaning,
             row_sums: row_sums.as_flattened_mut(),

@@ -24,14 +24,17 @@
 //!
 //! Knows neither what is multiplied ([`Product`]) nor what becomes of a tile ([`Epilogue`]).
 
+pub(crate) use super::ahead::Destination;
 pub(crate) use super::cuts::Cuts;
 pub(crate) use super::operand::{Columns, Panels, Rows};
-pub(crate) use super::tile::{Outer, Target};
+pub(crate) use super::tile::Outer;
 
+use super::ahead::{HIGH, LONG, Next, fetches};
 use super::cuts::{cut, cut_in};
 use super::table::{MAX_PANELS, MAX_ROWS, RUN, tile_fn};
-use super::tile::{Ends, HIGH, LONG, Next, fetches};
+use super::tile::Ends;
 use crate::isa::Token;
+use crate::matrix::RowsMut;
 use crate::product::Product;
 use crate::team::share;
 use crate::vector::PANEL;
@@ -49,15 +52,22 @@ pub(crate) trait Epilogue<P: Product> {
     #[inline(always)]
     fn begin_rows(&mut self, _rows: Range<usize>) {}
 
-    /// What is taken off the sums of a tile when they leave their registers.
+    /// What is taken off the sums of a tile of so many rows when they leave their registers.
     #[inline(always)]
-    fn less(&mut self, _tile: &TileSums<'_, P::Sum>) -> Option<Outer<'_, P::Sum>> {
+    fn less(&self, _rows: usize, _panels: Range<usize>) -> Option<Outer<'_, P::Sum>> {
         None
     }
 
-    /// Where the sums of a tile are going to be written, if that is known.
+    /// Where the sums of a tile of so many rows and panels belong as they are, if they do; then it is
+    /// not going to be finished.
     #[inline(always)]
-    fn target(&self, _tile: &TileSums<'_, P::Sum>) -> Option<Target> {
+    fn place(&self, _first: (usize, usize), _size: (usize, usize)) -> Option<RowsMut<'_, P::Sum>> {
+        None
+    }
+
+    /// Where finished tiles are going to be written, if in whole lines.
+    #[inline(always)]
+    fn destination(&self) -> Option<Destination> {
         None
     }
 
@@ -106,15 +116,14 @@ impl<'a, P: Product, L: Rows<P>> Block<'a, P, L> {
         }
     }
 
-    /// Some steps of some rows, those of a tile.
+    /// Notes some steps of some rows, those of a tile. In place: the rows would else be copied by whole
+    /// registers (see [`Ends`]).
     #[inline(always)]
-    fn some(&self, rows: Range<usize>, steps: Range<usize>) -> [&'a [P::Group]; MAX_ROWS] {
+    fn note(&self, rows: Range<usize>, steps: Range<usize>, some: &mut [&'a [P::Group]; MAX_ROWS]) {
         // A loop, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
-        let mut some: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
-        for (row, some) in rows.zip(&mut some) {
+        for (row, some) in rows.zip(some) {
             *some = &self.row(row)[steps.clone()];
         }
-        some
     }
 }
 
@@ -223,10 +232,14 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         let lines = if down > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
         // Tiles below each other are finished together.
         let run = if strip.len() <= size.panels { RUN } else { 1 };
-        let (mut index, mut open) = (0, None);
+        let mut next = Next::first_of::<P>((lines, room.as_ptr().cast()), tiles, steps.len());
+        let long = fetches::<P>() && last && steps.len() >= LONG;
+        let destination = if long { epilogue.destination() } else { None };
+        let mut lhs: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
+        let mut open = None;
         for rows in cut(block.rows.clone(), size.rows) {
             // Once for all tiles side by side.
-            let lhs = block.some(rows.clone(), steps.clone());
+            block.note(rows.clone(), steps.clone(), &mut lhs);
             if last {
                 epilogue.begin_rows(rows.clone());
             }
@@ -238,23 +251,29 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                         false => &made[(panel - strip.start) * steps.len()..][..steps.len()],
                     };
                 }
-                let (rhs, row, panel) = (&rhs[..panels.len()], rows.start, panels.start);
+                let (high, wide) = (rows.len(), panels.len());
+                let (row, panel) = (rows.start, panels.start);
+                let target = destination.as_ref().filter(|_| high >= HIGH);
+                let target = target.map(|all| all.target(row, panel, wide));
+                let less = if last { epilogue.less(high, panels) } else { None };
+                let ends = Ends { resume: steps.start > 0, less, target, next: &next };
+                let (lhs, rhs, multiply) = (&lhs[..high], &rhs[..wide], tile_fn::<P>(high, wide));
+                let whole = last && !waits;
+                let place = if whole { epilogue.place((row, panel), (high, wide)) } else { None };
+                if let Some(place) = place {
+                    multiply(self.product, lhs, rhs, &ends, place);
+                    next.advance();
+                    continue;
+                }
                 let (first, from) = *open.get_or_insert((row, slot));
-                let sums = &mut room[slot..][..rows.len() * rhs.len()];
-                slot += sums.len();
-                let tile = TileSums { row, panel, rows: rows.len(), panels: rhs.len(), sums };
-                let long = last && steps.len() >= LONG && tile.rows >= HIGH;
-                let target = if long && fetches::<P>() { epilogue.target(&tile) } else { None };
-                let less = if last { epilogue.less(&tile) } else { None };
-                let next = Next::part::<P>((lines, rhs[0]), (index, tiles), steps.len());
-                let ends = Ends { resume: steps.start > 0, less, target, next };
-                let multiply = tile_fn::<P>(tile.rows, rhs.len());
-                multiply(self.product, &lhs[..tile.rows], rhs, ends, tile.sums);
-                index += 1;
+                let sums = room[slot..][..high * wide].as_flattened_mut();
+                slot += high * wide;
+                multiply(self.product, lhs, rhs, &ends, RowsMut::new(sums, wide * PANEL));
+                next.advance();
                 let count = rows.end - first;
                 if last && (rows.end == block.rows.end || count > (run - 1) * size.rows) {
                     let (row, sums) = (first, &mut room[from..slot]);
-                    epilogue.finish(TileSums { row, panel, rows: count, panels: rhs.len(), sums });
+                    epilogue.finish(TileSums { row, panel, rows: count, panels: wide, sums });
                     slot = if waits { slot } else { 0 };
                     open = None;
                 }

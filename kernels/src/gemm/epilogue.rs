@@ -1,33 +1,38 @@
 //! What becomes of a finished tile while it is in the first-level cache: an [`Output`] turns its
 //! sums into what the caller asked for.
 //!
-//! Writing costs more than its instructions, most of all down the columns, as all tiles went when this
-//! was measured (along the rows see [`drive`](super::drive)): on one Zen 4 core 512^3, 1024^3 and 384x1024x4096 make
-//! 1.06, 1.075 and 1.10 of the speed if finished tiles are thrown away (96x64x1024 1.01), and as much
-//! if all are written to the same lines. A third of that is had by asking for the lines just before
-//! (`LATE` in `tile`). What else was tried: lines asked for 3 to 16 rows ahead while a tile is
-//! written, 1.00 to 1.01; when a tile begins, and tiles written one by one, 1.03 from N = 1024 on and
-//! 0.93 at 96x64x256; stores past the caches 1.05, but then the next layer reads from memory. Sums that
-//! are stored as they are could go to their places straight from the registers: 1.00 to 1.02 from 128
-//! rows on, in four ways to hand the places to a tile, each of which took 1 to 6 % from small products
-//! and from other outputs.
+//! Sums that are stored as they are never come here: tiles leave them in their places straight from
+//! the registers (`Epilogue::place`). What a tile writes twice, and reads in between, keeps the next one
+//! waiting: on one Zen 4 core 512^3 makes 1.037 of the speed with it, 1024^3 1.02, 128x768x768 (rows,
+//! depth, columns) 1.03, 384x1024x4096 1.01, 16x4096x4096 1.026, 64^3 1.16, 96x64x256 1.14. In four other
+//! ways to hand the places to a tile it was 1.00 to 1.02 and lost 1 to 6 % elsewhere; in this one a tile
+//! writes rows of some stride (`RowsMut`), be they in the output or in the room for sums.
+//!
+//! Writing costs more than its instructions. What was tried to ask for the lines beforehand: see
+//! `Target` in `ahead`; 3 to 16 rows ahead while a tile is written, 1.00 to 1.01; stores past the caches
+//! 1.05, but then the next layer reads from memory.
 //!
 //! The only part of a product that is compiled for each [`Output`], and once for each set of
 //! float instructions. The loops before it reach it through [`Sink`]; so they and all their
 //! register tiles are compiled once, with this crate, and not by everybody who multiplies.
 
-use super::drive::{Target, TileSums};
+use super::drive::{Destination, TileSums};
 use super::output::{Output, Place};
 use super::table::{MAX_PANELS, RUN_ROWS};
 use crate::isa::Token;
-use crate::matrix::Disjoint;
+use crate::matrix::{Disjoint, RowsMut};
 use crate::vector::PANEL;
 use core::array;
 
 /// Takes finished tiles.
 pub(super) trait Sink<S>: Sync {
-    /// Where a tile will be written, if in whole lines.
-    fn target(&self, _tile: &TileSums<'_, S>) -> Option<Target> {
+    /// Where tiles will be written, if in whole lines.
+    fn destination(&self) -> Option<Destination> {
+        None
+    }
+
+    /// Where sums go, if as they are: then tiles may leave them there.
+    fn as_they_are(&self) -> Option<Places<'_, S>> {
         None
     }
 
@@ -35,35 +40,74 @@ pub(super) trait Sink<S>: Sync {
     fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]);
 }
 
-/// Writes what an [`Output`] makes of the sums.
-pub(super) struct Write<'a, T, S, O: Output<S>> {
-    token: T,
-    output: &'a O,
-    out: &'a Disjoint<'a, O::Element>,
+/// The rows of one output.
+pub(super) struct Places<'a, E> {
+    out: &'a Disjoint<'a, E>,
     /// Where row 0 begins.
     start: usize,
     columns: usize,
     stride: usize,
 }
 
+impl<'a, E> Places<'a, E> {
+    /// So many elements from `at` on of row `index`.
+    #[inline(always)]
+    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
+    fn line(&self, index: usize, at: usize, len: usize) -> &mut [E] {
+        let start = self.start + index * self.stride + at;
+        // SAFETY: parts of a split do not overlap, a part's tiles do not, products of a batch do
+        // not, and a tile's pieces are lines of their own or written one after the other.
+        unsafe { self.out.part(start..start + len) }
+    }
+
+    /// Those of a tile from a row and a panel on, of so many rows and panels; if they end before the
+    /// last panel does, none.
+    #[inline(always)]
+    #[allow(unsafe_code, reason = "disjoint output views")]
+    pub(super) fn tile(
+        &self,
+        (row, panel): (usize, usize),
+        (rows, panels): (usize, usize),
+    ) -> Option<RowsMut<'_, E>> {
+        let (column, wide) = (panel * PANEL, panels * PANEL);
+        if column + wide > self.columns {
+            return None;
+        }
+        let start = self.start + row * self.stride + column;
+        // SAFETY: as for `line`; a tile is either written here or there.
+        Some(unsafe { self.out.rows(start, (rows, wide), self.stride) })
+    }
+}
+
+/// Writes what an [`Output`] makes of the sums.
+pub(super) struct Write<'a, T, S, O: Output<S>> {
+    token: T,
+    output: &'a O,
+    places: Places<'a, O::Element>,
+}
+
 impl<'a, T: Token, S, O: Output<S>> Write<'a, T, S, O> {
     /// By the float instructions of `token`, to a matrix that is yet to be [placed](Write::at).
     pub(super) fn new(token: T, output: &'a O, out: &'a Disjoint<'a, O::Element>) -> Self {
-        Write { token, output, out, start: 0, columns: 0, stride: 0 }
+        Write { token, output, places: Places { out, start: 0, columns: 0, stride: 0 } }
     }
 
     /// To rows of so many columns, the first at `start` and each `stride` behind the one before.
     pub(super) fn at(self, start: usize, columns: usize, stride: usize) -> Self {
-        Write { start, columns, stride, ..self }
+        Write { places: Places { start, columns, stride, ..self.places }, ..self }
     }
 }
 
 impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
-    fn target(&self, tile: &TileSums<'_, S>) -> Option<Target> {
-        let (first, size) = (tile.panel * PANEL, size_of::<O::Element>());
-        let columns = (tile.panels * PANEL).min(self.columns - first);
-        let line = self.line(tile.row, first, columns).as_ptr();
-        Some(Target { first: line.cast(), stride: self.stride * size, bytes: columns * size })
+    fn destination(&self) -> Option<Destination> {
+        let (places, size) = (&self.places, size_of::<O::Element>());
+        let first = places.line(0, 0, 0).as_ptr().cast();
+        Some(Destination { first, stride: places.stride * size, size, columns: places.columns })
+    }
+
+    fn as_they_are(&self) -> Option<Places<'_, S>> {
+        let Places { out, start, columns, stride } = self.places;
+        O::as_they_are(out).map(|out| Places { out, start, columns, stride })
     }
 
     fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {
@@ -77,7 +121,7 @@ impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
 impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
     #[inline(always)]
     fn tile(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {
-        let columns = self.columns - tile.panel * PANEL;
+        let columns = self.places.columns - tile.panel * PANEL;
         // Written out for every number of panels: loops over panels, checking each piece they
         // write, cost 8 % of 1024^3.
         match tile.panels.min(columns / PANEL) {
@@ -102,7 +146,7 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
         }
         let rows = tile.sums.chunks_exact(tile.panels).zip(scales).zip(tile.row..);
         for ((sums, &scale), row) in rows {
-            let (out, _) = self.line(row, first, NP * PANEL).as_chunks_mut();
+            let (out, _) = self.places.line(row, first, NP * PANEL).as_chunks_mut();
             let mut place = Place { row, column: first, scale };
             for ((out, sums), columns) in out.iter_mut().zip(&sums[..NP]).zip(&columns) {
                 *out = self.output.convert(columns, place, *sums);
@@ -114,24 +158,14 @@ impl<T, S: Copy, O: Output<S>> Write<'_, T, S, O> {
     /// Writes the first `width` columns of the last panel of the matrix, which a tile ends with.
     #[inline(always)]
     fn last_panel(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS], width: usize) {
-        let column = self.columns - width;
+        let column = self.places.columns - width;
         let columns = self.output.columns(column);
         let rows = tile.sums.chunks_exact(tile.panels).zip(scales).zip(tile.row..);
         for ((sums, &scale), row) in rows {
             let place = Place { row, column, scale };
             let values = self.output.convert(&columns, place, sums[tile.panels - 1]);
-            self.line(row, column, width).copy_from_slice(&values[..width]);
+            self.places.line(row, column, width).copy_from_slice(&values[..width]);
         }
-    }
-
-    /// So many elements from `at` on of line `index` of the output.
-    #[inline(always)]
-    #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
-    fn line(&self, index: usize, at: usize, len: usize) -> &mut [O::Element] {
-        let start = self.start + index * self.stride + at;
-        // SAFETY: parts of a split do not overlap, a part's tiles do not, products of a batch do
-        // not, and a tile's pieces are lines of their own or written one after the other.
-        unsafe { self.out.part(start..start + len) }
     }
 }
 
@@ -156,12 +190,12 @@ impl<T, S: Copy, O: Output<S>> WriteTransposed<'_, T, S, O> {
     /// all sixteen lines stay in the first-level cache until they are full.
     #[inline(always)]
     fn panel(&self, tile: &TileSums<'_, S>, panel: usize, scales: &[f32; RUN_ROWS]) {
-        let Write { output, columns, .. } = self.0;
+        let Write { output, places, .. } = &self.0;
         let column = (tile.panel + panel) * PANEL;
-        let width = PANEL.min(columns - column);
+        let width = PANEL.min(places.columns - column);
         let mut lines: [&mut [O::Element]; PANEL] = array::from_fn(|c| {
             let rows = if c < width { tile.rows } else { 0 };
-            self.0.line(column + c.min(width - 1), tile.row, rows)
+            places.line(column + c.min(width - 1), tile.row, rows)
         });
         let columns = output.columns(column);
         for ((r, sums), &scale) in tile.sums.chunks_exact(tile.panels).enumerate().zip(scales) {

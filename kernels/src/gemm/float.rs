@@ -8,13 +8,13 @@
 //! on one core at the shapes of BERT, above and below it, and cutting the depth to 384 lost 1 to
 //! 17 % in all but one case.
 
-use super::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, Target, TileSums};
-use super::epilogue::{Sink, Write};
+use super::drive::{Cuts, Destination, Epilogue, Multiply, Panels, Part, Room, TileSums};
+use super::epilogue::{Places, Sink, Write};
 use super::table::{RUN_ROWS, registers_of_panel};
 use super::{Error, Line, Output, Recipe, Scratch, Shape, Split};
 use crate::buffer::Buffer;
 use crate::isa::{Isa, MissingIsa};
-use crate::matrix::{Disjoint, Matrix, MatrixMut};
+use crate::matrix::{Disjoint, Matrix, MatrixMut, RowsMut};
 use crate::product::Floats;
 use crate::team::{Member, Team, share};
 use crate::vector::{PANEL, Visitor, Vocabulary, dispatch_floats};
@@ -274,7 +274,8 @@ impl Call<'_> {
             let rows = share(self.lhs.rows(), split.rows, row);
             let panels = share(self.weights.n.div_ceil(PANEL), split.columns, column);
             let room = Room { groups: &mut [], sums: &mut *sums, steps: &mut [] };
-            multiply.run(Part { rows, panels }, room, &mut Finished(sink));
+            let mut finished = Finished { sink, places: sink.as_they_are() };
+            multiply.run(Part { rows, panels }, room, &mut finished);
         }
     }
 
@@ -287,16 +288,25 @@ impl Call<'_> {
 }
 
 /// Hands sums on as they are.
-struct Finished<'a>(&'a dyn Sink<f32>);
+struct Finished<'a> {
+    sink: &'a dyn Sink<f32>,
+    /// Where they go, if nothing is made of them.
+    places: Option<Places<'a, f32>>,
+}
 
 impl<T: Vocabulary> Epilogue<Floats<T>> for Finished<'_> {
     #[inline(always)]
-    fn target(&self, tile: &TileSums<'_, f32>) -> Option<Target> {
-        self.0.target(tile)
+    fn destination(&self) -> Option<Destination> {
+        self.sink.destination()
+    }
+
+    #[inline(always)]
+    fn place(&self, first: (usize, usize), size: (usize, usize)) -> Option<RowsMut<'_, f32>> {
+        self.places.as_ref()?.tile(first, size)
     }
 
     #[inline(always)]
     fn finish(&mut self, tile: TileSums<'_, f32>) {
-        self.0.write(&tile, &[1.0; RUN_ROWS]);
+        self.sink.write(&tile, &[1.0; RUN_ROWS]);
     }
 }

@@ -2,6 +2,7 @@
 //! sixteen others, joined with [`Output::then`] and compiled as one.
 
 use super::{Error, Shape};
+use crate::matrix::Disjoint;
 use crate::vector::PANEL;
 
 /// Turns values into output elements, sixteen neighbours of one row at a time.
@@ -49,6 +50,12 @@ pub trait Output<In = i32>: Sync {
         place: Place,
         values: [In; PANEL],
     ) -> [Self::Element; PANEL];
+
+    /// Where values go, if they go there as they are.
+    #[doc(hidden)]
+    fn as_they_are<'a, 'b>(_out: &'a Disjoint<'b, Self::Element>) -> Option<&'a Disjoint<'b, In>> {
+        None
+    }
 
     /// This, then `next`.
     fn then<O: Output<Self::Element>>(self, next: O) -> Then<Self, O>
@@ -107,6 +114,10 @@ pub struct Store;
 impl<In: Copy + Send + Sync> Output<In> for Store {
     type Element = In;
     type Columns = ();
+
+    fn as_they_are<'a, 'b>(out: &'a Disjoint<'b, In>) -> Option<&'a Disjoint<'b, In>> {
+        Some(out)
+    }
 
     fn check(&self, _shape: Shape) -> Result<(), Error> {
         Ok(())

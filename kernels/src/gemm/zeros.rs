@@ -5,18 +5,21 @@
 //!                           the tile         packed with b        rows of a, only if zb != 0
 //! ```
 
-use super::drive::{Block, Epilogue, Outer, Rows, Target, TileSums};
-use super::epilogue::Sink;
+use super::drive::{Block, Destination, Epilogue, Outer, Rows, TileSums};
+use super::epilogue::{Places, Sink};
 use super::lhs::{Meaning, Zeros};
 use super::pack::Weights;
 use super::table::{MAX_ROWS, RUN_ROWS};
 use super::words::ByteProduct;
+use crate::matrix::RowsMut;
 use crate::product::Sum;
 use core::ops::Range;
 
 /// Takes out the zero points and hands finished sums on.
 pub(super) struct LessZeros<'a> {
     pub(super) sink: &'a dyn Sink<i32>,
+    /// Where sums go, if as they are.
+    pub(super) places: Option<Places<'a, i32>>,
     pub(super) weights: Weights<'a>,
     /// What the bytes of the left operand mean.
     pub(super) meaning: Meaning<'a>,
@@ -48,17 +51,21 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
     }
 
     #[inline(always)]
-    fn target(&self, tile: &TileSums<'_, i32>) -> Option<Target> {
-        self.sink.target(tile)
+    fn destination(&self) -> Option<Destination> {
+        self.sink.destination()
     }
 
     #[inline(always)]
-    fn less(&mut self, tile: &TileSums<'_, i32>) -> Option<Outer<'_, i32>> {
+    fn less(&self, rows: usize, panels: Range<usize>) -> Option<Outer<'_, i32>> {
         if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) {
             return None;
         }
-        let columns = &self.weights.sums()[tile.panel..][..tile.panels];
-        Some(Outer { rows: &self.zeros[..tile.rows], columns })
+        Some(Outer { rows: &self.zeros[..rows], columns: &self.weights.sums()[panels] })
+    }
+
+    #[inline(always)]
+    fn place(&self, first: (usize, usize), size: (usize, usize)) -> Option<RowsMut<'_, i32>> {
+        self.places.as_ref()?.tile(first, size)
     }
 
     #[inline(always)]
