@@ -58,6 +58,21 @@ fn products_are_measured_and_checked() {
 }
 
 #[test]
+fn layers_are_measured_beside_their_product() {
+    for activation in ["none", "relu", "gelu", "gelu-tanh"] {
+        let shape = "gemm --m 17 --k 33 --n 40";
+        let value = json(&format!("{shape} --layer {activation} --json"), "line");
+        assert_eq!(value["check"]["compared"], 17 * 40);
+        assert!(value["over_product"]["median"].as_f64().unwrap() > 0.0, "{value}");
+    }
+    json("gemm --m 16 --k 64 --n 64 --layer gelu --cache cold --isa scalar --json", "line");
+    assert_eq!(json("gemm --m 5 --k 33 --n 40 --json", "line").get("over_product"), None);
+    refused("gemm --layer softmax", 2, &["softmax", "gelu-tanh"]);
+    refused("gemm --layer gelu --batch 2", 2, &["--layer", "--batch"]);
+    refused("gemm --layer gelu --k 0", 2, &["k is 0", "expected 1"]);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_output_on_every_instruction_set() {
     let machine = json("machine --json", "machine");
     let isas = machine["machine"]["isas"].as_array().expect("a list").clone();

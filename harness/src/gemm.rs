@@ -1,8 +1,10 @@
 //! The INT8 product as a workload: activations u8 times packed weights i8, sums in i32.
 
 mod batch;
+mod layer;
 
 pub use batch::Batch;
+pub use layer::{Activation, Layer};
 
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
@@ -18,6 +20,7 @@ use tilewise_tuner::wisdom::Chosen;
 #[derive(Debug)]
 pub struct Workload {
     shape: Shape,
+    seed: u64,
     lhs: Vec<u8>,
     weights: PackedWeights,
     plain: baseline::gemm::Operands,
@@ -132,13 +135,14 @@ impl Workload {
         Self::check(shape)?;
         let Shape { m, n, k } = shape;
         let lhs = random::bytes(seed, 0, m * k);
-        let rhs: Vec<i8> = random::bytes(seed, 1, k * n).into_iter().map(u8::cast_signed).collect();
+        let rhs = weights(seed, k, n);
         let view = |data| Matrix::new(data, m, k).expect("m x k bytes were made");
         let weights = Matrix::new(&rhs, k, n).expect("k x n bytes were made");
         let mut expected = vec![0; m * n];
         reference(view(&lhs), weights, &mut expected);
         Ok(Workload {
             shape,
+            seed,
             weights: PackedWeights::pack(weights)?,
             plain: baseline::gemm::Operands::new(view(&lhs), weights)?,
             lhs,
@@ -207,6 +211,11 @@ impl Workload {
     fn compare(&self) -> Check {
         Check::compare("three loops", &self.out.borrow(), &self.expected, 0.0)
     }
+}
+
+/// The weights of a seed, `k` rows of `n`.
+fn weights(seed: u64, k: usize, n: usize) -> Vec<i8> {
+    random::bytes(seed, 1, k * n).into_iter().map(u8::cast_signed).collect()
 }
 
 /// What a product of this shape is, whoever makes it.

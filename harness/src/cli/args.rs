@@ -164,6 +164,21 @@ pub(super) struct GemmArgs {
     /// Whether inputs are in the caches when the clock starts
     #[arg(long, value_enum, default_value_t = CacheArg::Hot)]
     pub(super) cache: CacheArg,
+    /// A whole linear layer in its place: rows of floats in, and what follows its bias; the product
+    /// alone is timed in the same rounds
+    #[arg(long, value_enum, value_name = "ACTIVATION", conflicts_with = "batch")]
+    pub(super) layer: Option<LayerArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LayerArg {
+    /// Nothing
+    None,
+    Relu,
+    /// GELU by the error function
+    Gelu,
+    /// GELU by the hyperbolic tangent
+    GeluTanh,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,11 +1,11 @@
 //! `tilewise gemm`: one INT8 product.
 
-use super::args::{CacheArg, GemmArgs, GemmShape};
+use super::args::{CacheArg, GemmArgs, GemmShape, LayerArg};
 use super::failure::Failure;
 use super::setup::Setup;
-use super::single;
+use super::single::{self, Others};
 use tilewise::gemm::Shape;
-use tilewise_harness::gemm::{Batch, Error, Workload};
+use tilewise_harness::gemm::{Activation, Batch, Error, Layer, Workload};
 use tilewise_harness::workload::{Cache, Candidate, Sweep, Task};
 use tilewise_tuner::problem::Setting;
 
@@ -21,9 +21,14 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     let setting = setup.setting();
     if args.batch == 1 {
         check(&setup, shape)?;
+        if let Some(activation) = args.layer {
+            let what = format_args!("a layer of {shape}");
+            setup.check_memory(what, Workload::bytes(shape) + Layer::bytes(shape))?;
+            return layer(args, &setup, activation.into());
+        }
         let workload = Workload::new(shape, seed).map_err(failure)?;
         let candidate = workload.kernel("gemm", setting.isa, &setup.choose(&shape)?, setup.team());
-        return measure(args, &setup, &workload.task(cache), candidate.map_err(failure)?);
+        return measure(args, &setup, &workload.task(cache), candidate.map_err(failure)?, None);
     }
     Batch::check(args.batch, shape).map_err(Failure::usage)?;
     let what = format_args!("a batch of {} products of {shape}", args.batch);
@@ -33,7 +38,19 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     let threads = if args.batch < setting.threads { setting.threads } else { 1 };
     let chosen = setup.choose_in(&shape, &Setting { threads, ..setting })?;
     let candidate = batch.kernel("gemm", setting.isa, &chosen, setup.team()).map_err(failure)?;
-    measure(args, &setup, &batch.task(cache), candidate)
+    measure(args, &setup, &batch.task(cache), candidate, None)
+}
+
+/// A whole layer, beside the product in it.
+fn layer(args: &GemmArgs, setup: &Setup, activation: Activation) -> Result<(), Failure> {
+    let (isa, team, caches) = (setup.setting().isa, setup.team(), &setup.machine.caches);
+    let product = Workload::new(args.shape.shape(), args.common.seed).map_err(failure)?;
+    let layer = Layer::new(&product, activation);
+    let recipe = layer.recipe(isa, caches, team);
+    let mut alone = product.kernel("product", isa, &recipe, team).map_err(failure)?;
+    let whole = layer.kernel("gemm", isa, caches, team).map_err(failure)?;
+    single::check(&mut alone)?;
+    measure(args, setup, &layer.task(args.cache.into()), whole, Some(alone))
 }
 
 fn measure(
@@ -41,14 +58,29 @@ fn measure(
     setup: &Setup,
     task: &Task,
     mut candidate: Candidate<'_>,
+    mut beside: Option<Candidate<'_>>,
 ) -> Result<(), Failure> {
-    if task.cache == Cache::Hot {
-        return single::measure(setup, task, &mut candidate, None)?.print(args.common.json);
-    }
     let team = setup.team();
-    let sweep = Sweep::new(&setup.machine.caches).map_err(Failure::failed)?;
-    let mut before = || sweep.run(team);
-    single::measure(setup, task, &mut candidate, Some(&mut before))?.print(args.common.json)
+    let sweep = match task.cache {
+        Cache::Hot => None,
+        Cache::Cold => Some(Sweep::new(&setup.machine.caches).map_err(Failure::failed)?),
+    };
+    let before = sweep.as_ref().map(|sweep| || sweep.run(team));
+    let before = before.as_ref().map(|before| before as &dyn Fn());
+    let check = single::check(&mut candidate)?;
+    let others = Others { before, beside: beside.as_mut() };
+    single::time(setup, task, (&mut candidate, check), others)?.print(args.common.json)
+}
+
+impl From<LayerArg> for Activation {
+    fn from(layer: LayerArg) -> Activation {
+        match layer {
+            LayerArg::None => Activation::None,
+            LayerArg::Relu => Activation::Relu,
+            LayerArg::Gelu => Activation::Gelu,
+            LayerArg::GeluTanh => Activation::GeluTanh,
+        }
+    }
 }
 
 impl From<CacheArg> for Cache {

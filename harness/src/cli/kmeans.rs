@@ -10,7 +10,7 @@ use super::npy;
 use super::output;
 use super::points::{self, Number, Rows};
 use super::setup::Setup;
-use super::single;
+use super::single::{self, Others};
 use claims::Claims;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -144,7 +144,8 @@ fn fit<T: Number>(args: &KmeansArgs, setup: &Setup, claims: Claims) -> Result<()
     let fit_time = in_rounds("fit", once, || {
         kmeans::fit(workload.rows(), &settings, how, setup.team()).map(drop).map_err(failure)
     })?;
-    let mut line = single::time(setup, &workload.task(), (&mut candidate, check), None)?;
+    let mut line =
+        single::time(setup, &workload.task(), (&mut candidate, check), Others::default())?;
     line.add("input", input.source);
     if let Some(picture) = &input.picture {
         line.add("distinct", picture.colours());

@@ -20,15 +20,23 @@ pub(super) struct Line {
     fields: Map<String, Value>,
 }
 
-/// Checks a candidate and times it. `before` runs ahead of every timed call, outside the clock.
+/// What else goes on while a candidate is timed.
+#[derive(Default)]
+pub(super) struct Others<'a, 'b> {
+    /// Runs ahead of every timed call, outside the clock.
+    pub(super) before: Option<&'a dyn Fn()>,
+    /// Takes turns with the candidate.
+    pub(super) beside: Option<&'a mut Candidate<'b>>,
+}
+
+/// Checks a candidate and times it.
 pub(super) fn measure(
     setup: &Setup,
     task: &Task,
     candidate: &mut Candidate<'_>,
-    before: Option<&mut dyn FnMut()>,
 ) -> Result<Line, Failure> {
     let check = check(candidate)?;
-    time(setup, task, (candidate, check), before)
+    time(setup, task, (candidate, check), Others::default())
 }
 
 /// Refuses a candidate whose result is wrong.
@@ -48,14 +56,15 @@ pub(super) fn time(
     setup: &Setup,
     task: &Task,
     (candidate, check): (&mut Candidate<'_>, Check),
-    before: Option<&mut dyn FnMut()>,
+    Others { before, beside }: Others<'_, '_>,
 ) -> Result<Line, Failure> {
     let bounds = Bounds::new(setup, task, candidate)?;
-    let mut arm = Arm::new("run", || candidate.work.run());
-    if let Some(before) = before {
-        arm = arm.before(before);
+    let beside_name = beside.as_ref().map(|beside| beside.name.clone());
+    let mut arms = vec![timed(Arm::new("run", || candidate.work.run()), before)];
+    if let (Some(beside), Some(name)) = (beside, &beside_name) {
+        arms.push(timed(Arm::new(name, || beside.work.run()), before));
     }
-    let arms = std::iter::once(arm).chain(bounds.arms()).collect();
+    arms.extend(bounds.arms());
     let session = Stopwatch::within(BUDGET).measure(arms).map_err(Failure::failed)?;
     let time = session.time("run").map_err(Failure::failed)?;
     let [roof, share] = bounds.share(&session, "run")?;
@@ -93,7 +102,22 @@ pub(super) fn time(
         fields.insert("roof".into(), roof);
         fields.insert("share_of_roof".into(), share);
     }
+    if let Some(name) = beside_name {
+        let time = session.time(&name).map_err(Failure::failed)?;
+        let ratio = session.ratio(&name, "run").map_err(Failure::failed)?;
+        fields.insert(format!("{name}_median_s"), time.median.into());
+        let over = json!({ "median": ratio.median, "lo": ratio.lo, "hi": ratio.hi });
+        fields.insert(format!("over_{name}"), over);
+    }
     Ok(Line { fields })
+}
+
+/// An arm, with what runs ahead of it.
+fn timed<'a>(arm: Arm<'a>, before: Option<&'a dyn Fn()>) -> Arm<'a> {
+    match before {
+        Some(before) => arm.before(before),
+        None => arm,
+    }
 }
 
 impl Line {

@@ -83,7 +83,7 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     }
     let mut candidate =
         workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
-    let mut line = single::measure(&setup, &workload.task(), &mut candidate, None)?;
+    let mut line = single::measure(&setup, &workload.task(), &mut candidate)?;
     line.add("finite", finite);
     line.add("predicted", predicted(&workload, &plan, &setup)?);
     if files.png.is_some() || files.npy.is_some() {

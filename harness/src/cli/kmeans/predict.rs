@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::points::{Number, Rows};
 use crate::cli::setup::Setup;
-use crate::cli::single;
+use crate::cli::single::{self, Others};
 use std::path::Path;
 use tilewise::Matrix;
 use tilewise::kmeans::{Centres, Shape};
@@ -37,7 +37,8 @@ pub(super) fn run<T: Number>(
         .map_err(failure)?;
     let check = single::check(&mut candidate)?;
     claims.write::<T>(picture.as_ref(), centres.rows(), workload.labels())?;
-    let mut line = single::time(setup, &workload.task(), (&mut candidate, check), None)?;
+    let mut line =
+        single::time(setup, &workload.task(), (&mut candidate, check), Others::default())?;
     line.add("input", source);
     if let Some(picture) = &picture {
         line.add("distinct", picture.colours());
