@@ -16,6 +16,7 @@ mod wisdom;
 
 use kmeans::npy;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::{assert_schema, folder, json, refused, tilewise};
@@ -59,16 +60,23 @@ fn products_are_measured_and_checked() {
 
 #[test]
 fn layers_are_measured_beside_their_product() {
+    let shape = "gemm --m 17 --k 33 --n 40";
+    let mut outputs = BTreeSet::new();
     for activation in ["none", "relu", "gelu", "gelu-tanh"] {
-        let shape = "gemm --m 17 --k 33 --n 40";
         let value = json(&format!("{shape} --layer {activation} --json"), "line");
+        assert_eq!(value["layer"], activation);
         assert_eq!(value["check"]["compared"], 17 * 40);
-        assert!(value["over_product"]["median"].as_f64().unwrap() > 0.0, "{value}");
+        assert_eq!(value["recipe_source"], "estimated");
+        outputs.insert(value["check"]["output_digest"].to_string());
     }
-    json("gemm --m 16 --k 64 --n 64 --layer gelu --cache cold --isa scalar --json", "line");
+    assert_eq!(outputs.len(), 4, "every activation is another one");
+    let cold = "gemm --m 16 --k 64 --n 64 --layer gelu --cache cold --isa scalar --json";
+    let cold = json(cold, "line");
+    assert_eq!((&cold["cache"], cold.get("over_product").is_some()), (&"cold".into(), true));
     assert_eq!(json("gemm --m 5 --k 33 --n 40 --json", "line").get("over_product"), None);
     refused("gemm --layer softmax", 2, &["softmax", "gelu-tanh"]);
     refused("gemm --layer gelu --batch 2", 2, &["--layer", "--batch"]);
+    refused("gemm --layer gelu --wisdom off", 2, &["--layer", "--wisdom"]);
     refused("gemm --layer gelu --k 0", 2, &["k is 0", "expected 1"]);
 }
 

@@ -11,7 +11,7 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("kernels/src/isa.rs", "entering code compiled for the features a token proves"),
     ("kernels/src/buffer.rs", "asking the system for large pages, memory nobody has touched yet"),
     ("kernels/src/team", "a job on the caller's stack, and the promise kernels split output by"),
-    ("kernels/src/matrix.rs", "splitting a mutable slice among members"),
+    ("kernels/src/matrix/disjoint.rs", "splitting a mutable slice among members"),
     ("kernels/examples/packed_file.rs", "mapping a file into memory"),
     ("kernels/examples/mapped_points.rs", "mapping a file into memory"),
     ("tests/allocations.rs", "an allocator that counts"),

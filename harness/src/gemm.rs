@@ -247,32 +247,46 @@ pub fn task(shape: Shape, cache: Cache) -> Task {
 /// Three loops, the rows shared among the cores: it would else take longer than all the timing.
 /// `out` has as many rows as `lhs` and as many columns as `weights`.
 pub fn reference(lhs: Matrix<'_, u8>, weights: Matrix<'_, i8>, out: &mut [i32]) {
-    references(&[(lhs, weights)], out);
+    references(&[(lhs, weights)], as_they_are, out);
+}
+
+/// Bytes that mean themselves.
+fn as_they_are(bytes: Matrix<'_, u8>) -> Lhs<'_> {
+    Lhs::u8(bytes, 0)
 }
 
 /// The products of operands of one shape, one behind the other in `out`, the rows of all of them
 /// shared among the cores: a thread is started once, not for every product.
-fn references(products: &[(Matrix<'_, u8>, Matrix<'_, i8>)], out: &mut [i32]) {
-    let Some((lhs, weights)) = products.first() else { return };
-    let (m, n) = (lhs.rows(), weights.cols());
+fn references<'a, T: Copy + Sync>(
+    products: &[(Matrix<'a, T>, Matrix<'_, i8>)],
+    lhs: fn(Matrix<'a, T>) -> Lhs<'a>,
+    out: &mut [i32],
+) {
+    let Some((rows, weights)) = products.first() else { return };
+    let (m, n) = (rows.rows(), weights.cols());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let rows = (products.len() * m).div_ceil(cores);
     std::thread::scope(|scope| {
         for (part, out) in out.chunks_mut(rows * n).enumerate() {
-            scope.spawn(move || rows_of(products, part * rows, out));
+            scope.spawn(move || rows_of(products, lhs, part * rows, out));
         }
     });
 }
 
 /// As many rows as `out` has, from row `first` of all products on.
-fn rows_of(products: &[(Matrix<'_, u8>, Matrix<'_, i8>)], mut first: usize, mut out: &mut [i32]) {
+fn rows_of<'a, T: Copy>(
+    products: &[(Matrix<'a, T>, Matrix<'_, i8>)],
+    lhs: fn(Matrix<'a, T>) -> Lhs<'a>,
+    mut first: usize,
+    mut out: &mut [i32],
+) {
     while !out.is_empty() {
         let (m, n) = (products[0].0.rows(), products[0].1.cols());
-        let (lhs, weights) = products[first / m];
+        let (rows, weights) = products[first / m];
         let start = first % m;
         let end = m.min(start + out.len() / n);
         let (here, rest) = out.split_at_mut((end - start) * n);
-        gemm::reference::multiply(Lhs::u8(lhs.slice_rows(start..end), 0), weights, &[], here);
+        gemm::reference::multiply(lhs(rows.slice_rows(start..end)), weights, &[], here);
         (out, first) = (rest, first + end - start);
     }
 }

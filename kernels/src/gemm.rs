@@ -58,6 +58,8 @@ pub use error::Error;
 pub use float::{FloatPlan, PackedFloats};
 pub use lhs::Lhs;
 pub use linear::Linear;
+#[doc(hidden)]
+pub use output::Same;
 pub use output::{Output, Place, Store, Then};
 pub use pack::{Fit, LoadError, PackedWeights};
 pub use recipe::{Recipe, Split};

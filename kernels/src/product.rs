@@ -46,9 +46,10 @@ pub(crate) trait Product: Copy + Debug + Send + Sync + 'static {
     /// No tile of more rows than this has all its sums in registers.
     const MOST_ROWS: usize = usize::MAX;
     /// Steps that a tile takes between two looks at its counter: one or two. Tiles of some sizes take
-    /// one all the same, and so do products that ask for lines.
+    /// one all the same.
     const TOGETHER: usize = 1;
-    /// Whether there is anything to be had by [`Product::prefetch`].
+    /// Whether there is anything to be had by [`Product::prefetch`]. If so, tiles take one step at a
+    /// time whatever [`Product::TOGETHER`] says.
     const ASKS: bool = true;
 
     /// The proof of the instructions used.

@@ -164,9 +164,10 @@ pub(super) struct GemmArgs {
     /// Whether inputs are in the caches when the clock starts
     #[arg(long, value_enum, default_value_t = CacheArg::Hot)]
     pub(super) cache: CacheArg,
-    /// A whole linear layer in its place: rows of floats in, and what follows its bias; the product
-    /// alone is timed in the same rounds
-    #[arg(long, value_enum, value_name = "ACTIVATION", conflicts_with = "batch")]
+    /// Measure a whole linear layer: rows of floats in, floats with a bias and this activation out, by
+    /// estimated recipes; the product in it takes turns with it
+    #[arg(long, value_enum, value_name = "ACTIVATION")]
+    #[arg(conflicts_with_all = ["batch", "wisdom", "wisdom_mode"])]
     pub(super) layer: Option<LayerArg>,
 }
 

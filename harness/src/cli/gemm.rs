@@ -3,7 +3,7 @@
 use super::args::{CacheArg, GemmArgs, GemmShape, LayerArg};
 use super::failure::Failure;
 use super::setup::Setup;
-use super::single::{self, Others};
+use super::single::{self, Line, Others};
 use tilewise::gemm::Shape;
 use tilewise_harness::gemm::{Activation, Batch, Error, Layer, Workload};
 use tilewise_harness::workload::{Cache, Candidate, Sweep, Task};
@@ -28,7 +28,8 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
         }
         let workload = Workload::new(shape, seed).map_err(failure)?;
         let candidate = workload.kernel("gemm", setting.isa, &setup.choose(&shape)?, setup.team());
-        return measure(args, &setup, &workload.task(cache), candidate.map_err(failure)?, None);
+        let candidate = candidate.map_err(failure)?;
+        return measure(&setup, &workload.task(cache), candidate, None)?.print(args.common.json);
     }
     Batch::check(args.batch, shape).map_err(Failure::usage)?;
     let what = format_args!("a batch of {} products of {shape}", args.batch);
@@ -38,28 +39,30 @@ pub(super) fn run(args: &GemmArgs) -> Result<(), Failure> {
     let threads = if args.batch < setting.threads { setting.threads } else { 1 };
     let chosen = setup.choose_in(&shape, &Setting { threads, ..setting })?;
     let candidate = batch.kernel("gemm", setting.isa, &chosen, setup.team()).map_err(failure)?;
-    measure(args, &setup, &batch.task(cache), candidate, None)
+    measure(&setup, &batch.task(cache), candidate, None)?.print(args.common.json)
 }
 
 /// A whole layer, beside the product in it.
 fn layer(args: &GemmArgs, setup: &Setup, activation: Activation) -> Result<(), Failure> {
-    let (isa, team, caches) = (setup.setting().isa, setup.team(), &setup.machine.caches);
+    let (isa, team) = (setup.setting().isa, setup.team());
     let product = Workload::new(args.shape.shape(), args.common.seed).map_err(failure)?;
-    let layer = Layer::new(&product, activation);
-    let recipe = layer.recipe(isa, caches, team);
+    let layer = Layer::new(&product, activation, isa).map_err(failure)?;
+    let recipe = layer.recipe(team);
     let mut alone = product.kernel("product", isa, &recipe, team).map_err(failure)?;
-    let whole = layer.kernel("gemm", isa, caches, team).map_err(failure)?;
+    let whole = layer.kernel("gemm", team).map_err(failure)?;
     single::check(&mut alone)?;
-    measure(args, setup, &layer.task(args.cache.into()), whole, Some(alone))
+    let task = layer.task(args.cache.into());
+    let mut line = measure(setup, &task, whole, Some(alone))?;
+    line.add("layer", activation.name());
+    line.print(args.common.json)
 }
 
 fn measure(
-    args: &GemmArgs,
     setup: &Setup,
     task: &Task,
     mut candidate: Candidate<'_>,
-    mut beside: Option<Candidate<'_>>,
-) -> Result<(), Failure> {
+    mut product: Option<Candidate<'_>>,
+) -> Result<Line, Failure> {
     let team = setup.team();
     let sweep = match task.cache {
         Cache::Hot => None,
@@ -68,8 +71,8 @@ fn measure(
     let before = sweep.as_ref().map(|sweep| || sweep.run(team));
     let before = before.as_ref().map(|before| before as &dyn Fn());
     let check = single::check(&mut candidate)?;
-    let others = Others { before, beside: beside.as_mut() };
-    single::time(setup, task, (&mut candidate, check), others)?.print(args.common.json)
+    let others = Others { before, product: product.as_mut() };
+    single::time(setup, task, (&mut candidate, check), others)
 }
 
 impl From<LayerArg> for Activation {

@@ -15,6 +15,9 @@ use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
 /// Time for the rounds of a single measurement.
 const BUDGET: Duration = Duration::from_secs(2);
 
+/// The arm of a product in a layer.
+const PRODUCT: &str = "product";
+
 /// A result, with what a command has to add to it.
 pub(super) struct Line {
     fields: Map<String, Value>,
@@ -25,8 +28,8 @@ pub(super) struct Line {
 pub(super) struct Others<'a, 'b> {
     /// Runs ahead of every timed call, outside the clock.
     pub(super) before: Option<&'a dyn Fn()>,
-    /// Takes turns with the candidate.
-    pub(super) beside: Option<&'a mut Candidate<'b>>,
+    /// The product in it, which takes turns with it.
+    pub(super) product: Option<&'a mut Candidate<'b>>,
 }
 
 /// Checks a candidate and times it.
@@ -56,13 +59,13 @@ pub(super) fn time(
     setup: &Setup,
     task: &Task,
     (candidate, check): (&mut Candidate<'_>, Check),
-    Others { before, beside }: Others<'_, '_>,
+    Others { before, product }: Others<'_, '_>,
 ) -> Result<Line, Failure> {
     let bounds = Bounds::new(setup, task, candidate)?;
-    let beside_name = beside.as_ref().map(|beside| beside.name.clone());
+    let beside = product.is_some();
     let mut arms = vec![timed(Arm::new("run", || candidate.work.run()), before)];
-    if let (Some(beside), Some(name)) = (beside, &beside_name) {
-        arms.push(timed(Arm::new(name, || beside.work.run()), before));
+    if let Some(product) = product {
+        arms.push(timed(Arm::new(PRODUCT, || product.work.run()), before));
     }
     arms.extend(bounds.arms());
     let session = Stopwatch::within(BUDGET).measure(arms).map_err(Failure::failed)?;
@@ -102,12 +105,12 @@ pub(super) fn time(
         fields.insert("roof".into(), roof);
         fields.insert("share_of_roof".into(), share);
     }
-    if let Some(name) = beside_name {
-        let time = session.time(&name).map_err(Failure::failed)?;
-        let ratio = session.ratio(&name, "run").map_err(Failure::failed)?;
-        fields.insert(format!("{name}_median_s"), time.median.into());
-        let over = json!({ "median": ratio.median, "lo": ratio.lo, "hi": ratio.hi });
-        fields.insert(format!("over_{name}"), over);
+    if beside {
+        let time = session.time(PRODUCT).map_err(Failure::failed)?;
+        let over = session.ratio(PRODUCT, "run").map_err(Failure::failed)?;
+        fields.insert("product_median_s".into(), time.median.into());
+        let over = json!({ "median": over.median, "lo": over.lo, "hi": over.hi });
+        fields.insert("over_product".into(), over);
     }
     Ok(Line { fields })
 }

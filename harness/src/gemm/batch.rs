@@ -1,6 +1,6 @@
 //! Many INT8 products of one shape in one call, each with operands of its own.
 
-use super::{Error, Products, Workload, references, task};
+use super::{Error, Products, Workload, as_they_are, references, task};
 use crate::workload::{Cache, Candidate, Check, Recipe, Task, Work, random};
 use std::cell::RefCell;
 use tilewise::buffer::LINE;
@@ -40,7 +40,8 @@ impl Batch {
         let mut expected = vec![0; count * m * n];
         let rows = Stack::new(&lhs, count, [m, k]).expect("m x k bytes each were made");
         let columns = Stack::new(&rhs, count, [k, n]).expect("k x n bytes each were made");
-        references(&rows.iter().zip(columns.iter()).collect::<Vec<_>>(), &mut expected);
+        let products: Vec<_> = rows.iter().zip(columns.iter()).collect();
+        references(&products, as_they_are, &mut expected);
         let weights = columns.iter().map(PackedWeights::pack).collect::<Result<_, _>>()?;
         Ok(Batch { shape, lhs, weights, expected, out: RefCell::new(vec![0; count * m * n]) })
     }

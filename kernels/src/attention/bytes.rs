@@ -218,7 +218,7 @@ struct Scores<'a> {
 
 impl<P: Product<Sum = i32>> Epilogue<P> for Scores<'_> {
     #[inline(always)]
-    fn less(&self, _rows: usize, panels: Range<usize>) -> Option<Outer<'_, i32>> {
+    fn less(&self, _rows: Range<usize>, panels: Range<usize>) -> Option<Outer<'_, i32>> {
         Some(Outer { rows: &[ZERO; ROWS], columns: &self.key_sums[panels] })
     }
 

@@ -1,5 +1,5 @@
 //! What a tile asks for before it is needed: lines of its own panels and of those that come next, and
-//! lines its sums go to.
+//! lines its sums go to. Hints all of them: nothing here reads or writes, and any address will do.
 
 use crate::buffer::LINE;
 use crate::isa::{Isa, Token};
@@ -83,7 +83,7 @@ pub(crate) struct Next {
 
 impl Next {
     /// The first of `parts` even ones of some lines, for a tile of so many steps; where there are none,
-    /// what is asked for is `here` already. With fewer parts than a step has panels, some are left out.
+    /// what is asked for is `here`, again and again. With fewer parts than a step has panels, some are left out.
     #[inline(always)]
     pub(crate) fn first_of<P: Product>(
         (lines, here): (&[P::Step], *const u8),
@@ -93,7 +93,7 @@ impl Next {
         if lines.is_empty() || const { !fetches::<P>() } {
             return Next { first: here, stride: 0, bytes: 0 };
         }
-        let bytes = lines.len() / parts * LINE;
+        let bytes = lines.len() / parts * size_of::<P::Step>();
         Next { first: lines.as_ptr().cast(), stride: bytes.div_ceil(steps.max(1)), bytes }
     }
 
@@ -158,8 +158,8 @@ impl Destination {
 
 /// A part of some rows in memory, which is asked for before it is written, [`AHEAD`] steps before the
 /// end of a tile. Others asked for earlier have left the first-level cache by then. On one and two Zen 4
-/// cores, without and with: 384 x 768 x 3072 (rows, depth, columns) 1.03 and 1.02, 384 x 1024 x 4096
-/// 1.035, 1024^3 1.025 and 1.02, 128 x 768 x 3072 1.0 to 1.03; 32 steps are as good. From shallower
+/// cores, without and with, 32 steps before: 384 x 768 x 3072 (rows, depth, columns) 1.03 and 1.02, 384 x
+/// 1024 x 4096 1.035, 1024^3 1.025 and 1.02, 128 x 768 x 3072 1.0 to 1.03; 64 were as good. From shallower
 /// tiles than [`LONG`] the products of so few steps do not hide it: 96 x 256 x 64 0.98.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {

@@ -15,7 +15,7 @@
 //! 128x3072x768 0.98 to 0.99, but 24x4096x4096 1.02 and 16x4096x4096 from memory 1.03 (one Zen 3 core;
 //! two, beside a loud neighbour, 0.97 to 1.01), and asking for those lines beforehand loses 2 to gains 4 %.
 //! Shallow tiles go down all the same, for then several are finished in one call: along rows 96x64x256
-//! makes 0.94. So do panels that are made for a tile.
+//! made 0.94 when sums that are stored as they are were finished too. So do panels that are made for a tile.
 //!
 //! Every cut is even: 128 rows in tiles of 6 are 22 tiles of 6 and 5 rows, not 21 of 6 and one
 //! of 2, because a tile of 2 rows costs nearly as much as one of 5. When the depth is cut, the
@@ -47,25 +47,24 @@ pub(crate) trait Epilogue<P: Product> {
     #[inline(always)]
     fn begin(&mut self, _rows: &Block<'_, P, impl Rows<P>>) {}
 
-    /// Tiles of these rows follow, whose sums are going to be finished: before [`Epilogue::less`],
-    /// once for each strip of panels.
+    /// Tiles of these rows follow, whose sums are going to be complete: before [`Epilogue::less`], once
+    /// for each strip of panels.
     #[inline(always)]
     fn begin_rows(&mut self, _rows: Range<usize>) {}
 
-    /// What is taken off the sums of a tile of so many rows when they leave their registers.
+    /// What is taken off the sums of a tile when they leave their registers.
     #[inline(always)]
-    fn less(&self, _rows: usize, _panels: Range<usize>) -> Option<Outer<'_, P::Sum>> {
+    fn less(&self, _rows: Range<usize>, _panels: Range<usize>) -> Option<Outer<'_, P::Sum>> {
         None
     }
 
-    /// Where the sums of a tile of so many rows and panels belong as they are, if they do; then it is
-    /// not going to be finished.
+    /// Where the sums of a tile belong as they are, if they do; then it is not going to be finished.
     #[inline(always)]
-    fn place(&self, _first: (usize, usize), _size: (usize, usize)) -> Option<RowsMut<'_, P::Sum>> {
+    fn place(&self, _rows: Range<usize>, _panels: Range<usize>) -> Option<RowsMut<'_, P::Sum>> {
         None
     }
 
-    /// Where finished tiles are going to be written, if in whole lines.
+    /// Where complete tiles are going to be written, if in whole lines.
     #[inline(always)]
     fn destination(&self) -> Option<Destination> {
         None
@@ -164,7 +163,7 @@ pub(crate) struct Multiply<'a, P, L, R> {
 }
 
 impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
-    /// Computes one part of the product; each of its tiles goes to `epilogue` once.
+    /// Computes one part of the product; each of its tiles goes to its place or to `epilogue` once.
     pub(crate) fn run(&self, part: Part, room: Room<'_, P>, epilogue: &mut impl Epilogue<P>) {
         let Cuts { tile, rows: high, panels: wide, .. } = self.cuts;
         self.product.token().run(
@@ -210,6 +209,16 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         }
     }
 
+    /// Makes panels that cannot be read where they are.
+    #[inline(always)]
+    fn make(&self, panels: Range<usize>, steps: Range<usize>, room: &mut [P::Step]) {
+        if !self.rhs.in_place() {
+            for (panel, room) in panels.zip(room.chunks_exact_mut(steps.len().max(1))) {
+                self.rhs.make(panel, steps.clone(), room);
+            }
+        }
+    }
+
     /// A strip by all rows of a block; says from where on the room for sums is free.
     #[inline(always)]
     fn strip(
@@ -221,12 +230,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
     ) -> usize {
         let (size, all) = (self.cuts.tile, self.rhs.steps());
         let (last, waits) = (steps.end == all, steps.len() < all);
-        if !self.rhs.in_place() {
-            let rooms = made.chunks_exact_mut(steps.len().max(1));
-            for (panel, room) in strip.clone().zip(rooms) {
-                self.rhs.make(panel, steps.clone(), room);
-            }
-        }
+        self.make(strip.clone(), steps.clone(), made);
         let down = block.rows.len().div_ceil(size.rows);
         let tiles = down * strip.len().div_ceil(size.panels);
         let lines = if down > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
@@ -251,15 +255,15 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                         false => &made[(panel - strip.start) * steps.len()..][..steps.len()],
                     };
                 }
+                let place =
+                    (!waits).then(|| epilogue.place(rows.clone(), panels.clone())).flatten();
                 let (high, wide) = (rows.len(), panels.len());
                 let (row, panel) = (rows.start, panels.start);
                 let target = destination.as_ref().filter(|_| high >= HIGH);
                 let target = target.map(|all| all.target(row, panel, wide));
-                let less = if last { epilogue.less(high, panels) } else { None };
+                let less = if last { epilogue.less(rows.clone(), panels) } else { None };
                 let ends = Ends { resume: steps.start > 0, less, target, next: &next };
                 let (lhs, rhs, multiply) = (&lhs[..high], &rhs[..wide], tile_fn::<P>(high, wide));
-                let whole = last && !waits;
-                let place = if whole { epilogue.place((row, panel), (high, wide)) } else { None };
                 if let Some(place) = place {
                     multiply(self.product, lhs, rhs, &ends, place);
                     next.advance();

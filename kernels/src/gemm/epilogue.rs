@@ -1,16 +1,21 @@
 //! What becomes of a finished tile while it is in the first-level cache: an [`Output`] turns its
 //! sums into what the caller asked for.
 //!
-//! Sums that are stored as they are never come here: tiles leave them in their places straight from
-//! the registers (`Epilogue::place`). What a tile writes twice, and reads in between, keeps the next one
-//! waiting: on one Zen 4 core 512^3 makes 1.037 of the speed with it, 1024^3 1.02, 128x768x768 (rows,
-//! depth, columns) 1.03, 384x1024x4096 1.01, 16x4096x4096 1.026, 64^3 1.16, 96x64x256 1.14. In four other
-//! ways to hand the places to a tile it was 1.00 to 1.02 and lost 1 to 6 % elsewhere; in this one a tile
-//! writes rows of some stride (`RowsMut`), be they in the output or in the room for sums.
+//! Writing costs more than its instructions: when tiles went down the columns and all came here, 512^3,
+//! 1024^3 and 384x1024x4096 (rows, depth, columns) made 1.06, 1.075 and 1.10 of the speed on one Zen 4
+//! core if finished tiles were thrown away. Part of it is had by asking for lines beforehand (`Target` in
+//! `ahead`); 3 to 16 rows ahead while a tile is written, 1.00 to 1.01; stores past the caches 1.05, but
+//! then the next layer reads from memory.
 //!
-//! Writing costs more than its instructions. What was tried to ask for the lines beforehand: see
-//! `Target` in `ahead`; 3 to 16 rows ahead while a tile is written, 1.00 to 1.01; stores past the caches
-//! 1.05, but then the next layer reads from memory.
+//! Sums that are stored as they are by whole panels are left in their places straight from the
+//! registers (`Epilogue::place`), for writing them twice and reading them in between keeps the next tile
+//! waiting. Against finishing them here, one Zen 4 core: 512^3 1.037, 1024^3 1.02, 128x768x768 1.03,
+//! 384x1024x4096 1.01, 16x4096x4096 1.026, 64^3 1.16, 96x64x256 1.14. A tile writes rows of some stride
+//! (`RowsMut`), be they in the output or in the room for sums; in four other ways to hand it the places
+//! it was 1.00 to 1.02 and lost 1 to 6 % elsewhere.
+//!
+//! Other outputs cost 4 % of 128x768x768 here. Finishing tiles side by side one late, when their sums
+//! are in the cache for certain, makes 0.96 to 1.02 of the speed of layers and 0.87 of 1x768x768.
 //!
 //! The only part of a product that is compiled for each [`Output`], and once for each set of
 //! float instructions. The loops before it reach it through [`Sink`]; so they and all their
@@ -23,6 +28,7 @@ use crate::isa::Token;
 use crate::matrix::{Disjoint, RowsMut};
 use crate::vector::PANEL;
 use core::array;
+use core::ops::Range;
 
 /// Takes finished tiles.
 pub(super) trait Sink<S>: Sync {
@@ -40,17 +46,19 @@ pub(super) trait Sink<S>: Sync {
     fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]);
 }
 
-/// The rows of one output.
+/// The lines of one output: its rows, or what is written as its rows.
 pub(super) struct Places<'a, E> {
     out: &'a Disjoint<'a, E>,
-    /// Where row 0 begins.
+    /// Where line 0 begins.
     start: usize,
+    /// Columns of the product.
     columns: usize,
+    /// Elements from one line to the next.
     stride: usize,
 }
 
 impl<'a, E> Places<'a, E> {
-    /// So many elements from `at` on of row `index`.
+    /// So many elements from `at` on of line `index`.
     #[inline(always)]
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
     fn line(&self, index: usize, at: usize, len: usize) -> &mut [E] {
@@ -60,22 +68,17 @@ impl<'a, E> Places<'a, E> {
         unsafe { self.out.part(start..start + len) }
     }
 
-    /// Those of a tile from a row and a panel on, of so many rows and panels; if they end before the
-    /// last panel does, none.
+    /// Those of a tile, where lines are rows; none where the last panel is not whole.
     #[inline(always)]
     #[allow(unsafe_code, reason = "disjoint output views")]
-    pub(super) fn tile(
-        &self,
-        (row, panel): (usize, usize),
-        (rows, panels): (usize, usize),
-    ) -> Option<RowsMut<'_, E>> {
-        let (column, wide) = (panel * PANEL, panels * PANEL);
+    pub(super) fn tile(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, E>> {
+        let (column, wide) = (panels.start * PANEL, panels.len() * PANEL);
         if column + wide > self.columns {
             return None;
         }
-        let start = self.start + row * self.stride + column;
+        let start = self.start + rows.start * self.stride + column;
         // SAFETY: as for `line`; a tile is either written here or there.
-        Some(unsafe { self.out.rows(start, (rows, wide), self.stride) })
+        Some(unsafe { self.out.rows(start, (rows.len(), wide), self.stride) })
     }
 }
 
@@ -102,12 +105,17 @@ impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
     fn destination(&self) -> Option<Destination> {
         let (places, size) = (&self.places, size_of::<O::Element>());
         let first = places.line(0, 0, 0).as_ptr().cast();
-        Some(Destination { first, stride: places.stride * size, size, columns: places.columns })
+        Some(Destination {
+            first,
+            stride: places.stride.wrapping_mul(size),
+            size,
+            columns: places.columns,
+        })
     }
 
     fn as_they_are(&self) -> Option<Places<'_, S>> {
         let Places { out, start, columns, stride } = self.places;
-        O::as_they_are(out).map(|out| Places { out, start, columns, stride })
+        O::as_they_are().map(|same| Places { out: same.cast(out), start, columns, stride })
     }
 
     fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {

@@ -19,6 +19,7 @@ use crate::product::Floats;
 use crate::team::{Member, Team, share};
 use crate::vector::{PANEL, Visitor, Vocabulary, dispatch_floats};
 use alloc::sync::Arc;
+use core::ops::Range;
 
 /// Float weights in panels of 16 columns, packed once for every instruction set and recipe. A
 /// clone shares them.
@@ -301,8 +302,8 @@ impl<T: Vocabulary> Epilogue<Floats<T>> for Finished<'_> {
     }
 
     #[inline(always)]
-    fn place(&self, first: (usize, usize), size: (usize, usize)) -> Option<RowsMut<'_, f32>> {
-        self.places.as_ref()?.tile(first, size)
+    fn place(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, f32>> {
+        self.places.as_ref()?.tile(rows, panels)
     }
 
     #[inline(always)]

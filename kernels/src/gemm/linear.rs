@@ -160,12 +160,14 @@ impl Linear {
             _ => Scales::Each(&self.scales),
         };
         let output = Dequantise { scales }.then(Bias(&self.bias)).then(next);
-        self.plan(x.rows(), team.size())?.run(x, &self.weights, &output, y, scratch, team)
+        let recipe = self.recipe(x.rows(), team.size());
+        let plan = Plan::new(self.shape(x.rows()), self.isa, recipe)?;
+        plan.run(x, &self.weights, &output, y, scratch, team)
     }
 
-    fn plan(&self, rows: usize, threads: usize) -> Result<Plan, Error> {
-        let (shape, isa) = (self.shape(rows), self.isa);
-        Plan::new(shape, isa, Recipe::estimate(shape, isa, &self.caches, threads))
+    /// The recipe of a call with so many rows on a team of `threads`.
+    pub fn recipe(&self, rows: usize, threads: usize) -> Recipe {
+        Recipe::estimate(self.shape(rows), self.isa, &self.caches, threads)
     }
 
     fn shape(&self, rows: usize) -> Shape {

@@ -51,9 +51,12 @@ pub trait Output<In = i32>: Sync {
         values: [In; PANEL],
     ) -> [Self::Element; PANEL];
 
-    /// Where values go, if they go there as they are.
+    /// A proof that elements are values, if values are written as they are.
     #[doc(hidden)]
-    fn as_they_are<'a, 'b>(_out: &'a Disjoint<'b, Self::Element>) -> Option<&'a Disjoint<'b, In>> {
+    fn as_they_are() -> Option<Same<Self::Element, In>>
+    where
+        Self: Sized,
+    {
         None
     }
 
@@ -76,6 +79,25 @@ pub struct Place {
     pub column: usize,
     /// The scale of the row of the left operand.
     pub scale: f32,
+}
+
+/// A proof that two types are one, which only this crate can make. An output that shows it though it
+/// makes something else of its values writes them as they are: wrong numbers, in their places.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Same<A, B>(for<'a, 'b> fn(&'a Disjoint<'b, A>) -> &'a Disjoint<'b, B>);
+
+impl<T> Same<T, T> {
+    fn new() -> Self {
+        Same(|out| out)
+    }
+}
+
+impl<A, B> Same<A, B> {
+    /// The same elements.
+    pub(super) fn cast<'a, 'b>(&self, out: &'a Disjoint<'b, A>) -> &'a Disjoint<'b, B> {
+        self.0(out)
+    }
 }
 
 /// Two stages, one after the other; made by [`Output::then`].
@@ -115,8 +137,8 @@ impl<In: Copy + Send + Sync> Output<In> for Store {
     type Element = In;
     type Columns = ();
 
-    fn as_they_are<'a, 'b>(out: &'a Disjoint<'b, In>) -> Option<&'a Disjoint<'b, In>> {
-        Some(out)
+    fn as_they_are() -> Option<Same<In, In>> {
+        Some(Same::new())
     }
 
     fn check(&self, _shape: Shape) -> Result<(), Error> {

@@ -158,8 +158,9 @@ const fn together<P: Product>(rows: usize) -> usize {
     }
 }
 
-/// Takes all steps into the sums. The last [`AHEAD`] are a loop of their own: before it every step asks
-/// for a line of its own panel, there of the panels that come next.
+/// Takes all steps into the sums. Where a product asks for lines, the last [`AHEAD`] are a loop of their
+/// own: before it a step asks for lines of its own panels, if the tile is not one of those that leave
+/// that to the CPU, there for lines of the panels that come next.
 #[inline(always)]
 fn take<P: Product, const MR: usize, const NP: usize>(
     product: P,

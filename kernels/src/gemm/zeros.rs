@@ -56,16 +56,16 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
     }
 
     #[inline(always)]
-    fn less(&self, rows: usize, panels: Range<usize>) -> Option<Outer<'_, i32>> {
+    fn less(&self, rows: Range<usize>, panels: Range<usize>) -> Option<Outer<'_, i32>> {
         if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) {
             return None;
         }
-        Some(Outer { rows: &self.zeros[..rows], columns: &self.weights.sums()[panels] })
+        Some(Outer { rows: &self.zeros[..rows.len()], columns: &self.weights.sums()[panels] })
     }
 
     #[inline(always)]
-    fn place(&self, first: (usize, usize), size: (usize, usize)) -> Option<RowsMut<'_, i32>> {
-        self.places.as_ref()?.tile(first, size)
+    fn place(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, i32>> {
+        self.places.as_ref()?.tile(rows, panels)
     }
 
     #[inline(always)]
