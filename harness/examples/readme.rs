@@ -1,5 +1,6 @@
-//! Fills the marked blocks of README.md from the newest report in `results/`, and from the newest
-//! record beside rivals of every kernel, and of accuracy, that the text asks for.
+//! Fills the marked blocks of README.md from the newest report in `results/`, from the newest record of
+//! accuracy, and of every kernel beside rivals that the text asks for from the record of most cells, of
+//! equals the newest: a look at a few shapes does not take the others off the page.
 //!
 //!     cargo run -p tilewise-harness --example readme              writes README.md
 //!     cargo run -p tilewise-harness --example readme -- --check   fails if README.md is not as
@@ -91,27 +92,34 @@ fn named(text: &str, kind: &str) -> Result<String, Box<dyn Error>> {
     })
 }
 
-/// Whether a record is of a run that somebody ended: no page should quote it.
-fn interrupted(folder: &Path) -> bool {
-    Record::read(&folder.join("peers.jsonl")).is_ok_and(|record| record.run.interrupted)
+/// How many cells a record beside rivals has; none if there is no such record in the folder, and
+/// nothing for one of a run that somebody ended, which no page should quote.
+fn cells(folder: &Path) -> Option<usize> {
+    match Record::read(&folder.join("peers.jsonl")) {
+        Ok(record) if record.run.interrupted => None,
+        Ok(record) => Some(record.cells.len()),
+        Err(_) => Some(0),
+    }
 }
 
-/// The last of `results/<cpu>/<time><kind>`, whose names begin with the time: of this CPU's, if there
-/// are some, for numbers of one page should be of one machine.
+/// The fullest of `results/<cpu>/<time><kind>`, whose names begin with the time, of equals the last: of
+/// this CPU's, if there are some, for numbers of one page should be of one machine.
 fn newest(root: &Path, kind: &str, cpu: Option<&Path>) -> Result<String, Box<dyn Error>> {
     let mut found = Vec::new();
     for machine in fs::read_dir(root.join("results"))?.flatten() {
         for run in fs::read_dir(machine.path()).into_iter().flatten().flatten() {
             let (cpu, run) = (machine.file_name(), run.file_name());
-            if run.to_string_lossy().ends_with(kind) && !interrupted(&machine.path().join(&run)) {
-                found.push((run.clone(), Path::new("results").join(cpu).join(run)));
+            if run.to_string_lossy().ends_with(kind)
+                && let Some(cells) = cells(&machine.path().join(&run))
+            {
+                found.push(((cells, run.clone()), Path::new("results").join(cpu).join(run)));
             }
         }
     }
     let own = |path: &Path| cpu.is_some() && path.parent() == cpu;
     let last = found
         .into_iter()
-        .max_by_key(|(run, path)| (own(path), run.clone()))
+        .max_by_key(|(rank, path)| (own(path), rank.clone()))
         .map(|(_, path)| path.to_string_lossy().into_owned());
     last.ok_or_else(|| format!("there is no results/<cpu>/<time>{kind}; make one first").into())
 }
