@@ -335,17 +335,19 @@ fn bad_input_is_an_error_that_names_it() {
 /// The stride of a single row says nothing, however large it is.
 #[test]
 fn one_row_may_have_any_stride() {
-    let (n, k) = (40, 500);
-    let (row, weights) = (vec![3u8; k], vec![-2i8; k * n]);
-    let weights = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
-    each_isa(|isa| {
-        let shape = Shape { m: 1, n, k };
-        let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
-        let plan = Plan::new(shape, isa, recipe).unwrap();
-        let mut out = vec![0; n];
-        let view = MatrixMut::with_stride(&mut out, 1, n, usize::MAX).unwrap();
-        let lhs = Lhs::u8(Matrix::new(&row, 1, k).unwrap(), 0);
-        plan.run(lhs, &weights, &Store, view, &mut plan.scratch(1).unwrap(), &Solo).unwrap();
-        assert_eq!(out, vec![-6 * k as i32; n], "{isa}");
-    });
+    // The last of three panels whole, and not.
+    for (n, k) in [(48, 500), (40, 500)] {
+        let (row, weights) = (vec![3u8; k], vec![-2i8; k * n]);
+        let weights = PackedWeights::pack(Matrix::new(&weights, k, n).unwrap()).unwrap();
+        each_isa(|isa| {
+            let shape = Shape { m: 1, n, k };
+            let recipe = Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
+            let plan = Plan::new(shape, isa, recipe).unwrap();
+            let mut out = vec![0; n];
+            let view = MatrixMut::with_stride(&mut out, 1, n, usize::MAX).unwrap();
+            let lhs = Lhs::u8(Matrix::new(&row, 1, k).unwrap(), 0);
+            plan.run(lhs, &weights, &Store, view, &mut plan.scratch(1).unwrap(), &Solo).unwrap();
+            assert_eq!(out, vec![-6 * k as i32; n], "{isa}");
+        });
+    }
 }

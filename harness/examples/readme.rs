@@ -1,6 +1,7 @@
 //! Fills the marked blocks of README.md from the newest report in `results/`, from the newest record of
 //! accuracy, and of every kernel beside rivals that the text asks for from the record of most cells, of
-//! equals the newest: a look at a few shapes does not take the others off the page.
+//! equals the newest: a look at a few shapes does not take the others off the page. (A record of shapes
+//! that are no longer measured has to be deleted, or it stays there.)
 //!
 //!     cargo run -p tilewise-harness --example readme              writes README.md
 //!     cargo run -p tilewise-harness --example readme -- --check   fails if README.md is not as
@@ -39,10 +40,10 @@ fn run(check: bool) -> Result<(), Box<dyn Error>> {
     let readme = root.join("README.md");
     let text = fs::read_to_string(&readme)?;
     // Records made since, on whatever machine, do not make the page wrong.
-    let path = if check { named(&text, "-report") } else { newest(&root, "-report", None) }?;
+    let path = if check { named(&text, "-report") } else { chosen(&root, "-report", None) }?;
     let find = |kind: &str| match check {
         true => named(&text, kind),
-        false => newest(&root, kind, Path::new(&path).parent()),
+        false => chosen(&root, kind, Path::new(&path).parent()),
     };
     let report = root.join(&path).join("report.json");
     let report = fs::read(&report).map_err(|error| format!("{}: {error}", report.display()))?;
@@ -92,25 +93,26 @@ fn named(text: &str, kind: &str) -> Result<String, Box<dyn Error>> {
     })
 }
 
-/// How many cells a record beside rivals has; none if there is no such record in the folder, and
-/// nothing for one of a run that somebody ended, which no page should quote.
-fn cells(folder: &Path) -> Option<usize> {
-    match Record::read(&folder.join("peers.jsonl")) {
-        Ok(record) if record.run.interrupted => None,
-        Ok(record) => Some(record.cells.len()),
-        Err(_) => Some(0),
+/// How many cells a record has, 0 if it is not one beside rivals; `None` for one of a run that somebody
+/// ended, which no page should quote.
+fn cells(folder: &Path) -> Result<Option<usize>, Box<dyn Error>> {
+    let file = folder.join("peers.jsonl");
+    if !file.is_file() {
+        return Ok(Some(0));
     }
+    let record = Record::read(&file)?;
+    Ok((!record.run.interrupted).then_some(record.cells.len()))
 }
 
-/// The fullest of `results/<cpu>/<time><kind>`, whose names begin with the time, of equals the last: of
-/// this CPU's, if there are some, for numbers of one page should be of one machine.
-fn newest(root: &Path, kind: &str, cpu: Option<&Path>) -> Result<String, Box<dyn Error>> {
+/// The one of `results/<cpu>/<time><kind>` to quote: one of this CPU's, if there are some, for numbers of
+/// one page should be of one machine; of them the fullest, of equals the last.
+fn chosen(root: &Path, kind: &str, cpu: Option<&Path>) -> Result<String, Box<dyn Error>> {
     let mut found = Vec::new();
     for machine in fs::read_dir(root.join("results"))?.flatten() {
         for run in fs::read_dir(machine.path()).into_iter().flatten().flatten() {
             let (cpu, run) = (machine.file_name(), run.file_name());
             if run.to_string_lossy().ends_with(kind)
-                && let Some(cells) = cells(&machine.path().join(&run))
+                && let Some(cells) = cells(&machine.path().join(&run))?
             {
                 found.push(((cells, run.clone()), Path::new("results").join(cpu).join(run)));
             }

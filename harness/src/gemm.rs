@@ -247,11 +247,11 @@ pub fn task(shape: Shape, cache: Cache) -> Task {
 /// Three loops, the rows shared among the cores: it would else take longer than all the timing.
 /// `out` has as many rows as `lhs` and as many columns as `weights`.
 pub fn reference(lhs: Matrix<'_, u8>, weights: Matrix<'_, i8>, out: &mut [i32]) {
-    references(&[(lhs, weights)], as_they_are, out);
+    references(&[(lhs, weights)], plain, out);
 }
 
 /// Bytes that mean themselves.
-fn as_they_are(bytes: Matrix<'_, u8>) -> Lhs<'_> {
+fn plain(bytes: Matrix<'_, u8>) -> Lhs<'_> {
     Lhs::u8(bytes, 0)
 }
 

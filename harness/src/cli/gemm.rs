@@ -1,4 +1,4 @@
-//! `tilewise gemm`: one INT8 product.
+//! `tilewise gemm`: one INT8 product, a batch of them, or a layer.
 
 use super::args::{CacheArg, GemmArgs, GemmShape, LayerArg};
 use super::failure::Failure;

@@ -28,7 +28,7 @@ pub(super) struct Line {
 pub(super) struct Others<'a, 'b> {
     /// Runs ahead of every timed call, outside the clock.
     pub(super) before: Option<&'a dyn Fn()>,
-    /// The product in it, which takes turns with it.
+    /// The product in a layer, which takes turns with the candidate.
     pub(super) product: Option<&'a mut Candidate<'b>>,
 }
 

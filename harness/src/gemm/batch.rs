@@ -1,6 +1,6 @@
 //! Many INT8 products of one shape in one call, each with operands of its own.
 
-use super::{Error, Products, Workload, as_they_are, references, task};
+use super::{Error, Products, Workload, plain, references, task};
 use crate::workload::{Cache, Candidate, Check, Recipe, Task, Work, random};
 use std::cell::RefCell;
 use tilewise::buffer::LINE;
@@ -41,7 +41,7 @@ impl Batch {
         let rows = Stack::new(&lhs, count, [m, k]).expect("m x k bytes each were made");
         let columns = Stack::new(&rhs, count, [k, n]).expect("k x n bytes each were made");
         let products: Vec<_> = rows.iter().zip(columns.iter()).collect();
-        references(&products, as_they_are, &mut expected);
+        references(&products, plain, &mut expected);
         let weights = columns.iter().map(PackedWeights::pack).collect::<Result<_, _>>()?;
         Ok(Batch { shape, lhs, weights, expected, out: RefCell::new(vec![0; count * m * n]) })
     }

@@ -255,8 +255,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                         false => &made[(panel - strip.start) * steps.len()..][..steps.len()],
                     };
                 }
-                let place =
-                    (!waits).then(|| epilogue.place(rows.clone(), panels.clone())).flatten();
+                let place = if waits { None } else { epilogue.place(rows.clone(), panels.clone()) };
                 let (high, wide) = (rows.len(), panels.len());
                 let (row, panel) = (rows.start, panels.start);
                 let target = destination.as_ref().filter(|_| high >= HIGH);

@@ -14,8 +14,9 @@
 //! (`RowsMut`), be they in the output or in the room for sums; in four other ways to hand it the places
 //! it was 1.00 to 1.02 and lost 1 to 6 % elsewhere.
 //!
-//! Other outputs cost 4 % of 128x768x768 here. Finishing tiles side by side one late, when their sums
-//! are in the cache for certain, makes 0.96 to 1.02 of the speed of layers and 0.87 of 1x768x768.
+//! Other outputs spend 4 % of the time of 128x768x768 here. Finishing a tile only after the next one
+//! beside it is multiplied, when its sums are in the cache for certain, makes 0.96 to 1.02 of the speed
+//! of layers and 0.87 of 1x768x768.
 //!
 //! The only part of a product that is compiled for each [`Output`], and once for each set of
 //! float instructions. The loops before it reach it through [`Sink`]; so they and all their
