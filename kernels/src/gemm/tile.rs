@@ -87,8 +87,6 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
     let steps = rows[0].len();
     let rows: [&[P::Group]; MR] = array::from_fn(|r| &rows[r][..steps]);
     let panels: [&[P::Step]; NP] = array::from_fn(|p| &panels[p][..steps]);
-    let (high, wide) = sums.shape();
-    assert!(MR <= high && NP * PANEL <= wide, "room for {MR} rows of {NP} panels");
     let mut acc = [[product.zero(); NP]; MR];
     if ends.resume {
         for r in 0..MR {
@@ -105,6 +103,10 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
         return;
     }
     take::<P, MR, NP>(product, &rows, (&panels, ends.next), ends.target, &mut acc);
+    // After the loop, for what is known of the sums before it takes registers from it: 1024^3 with words
+    // makes 0.94 then (AVX2, one Zen 4 core).
+    let (high, wide) = sums.shape();
+    assert!(MR <= high && NP * PANEL <= wide, "room for {MR} rows of {NP} panels");
     let Some(Outer { rows, columns }) = ends.less else {
         for r in 0..MR {
             for p in 0..NP {
