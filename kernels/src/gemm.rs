@@ -37,6 +37,7 @@ pub(crate) mod drive;
 mod epilogue;
 mod error;
 mod float;
+mod layer;
 mod lhs;
 mod linear;
 mod operand;
@@ -56,10 +57,10 @@ pub use backend::Backend;
 pub use batch::Item;
 pub use error::Error;
 pub use float::{FloatPlan, PackedFloats};
+#[doc(hidden)]
+pub use layer::Known;
 pub use lhs::Lhs;
 pub use linear::Linear;
-#[doc(hidden)]
-pub use output::Same;
 pub use output::{Output, Place, Store, Then};
 pub use pack::{Fit, LoadError, PackedWeights};
 pub use recipe::{Recipe, Split};

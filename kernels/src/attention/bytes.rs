@@ -217,6 +217,8 @@ struct Scores<'a> {
 }
 
 impl<P: Product<Sum = i32>> Epilogue<P> for Scores<'_> {
+    type Last = ();
+
     #[inline(always)]
     fn less(&self, _rows: Range<usize>, panels: Range<usize>) -> Option<Outer<'_, i32>> {
         Some(Outer { rows: &[ZERO; ROWS], columns: &self.key_sums[panels] })
@@ -249,6 +251,8 @@ struct Means<'a> {
 }
 
 impl<P: Product<Sum = i32>> Epilogue<P> for Means<'_> {
+    type Last = ();
+
     #[inline(always)]
     fn finish(&mut self, tile: TileSums<'_, i32>) {
         for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {

@@ -127,6 +127,8 @@ struct Scores<'a> {
 }
 
 impl<T: Vocabulary> Epilogue<Floats<T>> for Scores<'_> {
+    type Last = ();
+
     #[inline(always)]
     fn finish(&mut self, tile: TileSums<'_, f32>) {
         for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {
@@ -145,6 +147,8 @@ struct Means<'a> {
 }
 
 impl<T: Vocabulary> Epilogue<Floats<T>> for Means<'_> {
+    type Last = ();
+
     #[inline(always)]
     fn finish(&mut self, tile: TileSums<'_, f32>) {
         for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {

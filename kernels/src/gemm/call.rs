@@ -225,14 +225,20 @@ impl Piece<'_> {
         let mut cuts = call.plan.cuts;
         cuts.steps *= halves;
         cuts.tile.rows = cuts.tile.rows.min(P::MOST_ROWS);
+        let (places, layer) = match sink.places() {
+            Some((places, layer)) if call.weights.zero_points().is_none() => (Some(places), layer),
+            _ => (None, None),
+        };
         let mut epilogue = LessZeros {
             sink,
-            places: if call.weights.zero_points().is_none() { sink.as_they_are() } else { None },
+            places,
+            layer,
             weights: call.weights,
             meaning,
             row_sums: row_sums.as_flattened_mut(),
             first_row: 0,
             zeros: [0; MAX_ROWS],
+            scales: [0.0; MAX_ROWS],
         };
         let room = Room { groups, sums, steps };
         Multiply { product, lhs, rhs, cuts }.run(self.part, room, &mut epilogue);

@@ -26,13 +26,13 @@
 
 pub(crate) use super::ahead::Destination;
 pub(crate) use super::cuts::Cuts;
-pub(crate) use super::operand::{Columns, Panels, Rows};
-pub(crate) use super::tile::Outer;
+pub(crate) use super::operand::{Block, Columns, Panels, Rows};
+pub(crate) use super::tile::{Last, Outer};
 
 use super::ahead::{HIGH, LONG, Next, fetches};
 use super::cuts::{cut, cut_in};
 use super::table::{MAX_PANELS, MAX_ROWS, RUN, tile_fn};
-use super::tile::Ends;
+use super::tile::{Ends, makes};
 use crate::isa::Token;
 use crate::matrix::RowsMut;
 use crate::product::Product;
@@ -43,6 +43,9 @@ use core::ops::Range;
 /// What becomes of finished tiles. Called inside the token's trampoline: implementations are
 /// `#[inline(always)]`.
 pub(crate) trait Epilogue<P: Product> {
+    /// What tiles make of their sums before these leave the registers.
+    type Last: Last<P::Sum>;
+
     /// A block of rows begins.
     #[inline(always)]
     fn begin(&mut self, _rows: &Block<'_, P, impl Rows<P>>) {}
@@ -58,7 +61,14 @@ pub(crate) trait Epilogue<P: Product> {
         None
     }
 
-    /// Where the sums of a tile belong as they are, if they do; then it is not going to be finished.
+    /// What tiles of these panels are to make of their sums, if they can.
+    #[inline(always)]
+    fn last(&self, _panels: Range<usize>) -> Option<<Self::Last as Last<P::Sum>>::Of<'_>> {
+        None
+    }
+
+    /// Where a tile writes its sums or what it makes of them, if it may; then it is not going to be
+    /// finished.
     #[inline(always)]
     fn place(&self, _rows: Range<usize>, _panels: Range<usize>) -> Option<RowsMut<'_, P::Sum>> {
         None
@@ -86,44 +96,6 @@ pub(crate) struct TileSums<'a, S> {
     pub(crate) panels: usize,
     /// The sums, row by row, `panels` of them each.
     pub(crate) sums: &'a mut [[S; PANEL]],
-}
-
-/// A block of rows of the left operand, ready to be read.
-pub(crate) struct Block<'a, P: Product, L> {
-    lhs: &'a L,
-    packed: &'a [P::Group],
-    steps: usize,
-    pub(crate) rows: Range<usize>,
-}
-
-impl<'a, P: Product, L: Rows<P>> Block<'a, P, L> {
-    #[inline(always)]
-    fn new(lhs: &'a L, rows: Range<usize>, steps: usize, room: &'a mut [P::Group]) -> Self {
-        if !lhs.in_place() {
-            lhs.pack(rows.clone(), room, steps);
-        }
-        Block { lhs, packed: room, steps, rows }
-    }
-
-    /// The groups of a row of the whole operand that is in the block.
-    #[inline(always)]
-    pub(crate) fn row(&self, index: usize) -> &'a [P::Group] {
-        if self.lhs.in_place() {
-            self.lhs.row(index)
-        } else {
-            &self.packed[(index - self.rows.start) * self.steps..][..self.steps]
-        }
-    }
-
-    /// Notes some steps of some rows, those of a tile. In place: the rows would else be copied by whole
-    /// registers (see [`Ends`]).
-    #[inline(always)]
-    fn note(&self, rows: Range<usize>, steps: Range<usize>, some: &mut [&'a [P::Group]; MAX_ROWS]) {
-        // A loop, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
-        for (row, some) in rows.zip(some) {
-            *some = &self.row(row)[steps.clone()];
-        }
-    }
 }
 
 /// What one member needs to itself.
@@ -221,30 +193,33 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
 
     /// A strip by all rows of a block; says from where on the room for sums is free.
     #[inline(always)]
-    fn strip(
+    fn strip<E: Epilogue<P>>(
         &self,
         block: &Block<'_, P, L>,
         Strip { panels: strip, right, steps, mut slot }: Strip,
         (room, made): (&mut [[P::Sum; PANEL]], &mut [P::Step]),
-        epilogue: &mut impl Epilogue<P>,
+        epilogue: &mut E,
     ) -> usize {
         let (size, all) = (self.cuts.tile, self.rhs.steps());
-        let (last, waits) = (steps.end == all, steps.len() < all);
+        let (complete, waits) = (steps.end == all, steps.len() < all);
+        let whole = !waits && all > 0;
         self.make(strip.clone(), steps.clone(), made);
         let down = block.rows.len().div_ceil(size.rows);
+        // All tiles below each other go to their places or none.
+        let lowest = block.rows.len() / down.max(1);
         let tiles = down * strip.len().div_ceil(size.panels);
         let lines = if down > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
         // Tiles below each other are finished together.
         let run = if strip.len() <= size.panels { RUN } else { 1 };
         let mut next = Next::first_of::<P>((lines, room.as_ptr().cast()), tiles, steps.len());
-        let long = fetches::<P>() && last && steps.len() >= LONG;
+        let long = fetches::<P>() && complete && steps.len() >= LONG;
         let destination = if long { epilogue.destination() } else { None };
         let mut lhs: [&[P::Group]; MAX_ROWS] = [&[]; MAX_ROWS];
         let mut open = None;
         for rows in cut(block.rows.clone(), size.rows) {
             // Once for all tiles side by side.
             block.note(rows.clone(), steps.clone(), &mut lhs);
-            if last {
+            if complete {
                 epilogue.begin_rows(rows.clone());
             }
             for panels in cut(strip.clone(), size.panels) {
@@ -255,26 +230,27 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                         false => &made[(panel - strip.start) * steps.len()..][..steps.len()],
                     };
                 }
-                let place = if waits { None } else { epilogue.place(rows.clone(), panels.clone()) };
                 let (high, wide) = (rows.len(), panels.len());
                 let (row, panel) = (rows.start, panels.start);
                 let target = destination.as_ref().filter(|_| high >= HIGH);
                 let target = target.map(|all| all.target(row, panel, wide));
-                let less = if last { epilogue.less(rows.clone(), panels) } else { None };
+                let less =
+                    if complete { epilogue.less(rows.clone(), panels.clone()) } else { None };
                 let ends = Ends { resume: steps.start > 0, less, target, next: &next };
-                let (lhs, rhs, multiply) = (&lhs[..high], &rhs[..wide], tile_fn::<P>(high, wide));
-                if let Some(place) = place {
-                    multiply(self.product, lhs, rhs, &ends, place);
+                let (lhs, rhs) = (&lhs[..high], &rhs[..wide]);
+                let spot = (rows.clone(), panels);
+                if whole && self.in_place(lhs, rhs, &ends, spot, lowest, epilogue) {
                     next.advance();
                     continue;
                 }
                 let (first, from) = *open.get_or_insert((row, slot));
                 let sums = room[slot..][..high * wide].as_flattened_mut();
                 slot += high * wide;
-                multiply(self.product, lhs, rhs, &ends, RowsMut::new(sums, wide * PANEL));
+                let sums = RowsMut::new(sums, wide * PANEL);
+                tile_fn::<P, ()>(high, wide)(self.product, lhs, rhs, &ends, (), sums);
                 next.advance();
                 let count = rows.end - first;
-                if last && (rows.end == block.rows.end || count > (run - 1) * size.rows) {
+                if complete && (rows.end == block.rows.end || count > (run - 1) * size.rows) {
                     let (row, sums) = (first, &mut room[from..slot]);
                     epilogue.finish(TileSums { row, panel, rows: count, panels: wide, sums });
                     slot = if waits { slot } else { 0 };
@@ -283,6 +259,30 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
             }
         }
         slot
+    }
+
+    /// A tile that writes to its place, if it may and no tile of the block has fewer than `lowest` rows;
+    /// says whether it did.
+    #[inline(always)]
+    fn in_place<E: Epilogue<P>>(
+        &self,
+        lhs: &[&[P::Group]],
+        rhs: &[&[P::Step]],
+        ends: &Ends<'_, P::Sum>,
+        (rows, panels): (Range<usize>, Range<usize>),
+        lowest: usize,
+        epilogue: &E,
+    ) -> bool {
+        let (high, wide) = (lhs.len(), rhs.len());
+        let Some(place) = epilogue.place(rows, panels.clone()) else { return false };
+        match epilogue.last(panels) {
+            None => tile_fn::<P, ()>(high, wide)(self.product, lhs, rhs, ends, (), place),
+            Some(last) if makes::<P>(lowest) => {
+                tile_fn::<P, E::Last>(high, wide)(self.product, lhs, rhs, ends, last, place);
+            }
+            Some(_) => return false,
+        }
+        true
     }
 }
 
@@ -303,6 +303,8 @@ mod tests {
     }
 
     impl<P: Product<Sum = f32>> Epilogue<P> for Collect<'_> {
+        type Last = ();
+
         #[inline(always)]
         fn finish(&mut self, tile: TileSums<'_, f32>) {
             for (r, sums) in tile.sums.chunks_exact(tile.panels).enumerate() {

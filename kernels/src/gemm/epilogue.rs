@@ -23,10 +23,12 @@
 //! register tiles are compiled once, with this crate, and not by everybody who multiplies.
 
 use super::drive::{Destination, TileSums};
+use super::layer::{Known, Layer};
 use super::output::{Output, Place};
 use super::table::{MAX_PANELS, RUN_ROWS};
 use crate::isa::Token;
 use crate::matrix::{Disjoint, RowsMut};
+use crate::product::Sum;
 use crate::vector::PANEL;
 use core::array;
 use core::ops::Range;
@@ -38,8 +40,8 @@ pub(super) trait Sink<S>: Sync {
         None
     }
 
-    /// Where sums go, if as they are: then tiles may leave them there.
-    fn as_they_are(&self) -> Option<Places<'_, S>> {
+    /// Where tiles may leave what becomes of their sums, and what that is, if they can do it themselves.
+    fn places(&self) -> Option<(Places<'_, S>, Option<Layer<'_>>)> {
         None
     }
 
@@ -49,7 +51,7 @@ pub(super) trait Sink<S>: Sync {
 
 /// The lines of one output: its rows, or what is written as its rows.
 pub(super) struct Places<'a, E> {
-    out: &'a Disjoint<'a, E>,
+    out: Disjoint<'a, E>,
     /// Where line 0 begins.
     start: usize,
     /// Columns of the product.
@@ -58,7 +60,7 @@ pub(super) struct Places<'a, E> {
     stride: usize,
 }
 
-impl<'a, E> Places<'a, E> {
+impl<E> Places<'_, E> {
     /// So many elements from `at` on of line `index`.
     #[inline(always)]
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
@@ -92,7 +94,8 @@ pub(super) struct Write<'a, T, S, O: Output<S>> {
 
 impl<'a, T: Token, S, O: Output<S>> Write<'a, T, S, O> {
     /// By the float instructions of `token`, to a matrix that is yet to be [placed](Write::at).
-    pub(super) fn new(token: T, output: &'a O, out: &'a Disjoint<'a, O::Element>) -> Self {
+    pub(super) fn new(token: T, output: &'a O, out: &Disjoint<'a, O::Element>) -> Self {
+        let out = out.clone();
         Write { token, output, places: Places { out, start: 0, columns: 0, stride: 0 } }
     }
 
@@ -102,7 +105,7 @@ impl<'a, T: Token, S, O: Output<S>> Write<'a, T, S, O> {
     }
 }
 
-impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
+impl<T: Token, S: Sum, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
     fn destination(&self) -> Option<Destination> {
         let (places, size) = (&self.places, size_of::<O::Element>());
         let first = places.line(0, 0, 0).as_ptr().cast();
@@ -114,9 +117,10 @@ impl<T: Token, S: Copy + Sync, O: Output<S>> Sink<S> for Write<'_, T, S, O> {
         })
     }
 
-    fn as_they_are(&self) -> Option<Places<'_, S>> {
-        let Places { out, start, columns, stride } = self.places;
-        O::as_they_are().map(|same| Places { out: same.cast(out), start, columns, stride })
+    fn places(&self) -> Option<(Places<'_, S>, Option<Layer<'_>>)> {
+        let (layer, out) = self.output.known(Known::sums())?.of(&self.places.out)?;
+        let Places { start, columns, stride, .. } = self.places;
+        Some((Places { out, start, columns, stride }, layer))
     }
 
     fn write(&self, tile: &TileSums<'_, S>, scales: &[f32; RUN_ROWS]) {

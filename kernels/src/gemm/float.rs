@@ -275,7 +275,7 @@ impl Call<'_> {
             let rows = share(self.lhs.rows(), split.rows, row);
             let panels = share(self.weights.n.div_ceil(PANEL), split.columns, column);
             let room = Room { groups: &mut [], sums: &mut *sums, steps: &mut [] };
-            let mut finished = Finished { sink, places: sink.as_they_are() };
+            let mut finished = Finished { sink, places: sink.places().map(|(places, _)| places) };
             multiply.run(Part { rows, panels }, room, &mut finished);
         }
     }
@@ -296,6 +296,8 @@ struct Finished<'a> {
 }
 
 impl<T: Vocabulary> Epilogue<Floats<T>> for Finished<'_> {
+    type Last = ();
+
     #[inline(always)]
     fn destination(&self) -> Option<Destination> {
         self.sink.destination()

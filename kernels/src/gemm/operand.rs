@@ -1,6 +1,7 @@
 //! How the driver reads its operands: in place where they lie as a product reads them, else made
 //! ready block by block.
 
+use super::table::MAX_ROWS;
 use crate::matrix::Matrix;
 use crate::product::Product;
 use core::ops::Range;
@@ -95,5 +96,53 @@ impl<P: Product> Columns<P> for Panels<'_, P::Step> {
     #[inline(always)]
     fn make(&self, index: usize, steps: Range<usize>, room: &mut [P::Step]) {
         room.copy_from_slice(Columns::<P>::panel(self, index, steps));
+    }
+}
+
+/// A block of rows of the left operand, ready to be read.
+pub(crate) struct Block<'a, P: Product, L> {
+    lhs: &'a L,
+    packed: &'a [P::Group],
+    steps: usize,
+    pub(crate) rows: Range<usize>,
+}
+
+impl<'a, P: Product, L: Rows<P>> Block<'a, P, L> {
+    #[inline(always)]
+    pub(super) fn new(
+        lhs: &'a L,
+        rows: Range<usize>,
+        steps: usize,
+        room: &'a mut [P::Group],
+    ) -> Self {
+        if !lhs.in_place() {
+            lhs.pack(rows.clone(), room, steps);
+        }
+        Block { lhs, packed: room, steps, rows }
+    }
+
+    /// The groups of a row of the whole operand that is in the block.
+    #[inline(always)]
+    pub(crate) fn row(&self, index: usize) -> &'a [P::Group] {
+        if self.lhs.in_place() {
+            self.lhs.row(index)
+        } else {
+            &self.packed[(index - self.rows.start) * self.steps..][..self.steps]
+        }
+    }
+
+    /// Notes some steps of some rows, those of a tile. In place: the rows would else be copied by whole
+    /// registers (see [`Ends`](super::tile::Ends)).
+    #[inline(always)]
+    pub(super) fn note(
+        &self,
+        rows: Range<usize>,
+        steps: Range<usize>,
+        some: &mut [&'a [P::Group]; MAX_ROWS],
+    ) {
+        // A loop, not `array::from_fn`: that one is not always inlined (6 % of 1024^3).
+        for (row, some) in rows.zip(some) {
+            *some = &self.row(row)[steps.clone()];
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What is written for the sums of a product: stages that each turn sixteen values of a row into
 //! sixteen others, joined with [`Output::then`] and compiled as one.
 
+use super::layer::Known;
 use super::{Error, Shape};
-use crate::matrix::Disjoint;
 use crate::vector::PANEL;
 
 /// Turns values into output elements, sixteen neighbours of one row at a time.
@@ -51,9 +51,9 @@ pub trait Output<In = i32>: Sync {
         values: [In; PANEL],
     ) -> [Self::Element; PANEL];
 
-    /// A proof that elements are values, if values are written as they are.
+    /// What tiles know of this after `before`, if they can do it themselves.
     #[doc(hidden)]
-    fn as_they_are() -> Option<Same<Self::Element, In>>
+    fn known<'a>(&'a self, _before: Known<'a, In>) -> Option<Known<'a, Self::Element>>
     where
         Self: Sized,
     {
@@ -81,25 +81,6 @@ pub struct Place {
     pub scale: f32,
 }
 
-/// A proof that two types are one, which only this crate can make. An output that shows it though it
-/// makes something else of its values writes them as they are: wrong numbers, in their places.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Same<A, B>(for<'a, 'b> fn(&'a Disjoint<'b, A>) -> &'a Disjoint<'b, B>);
-
-impl<T> Same<T, T> {
-    fn new() -> Self {
-        Same(|out| out)
-    }
-}
-
-impl<A, B> Same<A, B> {
-    /// The same elements.
-    pub(super) fn cast<'a, 'b>(&self, out: &'a Disjoint<'b, A>) -> &'a Disjoint<'b, B> {
-        self.0(out)
-    }
-}
-
 /// Two stages, one after the other; made by [`Output::then`].
 #[derive(Clone, Copy, Debug)]
 pub struct Then<A, B>(A, B);
@@ -116,6 +97,10 @@ impl<In, A: Output<In>, B: Output<A::Element>> Output<In> for Then<A, B> {
     #[inline(always)]
     fn columns(&self, first: usize) -> Self::Columns {
         (self.0.columns(first), self.1.columns(first))
+    }
+
+    fn known<'a>(&'a self, before: Known<'a, In>) -> Option<Known<'a, B::Element>> {
+        self.1.known(self.0.known(before)?)
     }
 
     #[inline(always)]
@@ -137,8 +122,8 @@ impl<In: Copy + Send + Sync> Output<In> for Store {
     type Element = In;
     type Columns = ();
 
-    fn as_they_are() -> Option<Same<In, In>> {
-        Some(Same::new())
+    fn known<'a>(&'a self, before: Known<'a, In>) -> Option<Known<'a, In>> {
+        Some(before)
     }
 
     fn check(&self, _shape: Shape) -> Result<(), Error> {

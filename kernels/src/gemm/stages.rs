@@ -1,5 +1,6 @@
 //! The stages of an [`Output`] that a quantised network needs.
 
+use super::layer::{Activation, Known};
 use super::output::{Output, Place};
 use super::{Error, Shape};
 use crate::matrix::Matrix;
@@ -81,6 +82,10 @@ impl Output for Dequantise<'_> {
         }
     }
 
+    fn known<'a>(&'a self, before: Known<'a, i32>) -> Option<Known<'a, f32>> {
+        before.dequantised(*self)
+    }
+
     #[inline(always)]
     fn convert(&self, scales: &[f32; PANEL], place: Place, sums: [i32; PANEL]) -> [f32; PANEL] {
         let mut values = [0.0; PANEL];
@@ -128,6 +133,10 @@ impl Output<f32> for Bias<'_, f32> {
     #[inline(always)]
     fn columns(&self, first: usize) -> [f32; PANEL] {
         window(self.0, first)
+    }
+
+    fn known<'a>(&'a self, before: Known<'a, f32>) -> Option<Known<'a, f32>> {
+        before.biased(*self)
     }
 
     #[inline(always)]
@@ -210,6 +219,10 @@ macro_rules! pointwise {
 
             #[inline(always)]
             fn columns(&self, _first: usize) {}
+
+            fn known<'a>(&'a self, before: Known<'a, f32>) -> Option<Known<'a, f32>> {
+                before.activated(Activation::$name)
+            }
 
             #[inline(always)]
             fn convert(&self, (): &(), _: Place, mut values: [f32; PANEL]) -> [f32; PANEL] {

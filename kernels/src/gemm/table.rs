@@ -3,7 +3,7 @@
 //! The budget is the register file. A panel of 16 sums is one 512-bit register or two of 256
 //! bits; a tile needs its sums, one step of its panels and one group.
 
-use super::tile::{TileFn, multiply};
+use super::tile::{Last, TileFn, makes, multiply};
 use crate::isa::{Isa, Token};
 use crate::product::Product;
 use crate::vector::PANEL;
@@ -85,21 +85,22 @@ const fn list<const N: usize>(sizes: [[usize; 2]; N]) -> [Tile; N] {
 
 /// The tile functions of one product: `[rows - 1][panels - 1]`. With a tile, every smaller one is
 /// here too: the edges of a matrix use them.
-type Stairs<P> = &'static [&'static [TileFn<P>]];
+type Stairs<P, L> = &'static [&'static [TileFn<P, L>]];
 
 macro_rules! stairs {
     ($($rows:literal x [$($panels:literal)*]),*) => {
-        &[$(&[$(multiply::<P, $rows, $panels>),*]),*]
+        &[$(&[$(multiply::<P, L, $rows, $panels>),*]),*]
     };
 }
 
 /// Finds tile functions; each product has only those of its instruction set compiled.
-trait Table: Product {
-    const STAIRS: Stairs<Self>;
+trait Table<L: Last<Self::Sum>>: Product {
+    const STAIRS: Stairs<Self, L>;
 }
 
-impl<P: Product> Table for P {
-    const STAIRS: Stairs<P> = match P::Token::ISA {
+impl<P: Product, L: Last<P::Sum>> Table<L> for P {
+    const STAIRS: Stairs<P, L> = match P::Token::ISA {
+        _ if !L::ANY && !makes::<P>(MAX_ROWS) => &[],
         // 32 registers: 24 sums, 3 or 4 steps, 1 group.
         Isa::Avx512 | Isa::Avx512Vnni => stairs![
             1 x [1 2 3 4], 2 x [1 2 3 4], 3 x [1 2 3 4], 4 x [1 2 3 4], 5 x [1 2 3 4],
@@ -118,8 +119,8 @@ impl<P: Product> Table for P {
 ///
 /// # Panics
 /// When the instruction set has no such tile.
-pub(crate) fn tile_fn<P: Product>(rows: usize, panels: usize) -> TileFn<P> {
-    P::STAIRS[rows - 1][panels - 1]
+pub(crate) fn tile_fn<P: Product, L: Last<P::Sum>>(rows: usize, panels: usize) -> TileFn<P, L> {
+    <P as Table<L>>::STAIRS[rows - 1][panels - 1]
 }
 
 #[cfg(test)]
@@ -138,7 +139,7 @@ mod tests {
                 assert!(tile.rows <= MAX_ROWS && tile.panels <= MAX_PANELS);
                 for rows in 1..=tile.rows {
                     for panels in 1..=tile.panels {
-                        let _ = tile_fn::<Bytes<T>>(rows, panels);
+                        let _ = tile_fn::<Bytes<T>, ()>(rows, panels);
                     }
                 }
             }

@@ -18,6 +18,7 @@ use crate::product::{Product, Sum};
 use crate::vector::PANEL;
 use bytemuck::Zeroable;
 use core::array;
+use core::fmt::Debug;
 use core::ops::Range;
 
 /// How the sums of a tile begin and end. Handed on by reference: a copy is read by whole registers from
@@ -32,6 +33,49 @@ pub(crate) struct Ends<'a, S> {
     pub(crate) target: Option<Target>,
     /// What the tiles to the right are going to read.
     pub(crate) next: &'a Next,
+}
+
+/// What tiles make of their sums, once nothing is to be taken off them any more. A tile is compiled for
+/// each: with two ways to end, the compiler keeps some sums in memory from the beginning (1024^3 0.98).
+pub(crate) trait Last<S>: Debug + 'static {
+    /// What there is to know of it for one tile.
+    type Of<'a>: Copy;
+
+    /// Whether any sums will do: also those that go on from others, or that nothing is taken off.
+    const ANY: bool;
+
+    /// Writes what becomes of the sums of each row and panel.
+    fn leave<const MR: usize, const NP: usize>(
+        of: Self::Of<'_>,
+        sums: impl Fn(usize, usize) -> [S; PANEL],
+        out: RowsMut<'_, S>,
+    );
+}
+
+/// Nothing: sums are written as they are.
+impl<S> Last<S> for () {
+    type Of<'a> = ();
+
+    const ANY: bool = true;
+
+    #[inline(always)]
+    fn leave<const MR: usize, const NP: usize>(
+        (): (),
+        sums: impl Fn(usize, usize) -> [S; PANEL],
+        mut out: RowsMut<'_, S>,
+    ) {
+        for r in 0..MR {
+            for p in 0..NP {
+                out.row::<PANEL, NP>(r)[p] = sums(r, p);
+            }
+        }
+    }
+}
+
+/// Whether a tile of so many rows may make anything of its sums. Few rows wait for weights, and where a
+/// step takes several instructions there are more of them to hide the rest behind.
+pub(super) const fn makes<P: Product>(rows: usize) -> bool {
+    matches!(P::Token::ISA, Isa::AvxVnni | Isa::Avx512Vnni) && rows >= HIGH
 }
 
 /// One number of each row times those of each panel.
@@ -52,34 +96,37 @@ pub(crate) struct Outer<'a, S> {
 ///
 /// # Panics
 /// When there are fewer rows, panels or sums than the tile has, or one is shorter.
-pub(crate) type TileFn<P> = fn(
+pub(crate) type TileFn<P, L> = fn(
     product: P,
     rows: &[&[<P as Product>::Group]],
     panels: &[&[<P as Product>::Step]],
     ends: &Ends<'_, <P as Product>::Sum>,
+    last: <L as Last<<P as Product>::Sum>>::Of<'_>,
     sums: RowsMut<'_, <P as Product>::Sum>,
 );
 
 /// The tile of `MR` rows and `NP` panels.
-pub(super) fn multiply<P: Product, const MR: usize, const NP: usize>(
+pub(super) fn multiply<P: Product, L: Last<P::Sum>, const MR: usize, const NP: usize>(
     product: P,
     rows: &[&[P::Group]],
     panels: &[&[P::Step]],
     ends: &Ends<'_, P::Sum>,
+    last: L::Of<'_>,
     sums: RowsMut<'_, P::Sum>,
 ) {
     product.token().run(
         #[inline(always)]
-        || accumulate::<P, MR, NP>(product, rows, panels, ends, sums),
+        || accumulate::<P, L, MR, NP>(product, rows, panels, ends, last, sums),
     );
 }
 
 #[inline(always)]
-fn accumulate<P: Product, const MR: usize, const NP: usize>(
+fn accumulate<P: Product, L: Last<P::Sum>, const MR: usize, const NP: usize>(
     product: P,
     rows: &[&[P::Group]],
     panels: &[&[P::Step]],
     ends: &Ends<'_, P::Sum>,
+    last: L::Of<'_>,
     mut sums: RowsMut<'_, P::Sum>,
 ) {
     // Lengths are proven here, once: below, every index is known to be in range. Outside the
@@ -88,7 +135,7 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
     let rows: [&[P::Group]; MR] = array::from_fn(|r| &rows[r][..steps]);
     let panels: [&[P::Step]; NP] = array::from_fn(|p| &panels[p][..steps]);
     let mut acc = [[product.zero(); NP]; MR];
-    if ends.resume {
+    if L::ANY && ends.resume {
         for r in 0..MR {
             for p in 0..NP {
                 acc[r][p] = product.resume(&sums.row::<PANEL, NP>(r)[p]);
@@ -107,21 +154,23 @@ fn accumulate<P: Product, const MR: usize, const NP: usize>(
     // makes 0.94 then (AVX2, one Zen 4 core).
     let (high, wide) = sums.shape();
     assert!(MR <= high && NP * PANEL <= wide, "room for {MR} rows of {NP} panels");
-    let Some(Outer { rows, columns }) = ends.less else {
-        for r in 0..MR {
-            for p in 0..NP {
-                product.store(acc[r][p], &mut sums.row::<PANEL, NP>(r)[p]);
-            }
-        }
-        return;
+    let sum = |r: usize, p: usize| {
+        let mut line = [P::Sum::zeroed(); PANEL];
+        product.store(acc[r][p], &mut line);
+        line
     };
-    let (rows, columns) = (&rows[..MR], &columns[..NP]);
-    for r in 0..MR {
-        for p in 0..NP {
-            let mut line = [P::Sum::zeroed(); PANEL];
-            product.store(acc[r][p], &mut line);
-            sums.row::<PANEL, NP>(r)[p] = P::Sum::less(line, rows[r], columns[p]);
+    match ends.less {
+        Some(Outer { rows, columns }) => {
+            let (rows, columns) = (&rows[..MR], &columns[..NP]);
+            L::leave::<MR, NP>(
+                last,
+                #[inline(always)]
+                |r, p| P::Sum::less(sum(r, p), rows[r], columns[p]),
+                sums,
+            );
         }
+        None if L::ANY => L::leave::<MR, NP>(last, sum, sums),
+        None => unreachable!("something is taken off sums of which anything is made"),
     }
 }
 

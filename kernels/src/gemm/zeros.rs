@@ -7,19 +7,22 @@
 
 use super::drive::{Block, Destination, Epilogue, Outer, Rows, TileSums};
 use super::epilogue::{Places, Sink};
+use super::layer::{InLayer, Layer, OfTile};
 use super::lhs::{Meaning, Zeros};
 use super::pack::Weights;
 use super::table::{MAX_ROWS, RUN_ROWS};
 use super::words::ByteProduct;
 use crate::matrix::RowsMut;
 use crate::product::Sum;
+use crate::vector::PANEL;
 use core::ops::Range;
 
 /// Takes out the zero points and hands finished sums on.
 pub(super) struct LessZeros<'a> {
     pub(super) sink: &'a dyn Sink<i32>,
-    /// Where sums go, if as they are.
+    /// Where tiles may leave what becomes of their sums, and what that is.
     pub(super) places: Option<Places<'a, i32>>,
+    pub(super) layer: Option<Layer<'a>>,
     pub(super) weights: Weights<'a>,
     /// What the bytes of the left operand mean.
     pub(super) meaning: Meaning<'a>,
@@ -29,9 +32,13 @@ pub(super) struct LessZeros<'a> {
     pub(super) first_row: usize,
     /// The left zero points of the rows of the tiles at hand.
     pub(super) zeros: [i32; MAX_ROWS],
+    /// Their scales.
+    pub(super) scales: [f32; MAX_ROWS],
 }
 
 impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
+    type Last = InLayer;
+
     #[inline(always)]
     fn begin(&mut self, block: &Block<'_, P, impl Rows<P>>) {
         self.first_row = block.rows.start;
@@ -45,8 +52,8 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
 
     #[inline(always)]
     fn begin_rows(&mut self, rows: Range<usize>) {
-        for (row, zero) in rows.zip(&mut self.zeros) {
-            *zero = self.meaning.zero_point(row);
+        for ((row, zero), scale) in rows.zip(&mut self.zeros).zip(&mut self.scales) {
+            (*zero, *scale) = (self.meaning.zero_point(row), self.meaning.scale(row));
         }
     }
 
@@ -57,10 +64,15 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
 
     #[inline(always)]
     fn less(&self, rows: Range<usize>, panels: Range<usize>) -> Option<Outer<'_, i32>> {
-        if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) {
+        if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) && self.layer.is_none() {
             return None;
         }
         Some(Outer { rows: &self.zeros[..rows.len()], columns: &self.weights.sums()[panels] })
+    }
+
+    #[inline(always)]
+    fn last(&self, panels: Range<usize>) -> Option<OfTile<'_>> {
+        self.layer.as_ref().map(|layer| layer.tile(&self.scales, panels.start * PANEL))
     }
 
     #[inline(always)]

@@ -71,6 +71,8 @@ struct Nearest<'a, T> {
 }
 
 impl<T: Vocabulary> Epilogue<Floats<T>> for Nearest<'_, T> {
+    type Last = ();
+
     #[inline(always)]
     fn begin(&mut self, block: &Block<'_, Floats<T>, impl Rows<Floats<T>>>) {
         self.best.fill([f32::MAX; PANEL]);

@@ -1,6 +1,7 @@
 //! One mutable slice in the hands of several: the one place that splits it.
 #![allow(unsafe_code, reason = "disjoint output views: the one place that splits a mutable slice")]
 
+use bytemuck::Pod;
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -52,11 +53,27 @@ impl<'a, T> RowsMut<'a, T> {
         &mut self,
         row: usize,
     ) -> &mut [[T; N]; LEN] {
-        assert!(row < self.rows && N * LEN <= self.cols, "row {row} of {}", self.rows);
-        // SAFETY: in bounds by the assertion, for whoever made this had so many rows of so many;
+        if row >= self.rows || N * LEN > self.cols {
+            no_such_row(row, self.rows);
+        }
+        // SAFETY: in bounds by what was asked just now, for whoever made this had so many rows of so many;
         // exclusive because this is borrowed.
         unsafe { &mut *self.start.add(row * self.stride).cast() }
     }
+}
+
+/// The same slice: parts of one are parts of all.
+impl<T> Clone for Disjoint<'_, T> {
+    fn clone(&self) -> Self {
+        Disjoint { ..*self }
+    }
+}
+
+/// By value: with references to them, sizes go to memory and are asked for again at every row.
+#[cold]
+#[inline(never)]
+fn no_such_row(row: usize, rows: usize) -> ! {
+    panic!("row {row} of {rows}, or more of it than there is")
 }
 
 // SAFETY: it is a mutable borrow of a slice; `part`'s contract keeps the parts apart.
@@ -78,6 +95,15 @@ impl<'a, T> Disjoint<'a, T> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The same memory as numbers of another type; parts of either are parts of both.
+    pub(crate) fn cast<B: Pod>(&self) -> Disjoint<'a, B>
+    where
+        T: Pod,
+    {
+        const { assert!(size_of::<T>() == size_of::<B>() && align_of::<T>() == align_of::<B>()) };
+        Disjoint { start: self.start.cast(), len: self.len, borrow: PhantomData }
     }
 
     /// The elements in `range`.

@@ -59,11 +59,15 @@ impl Bytes {
         }
     }
 
-    /// The byte of a number.
+    /// The byte of a number of the row. As [`nearest`], but nothing in the row is so far above its range
+    /// that it would not come back when bytes are made.
     #[inline(always)]
     pub(crate) fn byte(self, value: f32) -> u8 {
-        let zero = self.zero_point;
-        (nearest(value * self.inverse, -zero..=255 - zero) + zero) as u8
+        let (value, low) = (value * self.inverse, -self.zero_point as f32);
+        // What is no number becomes the lowest.
+        let value = if value > low { value } else { low };
+        let less = SHIFT.to_bits().wrapping_sub(self.zero_point.cast_unsigned());
+        (value + SHIFT).to_bits().wrapping_sub(less).min(255) as u8
     }
 }
 
