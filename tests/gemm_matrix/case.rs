@@ -102,6 +102,9 @@ pub(crate) enum OutputKind {
     WholeBiasAdd,
     Real,
     RealBias,
+    RealBiasRelu,
+    RealBiasGelu,
+    RealBiasGeluTanh,
     WholeBiasReluAdd,
     GeluToI8,
     GeluTanhClampToU8,
@@ -112,11 +115,14 @@ impl LhsKind {
 }
 
 impl OutputKind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         OutputKind::Sums,
         OutputKind::WholeBiasAdd,
         OutputKind::Real,
         OutputKind::RealBias,
+        OutputKind::RealBiasRelu,
+        OutputKind::RealBiasGelu,
+        OutputKind::RealBiasGeluTanh,
         OutputKind::WholeBiasReluAdd,
         OutputKind::GeluToI8,
         OutputKind::GeluTanhClampToU8,
@@ -124,7 +130,7 @@ impl OutputKind {
 
     /// Whether it begins as a layer does: real numbers and a bias.
     pub(crate) fn is_of_layer(self) -> bool {
-        matches!(self, Self::RealBias | Self::GeluToI8 | Self::GeluTanhClampToU8)
+        !matches!(self, Self::Sums | Self::WholeBiasAdd | Self::Real | Self::WholeBiasReluAdd)
     }
 }
 

@@ -111,6 +111,18 @@ impl Case {
                     reference::requantise(value, scale, zero)
                 });
             }
+            OutputKind::RealBiasRelu => ready.check_layer(layer, Relu, |sum, row, column| {
+                let value = biased(sum, row, column);
+                if value <= 0.0 { 0.0 } else { value }
+            }),
+            OutputKind::RealBiasGelu => ready.check_layer(layer, Gelu, |sum, row, column| {
+                reference::gelu(biased(sum, row, column))
+            }),
+            OutputKind::RealBiasGeluTanh => {
+                ready.check_layer(layer, GeluTanh, |sum, row, column| {
+                    reference::gelu_tanh(biased(sum, row, column))
+                })
+            }
             _ => ready.check_layer(layer, Store, biased),
         }
     }
