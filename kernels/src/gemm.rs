@@ -9,7 +9,8 @@
 //! 4. [`Plan::run`] gives each member of a team its [part](Split) of the product, once floats on the
 //!    left are bytes (`quantise`). In a part, blocks that fit the caches are cut into register
 //!    tiles (`drive`), a tile multiplies rows by panels (`tile`), and a finished one goes through
-//!    the stages of an [`Output`] while it is in the first-level cache (`epilogue`).
+//!    the stages of an [`Output`] while it is in registers, if they are those of a layer (`layer`), or
+//!    else in the first-level cache (`epilogue`).
 //!
 //! [`Linear`] is the short way through all four, [`Plan::run_batch`] the way for many products of
 //! one shape.

@@ -6,6 +6,7 @@ use super::lhs::{ByteRows, Lhs, Meaning, Values};
 use super::pack::Weights;
 use super::quantise::{Quantised, lines_of_row, quantise};
 use super::table::MAX_ROWS;
+use super::tile::makes;
 use super::words::{ByteProduct, HALVES, Widened};
 use super::zeros::LessZeros;
 use super::{Line, Output, PackedWeights, Plan, Shape, Split};
@@ -225,14 +226,13 @@ impl Piece<'_> {
         let mut cuts = call.plan.cuts;
         cuts.steps *= halves;
         cuts.tile.rows = cuts.tile.rows.min(P::MOST_ROWS);
-        let (places, layer) = match sink.places() {
-            Some((places, layer)) if call.weights.zero_points().is_none() => (Some(places), layer),
-            _ => (None, None),
-        };
+        // What no tile can make is left to the sink from the beginning.
+        let places = sink.places().filter(|(_, layer)| {
+            call.weights.zero_points().is_none() && (layer.is_none() || makes::<P>(MAX_ROWS))
+        });
         let mut epilogue = LessZeros {
             sink,
             places,
-            layer,
             weights: call.weights,
             meaning,
             row_sums: row_sums.as_flattened_mut(),

@@ -67,8 +67,8 @@ pub(crate) trait Epilogue<P: Product> {
         None
     }
 
-    /// Where a tile writes its sums or what it makes of them, if it may; then it is not going to be
-    /// finished.
+    /// Where a tile writes its sums or what it makes of them, if it may. If it can, too, it is not going to
+    /// be finished.
     #[inline(always)]
     fn place(&self, _rows: Range<usize>, _panels: Range<usize>) -> Option<RowsMut<'_, P::Sum>> {
         None
@@ -202,11 +202,12 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
     ) -> usize {
         let (size, all) = (self.cuts.tile, self.rhs.steps());
         let (complete, waits) = (steps.end == all, steps.len() < all);
+        // Without depth there is no loop, and nothing is made behind it.
         let whole = !waits && all > 0;
         self.make(strip.clone(), steps.clone(), made);
         let down = block.rows.len().div_ceil(size.rows);
-        // All tiles below each other go to their places or none.
-        let lowest = block.rows.len() / down.max(1);
+        // All tiles below each other go to their places, or none does: `open` counts on it.
+        let fewest = block.rows.len() / down;
         let tiles = down * strip.len().div_ceil(size.panels);
         let lines = if down > 1 { self.rhs.together(right, steps.clone()) } else { &[] };
         // Tiles below each other are finished together.
@@ -239,7 +240,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                 let ends = Ends { resume: steps.start > 0, less, target, next: &next };
                 let (lhs, rhs) = (&lhs[..high], &rhs[..wide]);
                 let spot = (rows.clone(), panels);
-                if whole && self.in_place(lhs, rhs, &ends, spot, lowest, epilogue) {
+                if whole && self.placed(lhs, rhs, &ends, spot, fewest, epilogue) {
                     next.advance();
                     continue;
                 }
@@ -261,23 +262,23 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         slot
     }
 
-    /// A tile that writes to its place, if it may and no tile of the block has fewer than `lowest` rows;
-    /// says whether it did.
+    /// A tile that writes to its place, if it may and can; says whether it did. `fewest` are the rows of
+    /// the smallest tile of the block.
     #[inline(always)]
-    fn in_place<E: Epilogue<P>>(
+    fn placed<E: Epilogue<P>>(
         &self,
         lhs: &[&[P::Group]],
         rhs: &[&[P::Step]],
         ends: &Ends<'_, P::Sum>,
         (rows, panels): (Range<usize>, Range<usize>),
-        lowest: usize,
+        fewest: usize,
         epilogue: &E,
     ) -> bool {
         let (high, wide) = (lhs.len(), rhs.len());
         let Some(place) = epilogue.place(rows, panels.clone()) else { return false };
         match epilogue.last(panels) {
             None => tile_fn::<P, ()>(high, wide)(self.product, lhs, rhs, ends, (), place),
-            Some(last) if makes::<P>(lowest) => {
+            Some(last) if makes::<P>(fewest) => {
                 tile_fn::<P, E::Last>(high, wide)(self.product, lhs, rhs, ends, last, place);
             }
             Some(_) => return false,

@@ -275,7 +275,9 @@ impl Call<'_> {
             let rows = share(self.lhs.rows(), split.rows, row);
             let panels = share(self.weights.n.div_ceil(PANEL), split.columns, column);
             let room = Room { groups: &mut [], sums: &mut *sums, steps: &mut [] };
-            let mut finished = Finished { sink, places: sink.places().map(|(places, _)| places) };
+            // Sums that are floats are never dequantised, so no layer is known.
+            let places = sink.places().map(|(places, _)| places);
+            let mut finished = Finished { sink, places };
             multiply.run(Part { rows, panels }, room, &mut finished);
         }
     }

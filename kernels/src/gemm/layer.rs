@@ -9,8 +9,10 @@
 //! an activation of that                               Dequantise, Bias, then Relu, Gelu or GeluTanh
 //! ```
 //!
-//! Each stage says what becomes known by it ([`Output::known`]); what is not known is done by the
-//! [epilogue](super::epilogue), by the same formulas.
+//! Each stage says what becomes known by it ([`Output::known`]). What is not known is done by the
+//! [epilogue](super::epilogue), by the same formulas; so are tiles with a last panel that is not whole,
+//! tiles of few rows, products whose depth is cut or 0, weights with zero points, transposed outputs, and
+//! everything on other instruction sets than those of [`makes`](super::tile::makes).
 //!
 //! What it gains is mostly not the way of the sums through memory, but what stands between the products
 //! of one tile and the next: a CPU looks some 300 instructions ahead, and no product is on its way while
@@ -28,15 +30,16 @@ use crate::product::Sum;
 use crate::vector::PANEL;
 use bytemuck::Pod;
 
-/// What is known of some stages that make elements of sums.
+/// What is known of some stages that make elements of sums. An output that gives back something else than
+/// what it does is not believed more than it is worth: wrong numbers, in their places.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Known<'a, E> {
     dequantise: Option<Dequantise<'a>>,
     bias: Option<Bias<'a, f32>>,
     activation: Activation,
-    /// That elements are words, whatever `E` is called where this is used.
-    words: for<'b> fn(&Disjoint<'b, E>) -> Disjoint<'b, u32>,
+    /// That elements are 32 bits, whatever `E` is called where this is used.
+    bits: for<'b> fn(&Disjoint<'b, E>) -> Disjoint<'b, u32>,
 }
 
 /// What follows the bias.
@@ -48,7 +51,7 @@ pub(super) enum Activation {
     GeluTanh,
 }
 
-fn as_words<'b, E: Pod>(out: &Disjoint<'b, E>) -> Disjoint<'b, u32> {
+fn bits<'b, E: Pod>(out: &Disjoint<'b, E>) -> Disjoint<'b, u32> {
     out.cast()
 }
 
@@ -56,15 +59,14 @@ impl<S: Pod> Known<'_, S> {
     /// No stage at all.
     pub(super) fn sums() -> Self {
         let activation = Activation::None;
-        Known { dequantise: None, bias: None, activation, words: as_words }
+        Known { dequantise: None, bias: None, activation, bits }
     }
 }
 
 impl<'a> Known<'a, i32> {
     /// By scales.
-    pub(super) fn dequantised(self, by: Dequantise<'a>) -> Option<Known<'a, f32>> {
-        let Known { bias, activation, .. } = self;
-        Some(Known { dequantise: Some(by), bias, activation, words: as_words })
+    pub(super) fn dequantised(self, by: Dequantise<'a>) -> Known<'a, f32> {
+        Known { dequantise: Some(by), bias: None, activation: Activation::None, bits }
     }
 }
 
@@ -94,7 +96,7 @@ impl<'a, E> Known<'a, E> {
             (None, None) if activation == Activation::None => None,
             _ => return None,
         };
-        Some((layer, (self.words)(out).cast()))
+        Some((layer, (self.bits)(out).cast()))
     }
 }
 
@@ -123,7 +125,6 @@ pub(super) struct OfTile<'a> {
 }
 
 /// Those stages, as tiles do them.
-#[derive(Debug)]
 pub(super) enum InLayer {}
 
 impl Last<i32> for InLayer {
@@ -155,7 +156,7 @@ impl OfTile<'_> {
         sums: impl Fn(usize, usize) -> [i32; PANEL],
         out: &mut RowsMut<'_, i32>,
     ) {
-        const { assert!(MR <= MAX_ROWS && NP <= MAX_PANELS) };
+        const { assert!(MAX_ROWS == 8 && MAX_PANELS == 4, "as many are written out") };
         let Layer { dequantise, bias, .. } = *self.layer;
         let real = dequantise.then(bias);
         // Written out: where loops count rows and panels, sums go to memory before they are unrolled,
@@ -205,9 +206,9 @@ fn activate<const MR: usize, const NP: usize>(
 ) {
     let place = Place { row: 0, column: 0, scale: 1.0 };
     for r in 0..MR {
-        for words in out.row::<PANEL, NP>(r) {
-            let values = activation.convert(&(), place, bytemuck::cast(*words));
-            *words = bytemuck::cast(values);
+        for bits in out.row::<PANEL, NP>(r) {
+            let values = activation.convert(&(), place, bytemuck::cast(*bits));
+            *bits = bytemuck::cast(values);
         }
     }
 }

@@ -51,7 +51,8 @@ pub trait Output<In = i32>: Sync {
         values: [In; PANEL],
     ) -> [Self::Element; PANEL];
 
-    /// What tiles know of this after `before`, if they can do it themselves.
+    /// What tiles know of this after `before`, if they can do it themselves; then they do it instead of
+    /// [`Output::convert`].
     #[doc(hidden)]
     fn known<'a>(&'a self, _before: Known<'a, In>) -> Option<Known<'a, Self::Element>>
     where

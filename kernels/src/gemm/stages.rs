@@ -83,7 +83,7 @@ impl Output for Dequantise<'_> {
     }
 
     fn known<'a>(&'a self, before: Known<'a, i32>) -> Option<Known<'a, f32>> {
-        before.dequantised(*self)
+        Some(before.dequantised(*self))
     }
 
     #[inline(always)]

@@ -93,13 +93,15 @@ macro_rules! stairs {
     };
 }
 
-/// Finds tile functions; each product has only those of its instruction set compiled.
+/// Finds tile functions; each product has only those of its instruction set compiled, for each that is made
+/// of sums.
 trait Table<L: Last<Self::Sum>>: Product {
     const STAIRS: Stairs<Self, L>;
 }
 
 impl<P: Product, L: Last<P::Sum>> Table<L> for P {
     const STAIRS: Stairs<P, L> = match P::Token::ISA {
+        // Never asked for.
         _ if !L::ANY && !makes::<P>(MAX_ROWS) => &[],
         // 32 registers: 24 sums, 3 or 4 steps, 1 group.
         Isa::Avx512 | Isa::Avx512Vnni => stairs![

@@ -9,7 +9,7 @@
 //!
 //! With 24 sums a step has 24 products for 10 (6 x 4) or 11 (8 x 3) loads, so a core with two
 //! products and two loads a cycle is bound by its products, and 24 independent sums hide their
-//! latency. Knows neither blocking nor what becomes of the sums.
+//! latency. Knows nothing of blocking, and of what becomes of the sums only where to ask ([`Last`]).
 
 use super::ahead::{AHEAD, DEEP, HIGH, Next, Target, fetches, quiet_from};
 use crate::isa::{Isa, Token};
@@ -18,7 +18,6 @@ use crate::product::{Product, Sum};
 use crate::vector::PANEL;
 use bytemuck::Zeroable;
 use core::array;
-use core::fmt::Debug;
 use core::ops::Range;
 
 /// How the sums of a tile begin and end. Handed on by reference: a copy is read by whole registers from
@@ -37,7 +36,7 @@ pub(crate) struct Ends<'a, S> {
 
 /// What tiles make of their sums, once nothing is to be taken off them any more. A tile is compiled for
 /// each: with two ways to end, the compiler keeps some sums in memory from the beginning (1024^3 0.98).
-pub(crate) trait Last<S>: Debug + 'static {
+pub(crate) trait Last<S>: 'static {
     /// What there is to know of it for one tile.
     type Of<'a>: Copy;
 
@@ -90,12 +89,14 @@ pub(crate) struct Outer<'a, S> {
     pub(crate) columns: &'a [[S; PANEL]],
 }
 
-/// Multiplies the first rows by the first panels and leaves the sums in rows of `sums`.
+/// Multiplies the first rows by the first panels and leaves the sums, or what is made of them, in rows of
+/// `sums`.
 ///
 /// All rows and panels must be as deep as the first row.
 ///
 /// # Panics
-/// When there are fewer rows, panels or sums than the tile has, or one is shorter.
+/// When there are fewer rows, panels or sums than the tile has, or one is shorter; where nothing is taken
+/// off sums that cannot be [any](Last::ANY).
 pub(crate) type TileFn<P, L> = fn(
     product: P,
     rows: &[&[<P as Product>::Group]],
@@ -154,24 +155,32 @@ fn accumulate<P: Product, L: Last<P::Sum>, const MR: usize, const NP: usize>(
     // makes 0.94 then (AVX2, one Zen 4 core).
     let (high, wide) = sums.shape();
     assert!(MR <= high && NP * PANEL <= wide, "room for {MR} rows of {NP} panels");
-    let sum = |r: usize, p: usize| {
-        let mut line = [P::Sum::zeroed(); PANEL];
-        product.store(acc[r][p], &mut line);
-        line
-    };
     match ends.less {
         Some(Outer { rows, columns }) => {
             let (rows, columns) = (&rows[..MR], &columns[..NP]);
             L::leave::<MR, NP>(
                 last,
                 #[inline(always)]
-                |r, p| P::Sum::less(sum(r, p), rows[r], columns[p]),
+                |r, p| P::Sum::less(stored(product, acc[r][p]), rows[r], columns[p]),
                 sums,
             );
         }
-        None if L::ANY => L::leave::<MR, NP>(last, sum, sums),
+        None if L::ANY => L::leave::<MR, NP>(
+            last,
+            #[inline(always)]
+            |r, p| stored(product, acc[r][p]),
+            sums,
+        ),
         None => unreachable!("something is taken off sums of which anything is made"),
     }
+}
+
+/// Sums as they are in memory.
+#[inline(always)]
+fn stored<P: Product>(product: P, acc: P::Acc) -> [P::Sum; PANEL] {
+    let mut line = [P::Sum::zeroed(); PANEL];
+    product.store(acc, &mut line);
+    line
 }
 
 /// The sums of a tile without depth. Out of the way, for where they meet those of the loop every

@@ -20,9 +20,8 @@ use core::ops::Range;
 /// Takes out the zero points and hands finished sums on.
 pub(super) struct LessZeros<'a> {
     pub(super) sink: &'a dyn Sink<i32>,
-    /// Where tiles may leave what becomes of their sums, and what that is.
-    pub(super) places: Option<Places<'a, i32>>,
-    pub(super) layer: Option<Layer<'a>>,
+    /// Where tiles may leave their sums, or what this layer makes of them.
+    pub(super) places: Option<(Places<'a, i32>, Option<Layer<'a>>)>,
     pub(super) weights: Weights<'a>,
     /// What the bytes of the left operand mean.
     pub(super) meaning: Meaning<'a>,
@@ -64,7 +63,8 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
 
     #[inline(always)]
     fn less(&self, rows: Range<usize>, panels: Range<usize>) -> Option<Outer<'_, i32>> {
-        if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) && self.layer.is_none() {
+        // Tiles of a layer take something off in any case.
+        if matches!(self.meaning, Meaning::Given(Zeros::All(0), _)) && self.layer().is_none() {
             return None;
         }
         Some(Outer { rows: &self.zeros[..rows.len()], columns: &self.weights.sums()[panels] })
@@ -72,12 +72,12 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
 
     #[inline(always)]
     fn last(&self, panels: Range<usize>) -> Option<OfTile<'_>> {
-        self.layer.as_ref().map(|layer| layer.tile(&self.scales, panels.start * PANEL))
+        Some(self.layer()?.tile(&self.scales, panels.start * PANEL))
     }
 
     #[inline(always)]
     fn place(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, i32>> {
-        self.places.as_ref()?.tile(rows, panels)
+        self.places.as_ref()?.0.tile(rows, panels)
     }
 
     #[inline(always)]
@@ -92,6 +92,11 @@ impl<P: ByteProduct> Epilogue<P> for LessZeros<'_> {
 }
 
 impl LessZeros<'_> {
+    #[inline(always)]
+    fn layer(&self) -> Option<&Layer<'_>> {
+        self.places.as_ref()?.1.as_ref()
+    }
+
     /// Rarely anything to do: weights are mostly symmetric.
     #[inline(always)]
     fn take_rhs_zero_points(&self, tile: &mut TileSums<'_, i32>) {

@@ -62,13 +62,6 @@ impl<'a, T> RowsMut<'a, T> {
     }
 }
 
-/// The same slice: parts of one are parts of all.
-impl<T> Clone for Disjoint<'_, T> {
-    fn clone(&self) -> Self {
-        Disjoint { ..*self }
-    }
-}
-
 /// By value: with references to them, sizes go to memory and are asked for again at every row.
 #[cold]
 #[inline(never)]
@@ -95,6 +88,11 @@ impl<'a, T> Disjoint<'a, T> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The same slice once more; parts of either are parts of both.
+    pub(crate) fn again(&self) -> Self {
+        Disjoint { ..*self }
     }
 
     /// The same memory as numbers of another type; parts of either are parts of both.

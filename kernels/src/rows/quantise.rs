@@ -59,8 +59,8 @@ impl Bytes {
         }
     }
 
-    /// The byte of a number of the row. As [`nearest`], but nothing in the row is so far above its range
-    /// that it would not come back when bytes are made.
+    /// The byte of a number. As [`nearest`], but clamped from above when it is a whole number: the bits of
+    /// floats above zero grow as they do, up to infinity.
     #[inline(always)]
     pub(crate) fn byte(self, value: f32) -> u8 {
         let (value, low) = (value * self.inverse, -self.zero_point as f32);
