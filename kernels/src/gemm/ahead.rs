@@ -67,7 +67,8 @@ pub(super) const fn quiet_from<P: Product>(rows: usize) -> Option<usize> {
 }
 
 /// What else is asked for on the way, to the first-level cache (0.99 with the second): while the tiles
-/// of a block pass by some panels, each asks for a part of the panels to the right, in all its steps.
+/// of a block pass by some panels, three or more below each other (see `strip` in `drive`), each asks for a
+/// part of the panels to the right, in all its steps.
 /// Else the first tile there would wait for memory and all others not use it. On one Zen 4 core with
 /// weights that come from memory, as those of a model do, without and with: 128 x 768 x 768 and 128 x 768
 /// x 3072 (rows, depth, columns) 1.035, 128 x 3072 x 768 1.016, 384 x 1024 x 4096 1.01; with weights in a

@@ -72,7 +72,8 @@ impl<S> Last<S> for () {
 }
 
 /// Whether a tile of so many rows may make anything of its sums. Few rows wait for weights, and where a
-/// step takes several instructions there are more of them to hide the rest behind.
+/// step takes several instructions there are more of them to hide the rest behind. [`HIGH`], which is about
+/// asking for lines, was taken over: other numbers were not tried.
 pub(super) const fn makes<P: Product>(rows: usize) -> bool {
     matches!(P::Token::ISA, Isa::AvxVnni | Isa::Avx512Vnni) && rows >= HIGH
 }
