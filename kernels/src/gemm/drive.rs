@@ -31,7 +31,7 @@ pub(crate) use super::tile::{Last, Outer};
 
 use super::ahead::{HIGH, LONG, Next, fetches};
 use super::cuts::{cut, cut_in};
-use super::table::{MAX_PANELS, MAX_ROWS, RUN, tile_fn};
+use super::table::{MAX_ROWS, RUN, tile_fn};
 use super::tile::{Ends, makes};
 use crate::isa::Token;
 use crate::matrix::RowsMut;
@@ -169,7 +169,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         let all = self.rhs.steps();
         let cuts = all.div_ceil(self.cuts.steps).max(1);
         // The same for all cuts: sums that wait are found again by the order in which tiles come.
-        let along = self.rhs.in_place() && all / cuts >= LONG;
+        let along = self.rhs.in_place().is_some() && all / cuts >= LONG;
         let wide = if along { panels.len().max(1) } else { self.cuts.tile.panels };
         for index in 0..cuts {
             let (steps, mut slot) = (share(all, cuts, index), 0);
@@ -181,14 +181,21 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         }
     }
 
-    /// Makes panels that cannot be read where they are.
+    /// Some steps of some panels: where they lie, else made.
     #[inline(always)]
-    fn make(&self, panels: Range<usize>, steps: Range<usize>, room: &mut [P::Step]) {
-        if !self.rhs.in_place() {
-            for (panel, room) in panels.zip(room.chunks_exact_mut(steps.len().max(1))) {
-                self.rhs.make(panel, steps.clone(), room);
-            }
+    fn ready<'a>(
+        &'a self,
+        panels: Range<usize>,
+        steps: Range<usize>,
+        room: &'a mut [P::Step],
+    ) -> Panels<'a, P::Step> {
+        if let Some(all) = self.rhs.in_place() {
+            return all.from(panels.start, steps.start);
         }
+        for (panel, room) in panels.zip(room.chunks_exact_mut(steps.len().max(1))) {
+            self.rhs.make(panel, steps.clone(), room);
+        }
+        Panels { data: room, steps: steps.len() }
     }
 
     /// A strip by all rows of a block; says from where on the room for sums is free.
@@ -204,7 +211,7 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         let (complete, waits) = (steps.end == all, steps.len() < all);
         // Without depth there is no loop, and nothing is made behind it.
         let whole = !waits && all > 0;
-        self.make(strip.clone(), steps.clone(), made);
+        let ready = self.ready(strip.clone(), steps.clone(), made);
         let down = block.rows.len().div_ceil(size.rows);
         // All tiles below each other go to their places, or none does: `open` counts on it.
         let fewest = block.rows.len() / down;
@@ -213,7 +220,10 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
         // few requests that may be open there. With it for two, one and two Zen 4 cores, weights from
         // memory, 16x4096x4096 makes 0.87 and 0.97 of the speed, 12x4096x4096 0.93, 16x768x768 0.84; asking
         // for the second level instead, 16x4096x4096 makes 1.175 and 1.07, but 128 rows 0.97 to 1.0.
-        let lines = if down > 2 { self.rhs.together(right, steps.clone()) } else { &[] };
+        let lines = match self.rhs.in_place() {
+            Some(all) if down > 2 && !waits => all.all(right),
+            _ => &[],
+        };
         // Tiles below each other are finished together.
         let run = if strip.len() <= size.panels { RUN } else { 1 };
         let mut next = Next::first_of::<P>((lines, room.as_ptr().cast()), tiles, steps.len());
@@ -228,13 +238,6 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                 epilogue.begin_rows(rows.clone());
             }
             for panels in cut(strip.clone(), size.panels) {
-                let mut rhs: [&[P::Step]; MAX_PANELS] = [&[]; MAX_PANELS];
-                for (panel, rhs) in panels.clone().zip(&mut rhs) {
-                    *rhs = match self.rhs.in_place() {
-                        true => self.rhs.panel(panel, steps.clone()),
-                        false => &made[(panel - strip.start) * steps.len()..][..steps.len()],
-                    };
-                }
                 let (high, wide) = (rows.len(), panels.len());
                 let (row, panel) = (rows.start, panels.start);
                 let target = destination.as_ref().filter(|_| high >= HIGH);
@@ -242,9 +245,9 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
                 let less =
                     if complete { epilogue.less(rows.clone(), panels.clone()) } else { None };
                 let ends = Ends { resume: steps.start > 0, less, target, next: &next };
-                let (lhs, rhs) = (&lhs[..high], &rhs[..wide]);
+                let (lhs, rhs) = (&lhs[..high], &ready.from(panel - strip.start, 0));
                 let spot = (rows.clone(), panels);
-                if whole && self.placed(lhs, rhs, &ends, spot, fewest, epilogue) {
+                if whole && self.placed((lhs, rhs), &ends, spot, fewest, epilogue) {
                     next.advance();
                     continue;
                 }
@@ -271,14 +274,13 @@ impl<P: Product, L: Rows<P>, R: Columns<P>> Multiply<'_, P, L, R> {
     #[inline(always)]
     fn placed<E: Epilogue<P>>(
         &self,
-        lhs: &[&[P::Group]],
-        rhs: &[&[P::Step]],
+        (lhs, rhs): (&[&[P::Group]], &Panels<'_, P::Step>),
         ends: &Ends<'_, P::Sum>,
         (rows, panels): (Range<usize>, Range<usize>),
         fewest: usize,
         epilogue: &E,
     ) -> bool {
-        let (high, wide) = (lhs.len(), rhs.len());
+        let (high, wide) = (rows.len(), panels.len());
         let Some(place) = epilogue.place(rows, panels.clone()) else { return false };
         match epilogue.last(panels) {
             None => tile_fn::<P, ()>(high, wide)(self.product, lhs, rhs, ends, (), place),

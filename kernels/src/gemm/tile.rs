@@ -12,6 +12,7 @@
 //! latency. Knows nothing of blocking, and of what becomes of the sums only where to ask ([`Last`]).
 
 use super::ahead::{AHEAD, DEEP, HIGH, Next, Target, fetches, quiet_from};
+use super::operand::Panels;
 use crate::isa::{Isa, Token};
 use crate::matrix::RowsMut;
 use crate::product::{Product, Sum};
@@ -90,10 +91,8 @@ pub(crate) struct Outer<'a, S> {
     pub(crate) columns: &'a [[S; PANEL]],
 }
 
-/// Multiplies the first rows by the first panels and leaves the sums, or what is made of them, in rows of
-/// `sums`.
-///
-/// All rows and panels must be as deep as the first row.
+/// Multiplies the first rows by the first panels, as deep as the first row, and leaves the sums, or what is
+/// made of them, in rows of `sums`.
 ///
 /// # Panics
 /// When there are fewer rows, panels or sums than the tile has, or one is shorter; where nothing is taken
@@ -101,7 +100,7 @@ pub(crate) struct Outer<'a, S> {
 pub(crate) type TileFn<P, L> = fn(
     product: P,
     rows: &[&[<P as Product>::Group]],
-    panels: &[&[<P as Product>::Step]],
+    panels: &Panels<'_, <P as Product>::Step>,
     ends: &Ends<'_, <P as Product>::Sum>,
     last: <L as Last<<P as Product>::Sum>>::Of<'_>,
     sums: RowsMut<'_, <P as Product>::Sum>,
@@ -111,7 +110,7 @@ pub(crate) type TileFn<P, L> = fn(
 pub(super) fn multiply<P: Product, L: Last<P::Sum>, const MR: usize, const NP: usize>(
     product: P,
     rows: &[&[P::Group]],
-    panels: &[&[P::Step]],
+    panels: &Panels<'_, P::Step>,
     ends: &Ends<'_, P::Sum>,
     last: L::Of<'_>,
     sums: RowsMut<'_, P::Sum>,
@@ -126,7 +125,7 @@ pub(super) fn multiply<P: Product, L: Last<P::Sum>, const MR: usize, const NP: u
 fn accumulate<P: Product, L: Last<P::Sum>, const MR: usize, const NP: usize>(
     product: P,
     rows: &[&[P::Group]],
-    panels: &[&[P::Step]],
+    panels: &Panels<'_, P::Step>,
     ends: &Ends<'_, P::Sum>,
     last: L::Of<'_>,
     mut sums: RowsMut<'_, P::Sum>,
@@ -135,7 +134,7 @@ fn accumulate<P: Product, L: Last<P::Sum>, const MR: usize, const NP: usize>(
     // token's trampoline it would be forgotten on the way in, and cost 3 % of 1024^3.
     let steps = rows[0].len();
     let rows: [&[P::Group]; MR] = array::from_fn(|r| &rows[r][..steps]);
-    let panels: [&[P::Step]; NP] = array::from_fn(|p| &panels[p][..steps]);
+    let panels: [&[P::Step]; NP] = array::from_fn(|p| panels.panel(p, steps));
     let mut acc = [[product.zero(); NP]; MR];
     if L::ANY && ends.resume {
         for r in 0..MR {

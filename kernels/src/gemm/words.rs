@@ -126,18 +126,13 @@ impl<T: Vocabulary + WordDot> Columns<Words<T>> for Widened<Panels<'_, Step>> {
     }
 
     #[inline(always)]
-    fn in_place(&self) -> bool {
-        false
-    }
-
-    #[inline(always)]
-    fn panel(&self, _index: usize, _steps: Range<usize>) -> &[WordStep] {
-        &[]
+    fn in_place(&self) -> Option<Panels<'_, WordStep>> {
+        None
     }
 
     #[inline(always)]
     fn make(&self, index: usize, steps: Range<usize>, room: &mut [WordStep]) {
-        let panel = &self.0.data[index * self.0.steps..][..self.0.steps];
+        let panel = self.0.panel(index, self.0.steps);
         let (mut panel, mut room) = (&panel[steps.start / HALVES..], room);
         if !steps.start.is_multiple_of(HALVES) {
             let ([words, rest @ ..], [step, later @ ..]) = (room, panel) else { return };
