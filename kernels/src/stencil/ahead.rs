@@ -1,17 +1,37 @@
 //! Asking for memory before its use.
 //!
-//! To the second-level cache and no nearer, for what is on its way to the first one is in the way of
-//! loads and stores. On one Zen 4 core one step of `heat7` (512 and 256 points an axis, 500x333x257)
-//! and of `heat5` (4096x4096) makes 1.13 to 1.17 of the speed so in `f32` and 1.03 to 1.2 in `f64`,
-//! with ordinary stores 1.04 to 1.1 (160 points an axis), several steps 0.99 to 1.03. On one virtual
-//! Zen 5 core it had made 0.93 (`heat7`, 512 points, 8 KiB ahead, ends of rows not asked for).
+//! Twice: as far ahead as memory takes, to the second-level cache and no nearer, for what is on its way to
+//! the first one is in the way of loads and stores; and once more, a little ahead, from there to the first.
+//! Of the speed of the first time alone (waves: to the first level alone), one Zen 4 core, a step at a time:
 //!
-//! A wave asks for the first level, for it writes over what it asked for: one of order 8 (500x333x257
-//! and 512x512x256, Zen 4) made 1.0 to 1.04 in `f32` but 0.88 to 0.93 in `f64`; with the second level
-//! for what it has of its own alone 0.97 to 1.04 and 0.9, for the new rows alone 0.93 and 0.93.
+//! | | `f32` | `f64` |
+//! |---|---|---|
+//! | `heat7`, 512 points an axis (rows of 2 and 4 KiB) | 1.02 to 1.09 | 1.24 to 1.36 |
+//! | `heat7`, 500x333x257; 256 points an axis | 1.0 to 1.05 | 1.3 to 1.36; 1.04 |
+//! | `heat5` 8192x8192, `heat9` 4096x4096 | 1.2 to 1.3, 1.19 | |
+//! | `heat13` 500x333x257, `heat27` 256 points | 1.02 (`heat27`) | 1.35 (`heat13`) |
+//! | Gray-Scott, 2048x2048 | 1.13 | |
+//! | waves of order 2 and 8, 512x512x256 | 1.35, 1.1 | 1.08 (order 8) |
+//! | several steps: `heat7` with 512 points, `heat5` with 8192 and 2048 | 1.04 to 1.07, 1.03, 1.02 | 1.06 |
+//!
+//! On two cores 1.03 to 1.05 (`heat7` `f32`, `heat5`), 1.23 to 1.3 (`f64`), 1.08 to 1.16 (the wave of order
+//! 8), 1.33 (order 4). With AVX2 on that core 1.13 to 1.2 (`heat7` `f64`), 1.09 (`heat5`), 1.3 (the wave of
+//! order 2), 0.98 to 1.0 (`heat7` and the wave of order 8, `f32`). Zen 3, Zen 5 and Intel: not measured.
+//!
+//! It gains most where rows have left the first level when the next row asks for them again: eight of 4 KiB
+//! are all of its 32 KiB, and from 2.5 to 4 KiB a row `heat7` falls from 0.82 of a streaming copy to 0.48
+//! without. To ask for those rows, too, gains less than for new ones alone (1.15 instead of 1.36); rows cut
+//! so that they stay (256 numbers of each, slice by slice) make 0.82 to 1.09 of the speed, for memory is then
+//! not read in long runs. Half a KiB is too near (1.23 instead of 1.36), 3 KiB with rows of 2 too far (0.79).
+//!
+//! The second level against the first, for the first time of asking: 1.13 to 1.17 in `f32` and 1.03 to 1.2
+//! in `f64` (`heat7`, `heat5`, one Zen 4 core).
 
 use super::formula::{Formula, Reach};
 use crate::vector::{FloatExtra, Real, Spot};
+
+/// Bytes ahead of use that a row is asked for into the first-level cache.
+const NEAR: usize = 1280;
 
 /// Asks for what a band needs so many numbers after a register: of the fields the rows nobody has
 /// looked at yet, and all of what comes after them. At the ends of rows too: where their lines were
@@ -29,8 +49,9 @@ pub(super) fn fetch<S, T, F, const N: usize, const R: usize, const BY: usize, co
 {
     let reach = const { Reach::of::<T, F>(BY, BZ) };
     let ask = |strip: usize| {
-        let line = spot.address(strip).wrapping_add(ahead);
-        if F::LEVELS > 1 { simd.prefetch(line) } else { simd.prefetch_second(line) }
+        let here = spot.address(strip);
+        simd.prefetch_second(here.wrapping_add(ahead));
+        simd.prefetch(here.wrapping_add(ahead.min(const { NEAR / size_of::<T>() })));
     };
     for target in 0..BZ * F::FIELDS {
         let (field, z) = (target / BZ, target % BZ);

@@ -11,16 +11,9 @@ impl Recipe {
     /// How far ahead of use memory has to be asked: its latency (145 ns measured on a virtual
     /// Zen 5) times what one core draws meanwhile (32 GB/s), rounded down. Of the speed of 8 KiB one
     /// step of `heat7` makes 1.0 to 1.02 (512 points an axis, 500x333x257) and `heat5` 1.03 to 1.1
-    /// (4096 and 8192 points an axis) on one and two Zen 4 cores, of that of 2 KiB 1.02 to 1.07.
+    /// (4096 and 8192 points an axis) on one and two Zen 4 cores, of that of 2 KiB 1.02 to 1.07. Waves of
+    /// order 2 and 8 make 1.0 of the speed of 8 KiB.
     const MEMORY_AHEAD: usize = 4 << 10;
-
-    /// For a wave, which asks for up to three rows at a time, into the first-level cache.
-    const WAVE_AHEAD: usize = 8 << 10;
-
-    /// For a wave where a register is less than a line, for all rows that are asked for together: what
-    /// waits for its use fills the first-level cache. One Zen 3 core (32 KiB) with 8 KiB for each
-    /// row makes 0.8 to 0.92 of the speed with the three rows of a wave.
-    const NEAR_AHEAD: usize = 4 << 10;
 
     /// Rows of a tile in space whose overlap with the next one does not count any more.
     const HIGH: usize = 64;
@@ -76,7 +69,7 @@ impl Recipe {
             tile_points: extent.x,
             side_by_side,
             registers: Registers::Whole,
-            prefetch: if near { 0 } else { Self::ahead(form, isa, caches, (row, side_by_side)) },
+            prefetch: if near { 0 } else { Self::ahead(caches, row, side_by_side) },
             streaming,
             threads: threads.max(1),
         }
@@ -228,23 +221,10 @@ impl Recipe {
     /// 4 KiB ahead they make 1.14 with 4096x4096 `f32`, 1.06 in `f64`, 1.08 with 8192x8192 (one Zen 4
     /// core), 1.04 on two cores; 1.5 to 16 rows ahead do not differ, 1 row makes 0.83. Fused steps do
     /// not care.
-    fn ahead(
-        form: Form,
-        isa: Isa,
-        caches: &CacheSizes,
-        (row, side_by_side): (usize, SideBySide),
-    ) -> usize {
-        if !form.keeps_two() {
-            let two_rows = row.saturating_mul(2);
-            let there = side_by_side == SideBySide::TwoRows && two_rows <= caches.l2 / 4;
-            return if there { two_rows.max(Self::MEMORY_AHEAD) } else { Self::MEMORY_AHEAD };
-        }
-        if width(isa).whole_line {
-            return Self::WAVE_AHEAD;
-        }
-        // Waves are updated one row at a time.
-        let streams = form.fields * form.levels + form.media;
-        (Self::NEAR_AHEAD / streams.max(1) / LINE * LINE).max(LINE)
+    fn ahead(caches: &CacheSizes, row: usize, side_by_side: SideBySide) -> usize {
+        let two_rows = row.saturating_mul(2);
+        let there = side_by_side == SideBySide::TwoRows && two_rows <= caches.l2 / 4;
+        if there { two_rows.max(Self::MEMORY_AHEAD) } else { Self::MEMORY_AHEAD }
     }
 
     /// Bytes of a row of all fields.
@@ -337,6 +317,6 @@ mod tests {
         assert_eq!(ahead(Kind::Heat5, Extent::plane(1 << 20, 256)), Recipe::MEMORY_AHEAD);
         assert_eq!(ahead(Kind::Heat5, Extent::plane(usize::MAX, 256)), Recipe::MEMORY_AHEAD);
         assert_eq!(ahead(Kind::Heat7, Extent::space(512, 512, 512)), Recipe::MEMORY_AHEAD);
-        assert!(ahead(Kind::Wave25, Extent::space(512, 512, 512)) > 0);
+        assert_eq!(ahead(Kind::Wave25, Extent::space(512, 512, 512)), Recipe::MEMORY_AHEAD);
     }
 }
