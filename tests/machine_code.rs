@@ -235,6 +235,22 @@ fn stencils_stream_whole_registers_past_the_caches() {
 }
 
 #[test]
+fn stencils_ask_for_both_levels() {
+    for (isa, _) in FLOATS {
+        let functions = inside(isa, &["stencil", "rows", "Kernel", "6update"]);
+        let asks = |function: &Function, level| {
+            function.instructions.iter().any(|i| i.mnemonic() == level)
+        };
+        assert!(functions.iter().any(|function| asks(function, Mnemonic::Prefetcht0)), "{isa}");
+        for function in functions {
+            let levels = [Mnemonic::Prefetcht0, Mnemonic::Prefetcht1];
+            let [near, far] = levels.map(|level| asks(function, level));
+            assert_eq!(near, far, "{isa}, {}", function.symbol);
+        }
+    }
+}
+
+#[test]
 fn stencils_join_their_neighbours_in_registers_of_64_bytes() {
     for (name, join) in [("f32", Mnemonic::Valignd), ("f64", Mnemonic::Valignq)] {
         let joins = |isa: &str, bytes: usize| {

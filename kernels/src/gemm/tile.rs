@@ -95,8 +95,9 @@ pub(crate) struct Outer<'a, S> {
 /// made of them, in rows of `sums`.
 ///
 /// # Panics
-/// When there are fewer rows, panels or sums than the tile has, or one is shorter; where nothing is taken
-/// off sums that cannot be [any](Last::ANY).
+/// When there are fewer rows or sums than the tile has, or one is shorter, or the memory of the panels ends
+/// before: that a panel is less deep than the rows is not noticed where another follows. Where nothing is
+/// taken off sums that cannot be [any](Last::ANY).
 pub(crate) type TileFn<P, L> = fn(
     product: P,
     rows: &[&[<P as Product>::Group]],
@@ -206,8 +207,9 @@ fn without_steps<S: Sum, const MR: usize, const NP: usize>(
 
 /// Steps that a tile of so many rows takes between two looks at its counter.
 ///
-/// Five rows of words with AVX2 take one (tiles of AVX-512 have registers enough): twelve sums leave the compiler nowhere to put the second
-/// step, ten do, and it loads both at once and keeps sums in memory for it, how many depends on
+/// Five rows of words with AVX2 take one (tiles of AVX-512 have registers enough): twelve sums leave the
+/// compiler nowhere to put the second step, ten do, and it loads both at once and keeps sums in memory for
+/// it, how many depends on
 /// the profile (16 accesses in the loop with Cargo's own, 2 with one codegen unit and LTO). One Zen 3
 /// core, against two steps together, Cargo's own profile: 128x3072x768 (rows, depth, columns) 1.48,
 /// 128x768x768 1.15, 384x1024x4096 1.12, 512^3 1.06.

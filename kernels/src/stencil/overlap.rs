@@ -25,7 +25,8 @@
 //! What bounds it is what a row costs beside its registers, and the second-level cache: 8192x8192
 //! `f32`, eight steps at a time on two cores, makes 9.3 GLUP/s in tiles of 1024 columns, 12.0 of
 //! 2048 and 14.4 of whole rows. To ask for levels as for the field is in vain: 0.93 to 1.0 of the speed
-//! with half a KiB to 8 KiB ahead (heat7, 512x512x256 `f32`, one and two Zen 3 cores). So it is to step
+//! with half a KiB to 8 KiB ahead (heat7, 512x512x256 `f32`, one and two Zen 3 cores), 0.91 to 0.95 (`heat7`
+//! and `heat5`, `f32` and `f64`, one and two Zen 4 cores). So it is to step
 //! all levels some rows at a time instead of a level's slices whole, each level a row behind the one
 //! before: with 4, 8 and 16 rows 0.75, 0.84 and 0.9 (512x256x256 `f32`, eight steps, one Zen 3 core).
 //!

@@ -31,7 +31,8 @@ pub struct Recipe {
     /// How much of the registers is used.
     #[cfg_attr(feature = "serde", serde(default))]
     pub registers: Registers,
-    /// How many bytes ahead of use a point is asked for from memory; 0: not at all.
+    /// How many bytes ahead of use a point is asked for from memory, and once more, at most 1280 ahead,
+    /// into the first-level cache; 0: not at all.
     pub prefetch: usize,
     /// Whether stores go past the caches, which saves reading every line before it is written.
     pub streaming: bool,

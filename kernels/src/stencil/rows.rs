@@ -45,7 +45,7 @@ pub(super) struct Patch<'p, 'a, T> {
     /// How many rows of each slice.
     pub(super) rows: usize,
     pub(super) across: Across,
-    /// How many numbers ahead of use rows nobody has looked at yet are asked for; 0: not at all.
+    /// How many numbers ahead of use rows nobody has looked at yet are asked for from memory; 0: not.
     pub(super) ahead: usize,
 }
 

@@ -29,8 +29,9 @@
 //! Lines were asked for at 8 KiB ahead then, but not those of the ends of rows. With them, 4 KiB ahead
 //! and to the second-level cache, which loses in this table, one core of a virtual Zen 4 makes 3.4 to
 //! 3.5 instead of 2.9, where the copy would make 6.1 ([`ahead`](super::ahead)); and with lanes
-//! shifted between registers, which loses in it too, 4.5 to 4.7; two cores 5.4 to 9.0, as others
-//! on the machine use the memory or not ([`held`](super::held)).
+//! shifted between registers, which loses in it too, 4.5 to 4.7, and asked for once more, a little ahead, to
+//! the first level, 1.02 to 1.09 of that; two cores, asked once, 5.4 to 9.0, as others on the machine use the
+//! memory or not ([`held`](super::held)).
 //!
 //! Two cores make 5.4 to 5.8, 0.81 to 0.85 of the copy: a copy that is cut into the same runs of
 //! 62 rows reaches 6.1 itself.

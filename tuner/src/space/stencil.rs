@@ -55,7 +55,7 @@ impl<T: Real> Field<T> {
 impl<T: Real> Problem for Field<T> {
     type Recipe = Recipe;
     const KERNEL: &'static str = "stencil";
-    const SURFACE: u32 = 7;
+    const SURFACE: u32 = 8;
 
     fn shape(&self) -> Shape {
         let Extent { x, y, z } = self.extent;
