@@ -67,7 +67,7 @@ pub(super) const fn quiet_from<P: Product>(rows: usize) -> Option<usize> {
 }
 
 /// What else is asked for on the way, to the first-level cache (0.99 with the second): while the tiles
-/// of a block pass by some panels, three or more below each other (see `strip` in `drive`), each asks for a
+/// of a block pass by some panels, three or more below each other (see `to_the_right` in `drive`), each asks for a
 /// part of the panels to the right, in all its steps.
 /// Else the first tile there would wait for memory and all others not use it. On one Zen 4 core with
 /// weights that come from memory, as those of a model do, without and with: 128 x 768 x 768 and 128 x 768

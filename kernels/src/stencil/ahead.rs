@@ -20,8 +20,9 @@
 //! | sixteen steps of `heat5`, 8192x8192 and 2048x2048 | 1.02 to 1.03 | |
 //!
 //! On two cores 1.03 to 1.05 (`heat7` `f32`, `heat5`), 1.23 to 1.3 (`heat7` `f64`), 1.08 to 1.16 (the wave of
-//! order 8), 1.33 (order 4), 1.08 to 1.1 (eight steps of `heat7`). With AVX2 on that core 1.13 to 1.2 (`heat7` `f64`), 1.09 (`heat5`), 1.3 (the wave of
-//! order 2), 0.98 to 1.0 (`heat7` and the wave of order 8, `f32`). Zen 3, Zen 5 and Intel: not measured.
+//! order 8), 1.33 (order 4), 1.08 to 1.1 (eight steps of `heat7`). With AVX2 on that core 1.13 to 1.2
+//! (`heat7` `f64`), 1.09 (`heat5`), 1.3 (the wave of order 2), 0.98 to 1.0 (`heat7` and the wave of order 8,
+//! `f32`). Zen 3, Zen 5 and Intel: not measured.
 //!
 //! It gains most where rows have left the first level when the next row asks for them again: eight of 4 KiB
 //! are all of its 32 KiB, and from 2.5 to 4 KiB a row `heat7` falls from 0.82 of a streaming copy to 0.48

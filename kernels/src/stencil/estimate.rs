@@ -197,13 +197,13 @@ impl Recipe {
     ///
     /// Where a register is half a line, against one row two planes make 1.03 to 1.3 of the speed
     /// from cache (`heat7`, 96 to 160 points an axis, one and two Zen 3 cores), and 1.2 to 1.4 past it
-    /// (up to 512 points); two rows (`heat5`) 1.0 to 1.09 from cache and 1.1 to 1.35 past it. Four planes at a time are no
-    /// better than two (0.93 to 1.12, and a quarter where two planes together are whole pages), and a wave
+    /// (up to 512 points); two rows (`heat5`) 1.0 to 1.09 from cache and 1.1 to 1.35 past it. Four planes
+    /// at a time are no better than two (0.93 to 1.12, and a quarter where two planes together are whole pages), and a wave
     /// of order 8 loses: two planes make 0.85 of the speed of one, four 0.6.
     ///
     /// Where it is a line (before rows were held in registers), two planes make 1.12 to 1.14 of the speed
-    /// of two rows from cache (`heat7`, 64 to 128 points an axis, two Zen 4 cores) and 1.25 to 1.45 past it (200 points `f64`, 256
-    /// `f32`, one and two cores), and on one Zen 5 core 0.96 (512 points). In a plane (`heat5`) one
+    /// of two rows from cache (`heat7`, 64 to 128 points an axis, two Zen 4 cores) and 1.25 to 1.45 past it
+    /// (200 points `f64`, 256 `f32`, one and two cores), and on one Zen 5 core 0.96 (512 points). In a plane (`heat5`) one
     /// row makes 1.13 of the speed of two from cache (1024x1024; 1.04 with 512x512, 1.0 with
     /// 256x256), two make more past it (2048x2048 and 4096x4096).
     fn single_steps(form: Form, isa: Isa, near: bool) -> SideBySide {
