@@ -1,6 +1,9 @@
 //! What heat does whatever the bits: waves decay as the discrete scheme says, polynomials show the
-//! order of a Laplacian, nothing is lost between mirrors, and no new extremes appear.
+//! order of a Laplacian, nothing is lost between mirrors, and no new extremes appear. Stars, blocks and
+//! a reaction do what their weights and equations say.
 
+#[path = "stencil/equations.rs"]
+mod equations;
 #[path = "stencil/fields.rs"]
 mod fields;
 #[path = "stencil/stars.rs"]

@@ -16,21 +16,24 @@
 //! are to be added in one rounding), a coefficient that differs from point to point makes it
 //! [`Varied`], and any other update is a [`Formula`]. [`run`] steps those.
 //!
-//! The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
-//! their arithmetic and `formula` what a formula is, `boundary` what is found past the ends,
-//! `grid`, `media`, `layout` and `space` where points stand in memory, `recipe` how they are cut into tiles
-//! and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula sees
-//! from one, `held` what it keeps of the rows, `ends` what stands past them, `ahead` what it asks
-//! memory for, and `apply` the loop's only caller; `sweep` goes through a grid one step at a time,
-//! `overlap` and `skew` several; `plan` puts it together, `ready` makes a grid ready for it, `outcome` says
-//! whether the field stays bounded and `traffic` what it should cost, `table` picks the loops for a CPU, and [`mod@reference`] is the plain loop that all of it must equal, bit for bit, whatever the recipe,
-//! the instruction set and the number of threads (finite fields; which NaN an operation on NaNs
-//! gives is the CPU's business).
+//! The definition is a plain loop ([`mod@reference`]). The fast ones equal it bit for bit, whatever the
+//! recipe, the instruction set and the number of threads (finite fields; which NaN an operation on
+//! NaNs gives is the CPU's business).
 //!
 //! A step reads a field and writes the next one, so memory traffic is one read and one write of
 //! every point: 8 bytes per update for `f32`, 16 for `f64`, if a point read once stays in cache
 //! until its last neighbour is done (the tiles see to that) and if stores go past the caches
 //! (otherwise each line is read before it is written: 12 and 24).
+
+// The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
+// their arithmetic and `formula` what a formula is, `boundary` what is found past the ends, `grid`,
+// `media`, `layout`, `apart` and `space` where points stand in memory, `recipe` how they are cut into
+// tiles and `estimate` how without tuning. `rows` is the loop over registers, `near` what a formula
+// sees from one, `held` what it keeps of the rows, `ends` what stands past them, `ahead` what it asks
+// memory for, and `apply` the loop's only caller; `sweep` goes through a grid one step at a time,
+// `overlap` and `skew` several; `plan` puts it together, `ready` makes a grid ready for it, `outcome`
+// says whether the field stays bounded and `traffic` what it should cost, `table` picks the loops for
+// a CPU, `error` says what is refused, and `reference` is the plain loop.
 
 mod ahead;
 mod apart;
@@ -88,7 +91,8 @@ pub struct Stencil {
     /// `dt * diffusivity / spacing^2` for heat and the first of two substances; for waves
     /// `(dt * speed / spacing)^2`, which the medium of a grid multiplies: squares of the speed at
     /// each point by that of the fastest. From 0 to [`Kind::stability_limit`], or the field grows
-    /// without bound ([`Plan::warning`]). Rounded once to the numbers of the grid.
+    /// without bound ([`Plan::warning`]); of two substances the limit is that of diffusion alone.
+    /// Rounded once to the numbers of the grid.
     pub coefficient: f64,
     /// Along x, y and z.
     pub boundary: [Boundary; 3],

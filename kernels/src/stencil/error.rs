@@ -72,8 +72,11 @@ pub enum Error {
         /// The largest stable one.
         limit: f64,
     },
-    /// A weight of a stencil that is no number to compute with.
-    #[error("{stencil} has a weight that is infinite or not a number; expected finite ones")]
+    /// A weight of a formula, or a coefficient or a rate of [`GrayScott`](super::GrayScott), that is
+    /// no number to compute with once it is rounded to the numbers of the grid.
+    #[error(
+        "{stencil} has a weight or coefficient that is infinite or not a number; expected finite ones"
+    )]
     Weights {
         /// The stencil.
         stencil: &'static str,

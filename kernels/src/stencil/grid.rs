@@ -3,10 +3,8 @@
 //! Where a boundary is fixed the outermost points are the rim, as wide as the stencil's radius:
 //! values that no step changes, the same in both buffers while a plan runs.
 //!
-//! How wide a halo would be is no part of a grid's type: a radius is a constant of a stencil's type,
-//! and several stencils may step one grid in turn. A fixed rim is points like all others; what else
-//! stands past the ends the sweeps find or make (rows and planes where they are mirrored or begin
-//! anew, the ends of rows in small copies), so that no halo has to be kept or filled between steps.
+//! There is no halo (the type says why). What stands past the ends the sweeps find or make: rows and
+//! planes where they are mirrored or begin anew, the ends of rows in small copies.
 //!
 //! Stencils that take the value of one step before find it in the buffer that the next step is
 //! written to. A grid that never made such a step begins at rest: before is as now.
@@ -21,6 +19,15 @@ use crate::vector::Real;
 use core::ops::Range;
 
 /// Fields of `f32` or `f64` on a line, a plane or in space; mostly one.
+///
+/// Whole fields go in and out by copy ([`Grid::copy_from_slice`], [`Grid::copy_to_slice`]), for rows
+/// stand apart in memory, each on a cache line of its own; single rows are borrowed where they are
+/// ([`Grid::field_row`], [`Grid::field_row_mut`]).
+///
+/// No halo is part of a grid or of its type. How far a step looks is a constant of the stencil's type,
+/// and several stencils may step one grid in turn. A fixed rim is points like all others, and what
+/// else stands past the ends ([`Boundary`](super::Boundary)) is found while a step is made: nothing
+/// has to be kept or filled between steps.
 ///
 /// ```
 /// use tilewise::stencil::{Extent, Grid};
@@ -170,7 +177,19 @@ impl<T: Real> Grid<T> {
         Ok(())
     }
 
-    /// Sets what the fields were one step before, in row-major order, for stencils that ask.
+    /// Sets what the fields were one step before, in row-major order, field after field, for stencils
+    /// that ask. A grid that was not told, and never made such a step, begins at rest: before is as now.
+    ///
+    /// ```
+    /// use tilewise::stencil::{Boundary, Extent, Grid, Stencil};
+    /// // What has risen by 1 everywhere, with nothing to hold it, goes on rising.
+    /// let mut grid = Grid::from_fn(Extent::space(8, 8, 8), |_| 1.0_f64)?;
+    /// grid.set_before(&[0.0; 8 * 8 * 8])?;
+    /// let wave = Stencil::wave7(0.25).with_boundary([Boundary::Periodic; 3]);
+    /// wave.run(&mut grid, 3)?.stable()?;
+    /// assert_eq!(grid.row(0, 0), [4.0; 8]);
+    /// # Ok::<(), tilewise::stencil::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Length`].
@@ -184,6 +203,18 @@ impl<T: Real> Grid<T> {
 
     /// Turns time round: what was one step before is now, and what is now was one step before. A
     /// wave then runs back to where it came from. A grid at rest stays as it is.
+    ///
+    /// ```
+    /// use tilewise::stencil::{Extent, Grid, Stencil};
+    /// let start = |at: [usize; 3]| if at == [4, 4, 4] { 1.0_f64 } else { 0.0 };
+    /// let mut grid = Grid::from_fn(Extent::space(9, 9, 9), start)?;
+    /// Stencil::wave7(0.25).run(&mut grid, 10)?.stable()?;
+    /// grid.reverse();
+    /// Stencil::wave7(0.25).run(&mut grid, 10)?.stable()?;
+    /// // There again, but for rounding.
+    /// assert!((grid.row(4, 4)[4] - 1.0).abs() < 1e-12);
+    /// # Ok::<(), tilewise::stencil::Error>(())
+    /// ```
     pub fn reverse(&mut self) {
         if self.keeps_before {
             self.swap();
@@ -194,6 +225,10 @@ impl<T: Real> Grid<T> {
     /// Sets what no step changes, such as coefficients that differ from point to point: whole
     /// fields in row-major order, one after the other. A medium that was not set is 1 everywhere,
     /// and with no points at all they are as if they had never been set.
+    ///
+    /// How many of them a formula has ([`Formula::MEDIA`](super::Formula::MEDIA)) is only known when it
+    /// steps the grid. One without media passes them by, and they stay for the next that has some; one
+    /// with media refuses a grid on which another number of them was set ([`Error::Media`]).
     ///
     /// # Errors
     /// [`Error::Length`] when the slice is not as long as a whole number of fields,

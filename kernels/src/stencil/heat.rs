@@ -1,32 +1,8 @@
-//! The heat stencils: the arithmetic of one update.
+//! The heat stencils: the arithmetic of one update, as [`Kind`](super::Kind) writes it, and the
+//! Laplacians that waves and reactions share.
 //!
-//! The explicit heat step `u' = u + c L(u)` with the star Laplacian of radius `R` in `d`
-//! dimensions, in this order and with every operation rounded on its own (nothing is fused):
-//!
-//! ```text
-//! s_k = left + right                                       on a line, neighbours k points away
-//! s_k = (left + right) + (front + behind)                                        in a plane
-//! s_k = ((left + right) + (front + behind)) + (below + above)                    in space
-//! u'  = u + c * ((w_1 * s_1 + w_2 * s_2 + ...) - (d w_0) * u)
-//! ```
-//!
-//! The two neighbours on an axis are added first, so that a mirrored field has mirrored bits.
-//! The weights are those of the central second difference of order `2 R` (Fornberg 1988):
-//! `w_k = 2 (-1)^(k+1) R!^2 / (k^2 (R-k)! (R+k)!)` and `w_0 = 2 (w_1 + w_2 + ...)`; for `R = 1`,
-//! where they are 1 and 2, the product with 1 is left out.
-//!
-//! The compact Laplacians look at the whole square or cube around a point, and their error is the
-//! same in all directions (Patra and Karttunen 2006): `f` is the sum of the neighbours on the
-//! axes as above, `e` of those one away along two axes, `c` of those along three,
-//!
-//! ```text
-//! square(front, behind) = (left front + right front) + (left behind + right behind)
-//! e   = square(front, behind)                                                    in a plane
-//! e   = (square(front, behind) + square(below, above)) + square of y and z       in space
-//! c   = square below + square above
-//! u'  = u + a * ((w_1 * f + w_2 * e) - w_0 * u)                                  in a plane
-//! u'  = u + a * (((w_1 * f + w_2 * e) + w_3 * c) - w_0 * u)                      in space
-//! ```
+//! Every operation is an operation of [`Real`], so that nothing is fused and results are the same on
+//! all instruction sets. With a radius of 1 the product with the weight 1 is left out.
 
 use super::formula::{Formula, Near, Shape};
 use crate::vector::{FloatExtra, Real};

@@ -10,36 +10,83 @@ use core::str::FromStr;
 
 /// A stencil by name.
 ///
-/// Its products and sums are each rounded on their own, as in the plain loop. Who wants fused
-/// multiply-adds, which are fewer operations and other bits, declares the stencil by its weights:
-/// `Fused(PairedStar { .. })`, as in the example of [`Fused`](super::Fused).
+/// # Formulas
+///
+/// `u` is the value of a point, `u'` its next one, `c` the
+/// [coefficient](super::Stencil::coefficient). Left and right are neighbours along x, front and
+/// behind along y, below and above along z, the one with the smaller index first. Products and
+/// sums are made in the order written here, each rounded on its own; `c`, the weights and `d w_0`
+/// are constants, rounded to the numbers of the grid.
+///
+/// Stars look along the axes, `R` points far, in `d` dimensions:
+///
+/// ```text
+/// s_k = left + right                                              neighbours k away, on a line
+/// s_k = (left + right) + (front + behind)                                           in a plane
+/// s_k = ((left + right) + (front + behind)) + (below + above)                         in space
+/// L   = (w_1 * s_1 + w_2 * s_2 + ...) - (d w_0) * u
+///
+/// u'  = u + c * L                                                                         heat
+/// u'  = (2 * u - u_before) + (c * m) * L                                                 waves
+/// ```
+///
+/// Their weights are those of the central second difference of order `2 R` (Fornberg 1988,
+/// Mathematics of Computation 51): `w_k = 2 (-1)^(k+1) R!^2 / (k^2 (R-k)! (R+k)!)` and
+/// `w_0 = 2 (w_1 + w_2 + ...)`. The two neighbours on an axis are added first, so that a mirrored
+/// field has mirrored bits. Of waves, `u_before` is the value one step before and `m` the medium
+/// at the point ([`Grid::set_media`](super::Grid::set_media), or else 1).
+///
+/// Compact ones look at the square or cube around a point, and their error is the same in all
+/// directions (Patra and Karttunen 2006, Numerical Methods for Partial Differential Equations 22):
+///
+/// ```text
+/// square  = (left front + right front) + (left behind + right behind)    of x and y; others alike
+/// faces   = s_1
+/// edges   = square                                                                     in a plane
+/// edges   = (square of x and y + square of x and z) + square of y and z                  in space
+/// corners = square of x and y below + square of x and y above
+/// L       = (w_1 * faces + w_2 * edges) - w_0 * u                                      in a plane
+/// L       = ((w_1 * faces + w_2 * edges) + w_3 * corners) - w_0 * u                      in space
+///
+/// u'      = u + c * L
+/// ```
+///
+/// Who wants fused multiply-adds, which are fewer operations and other bits, declares the stencil
+/// by its weights: `Fused(PairedStar { .. })`, as in the example of [`Fused`](super::Fused).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Kind {
-    /// Heat on a line: a point and its two neighbours.
+    /// Heat on a line: a point and its two neighbours. A star with `w_1 = 1` and `w_0 = 2`.
     Heat3,
-    /// Heat in two dimensions: a point and its four neighbours.
+    /// Heat in two dimensions: a point and its four neighbours. A star with `w_1 = 1` and
+    /// `w_0 = 2`.
     Heat5,
     /// Heat in two dimensions: the square around a point, with errors alike in all directions.
+    /// Compact, with `w_1 = 2/3`, `w_2 = 1/6` and `w_0 = 10/3`.
     Heat9,
-    /// Heat in three dimensions: a point and its six neighbours.
+    /// Heat in three dimensions: a point and its six neighbours. A star with `w_1 = 1` and
+    /// `w_0 = 2`.
     Heat7,
-    /// Heat in three dimensions with the Laplacian of order 4: two neighbours each way.
+    /// Heat in three dimensions with the Laplacian of order 4: two neighbours each way. A star with
+    /// `w_1 = 4/3`, `w_2 = -1/12` and `w_0 = 5/2`.
     Heat13,
-    /// Heat in three dimensions with the Laplacian of order 8: four neighbours each way.
+    /// Heat in three dimensions with the Laplacian of order 8: four neighbours each way. A star with
+    /// `w_1 = 8/5`, `w_2 = -1/5`, `w_3 = 8/315`, `w_4 = -1/560` and `w_0 = 205/72`.
     Heat25,
     /// Heat in three dimensions: the cube around a point, with errors alike in all directions.
+    /// Compact, with `w_1 = 7/15`, `w_2 = 1/10`, `w_3 = 1/30` and `w_0 = 64/15`.
     Heat27,
-    /// The acoustic wave in space, of order 2 in space and time.
+    /// The acoustic wave in space, of order 2 in space and time: the star of [`Kind::Heat7`].
     Wave7,
-    /// The acoustic wave in space, of order 4 in space.
+    /// The acoustic wave in space, of order 4 in space and 2 in time: the star of [`Kind::Heat13`].
     Wave13,
-    /// The acoustic wave in space, of order 8 in space.
+    /// The acoustic wave in space, of order 8 in space and 2 in time: the star of [`Kind::Heat25`].
     Wave25,
-    /// Two substances that react and spread on a plane: [`GrayScott`](super::GrayScott) with the
-    /// feed 0.0545, the kill 0.062, and the second substance spreading half as fast as the first.
+    /// Two substances that react and spread on a plane, by the formula of
+    /// [`GrayScott`](super::GrayScott) with the feed 0.0545 and the kill 0.062; the first spreads
+    /// by `c`, the second half as fast.
     GrayScott,
 }
 
@@ -135,7 +182,8 @@ impl Kind {
     /// The largest coefficient with which nothing grows (von Neumann): 2 over the largest
     /// eigenvalue of the Laplacian, which is that of a wave that changes sign from point to point
     /// along some of the axes; `1 / (2 d)` for a star of radius 1. Second order in time allows 4
-    /// over it, where the medium is 1.
+    /// over it, where the medium is 1. Of [`Kind::GrayScott`] it is that of diffusion alone: what is
+    /// fed, taken away and made by the reaction is not in it.
     pub fn stability_limit(self) -> f64 {
         let waves = (0..1 << self.dimensions()).map(|axes: usize| {
             [0, 1, 2].map(|axis| if axes >> axis & 1 == 1 { -1.0 } else { 1.0 })

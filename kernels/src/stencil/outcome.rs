@@ -41,8 +41,9 @@ impl Outcome {
 /// A step with which the field grows without bound.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, or the field grows without bound; take smaller time steps",
-    if *medium == 1.0 { String::new() } else { format!(", times a medium of {medium:?},") }
+    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, or {}; take smaller time steps",
+    if *medium == 1.0 { String::new() } else { format!(", times a medium of {medium:?},") },
+    if *kind == Kind::GrayScott { "diffusion alone grows without bound" } else { "the field grows without bound" }
 )]
 #[must_use]
 #[non_exhaustive]

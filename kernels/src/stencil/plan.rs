@@ -112,8 +112,26 @@ impl<T: Real> Plan<T> {
         self.form
     }
 
-    /// That the fields of such a grid grow without bound, if they do; of formulas of one's own
-    /// that is not known.
+    /// That the fields of such a grid grow without bound, if they do: that the coefficient, times the
+    /// least or the greatest of the media where a kind has some, is not from 0 to
+    /// [`Kind::stability_limit`], which of two substances is that of diffusion alone. Of formulas of
+    /// one's own it is not known, and nothing is said.
+    ///
+    /// ```
+    /// use tilewise::cache::CacheSizes;
+    /// use tilewise::stencil::{Extent, Grid, Plan, Recipe, Stencil};
+    /// use tilewise::{Isa, Solo};
+    /// let (stencil, extent, isa) = (Stencil::heat5(0.3), Extent::plane(20, 20), Isa::best());
+    /// let recipe = Recipe::estimate::<f64>(stencil.kind, extent, isa, &CacheSizes::detect(), 1);
+    /// let plan = Plan::<f64>::new(stencil, extent, isa, recipe)?;
+    /// let mut grid = Grid::<f64>::zeroed(extent)?;
+    /// let unstable = plan.warning(&grid).expect("heat5 is stable up to 0.25");
+    /// assert_eq!((unstable.coefficient, unstable.limit), (0.3, 0.25));
+    /// // It steps all the same.
+    /// plan.run(&mut grid, 10, &Solo)?;
+    /// assert_eq!(grid.row(10, 0), [0.0; 20]);
+    /// # Ok::<(), tilewise::stencil::Error>(())
+    /// ```
     pub fn warning(&self, grid: &Grid<T>) -> Option<Unstable> {
         let (kind, coefficient) = self.step?;
         let media = if self.form.media > 0 { grid.media_range() } else { [1.0; 2] };
@@ -143,6 +161,8 @@ impl<T: Real> Plan<T> {
     ///
     /// Tiles that overlap, and media that were not set, need memory beside the grid's fields: it is
     /// asked for when a grid meets such a plan for the first time, or by [`Grid::reserve`] before.
+    ///
+    /// Steps that let the field grow without bound are made, too: [`Plan::warning`] knows of them.
     ///
     /// # Errors
     /// [`Error::Mismatch`] when the grid has another extent than the plan, [`Error::Fields`] and

@@ -1,14 +1,5 @@
-//! Two substances that react and spread on a plane (Gray and Scott 1984; the patterns are those of
-//! Pearson 1993), as an example of fields that are stepped together.
-//!
-//! `U + 2 V -> 3 V`, `U` is fed, `V` taken away; with the star Laplacian `L` of radius 1 and every
-//! operation rounded on its own:
-//!
-//! ```text
-//! r  = (u * v) * v
-//! u' = u + ((d_u * L(u) - r) + f * (1 - u))
-//! v' = v + ((d_v * L(v) + r) - (f + k) * v)
-//! ```
+//! Two substances that react and spread on a plane, as an example of fields that are stepped
+//! together.
 
 use super::formula::{Formula, Near, Shape};
 use super::heat::{Laplacian, weighed};
@@ -16,6 +7,17 @@ use super::weights::finite;
 use crate::vector::{FloatExtra, Real};
 
 /// A step of the Gray-Scott reaction of the two fields of a plane, `u` and `v`.
+///
+/// `U + 2 V -> 3 V`, where `U` is fed and `V` taken away (Gray and Scott 1984, Chemical Engineering
+/// Science 39); equations and patterns are those of Pearson (1993, Science 261), stepped by 1 in
+/// time. `L` is the star Laplacian of [`Kind::Heat5`](super::Kind::Heat5), `d_u` and `d_v` are the
+/// two numbers for diffusion, `f` the feed and `k` the kill; every operation is rounded on its own:
+///
+/// ```text
+/// r  = (u * v) * v
+/// u' = u + ((d_u * L(u) - r) + f * (1 - u))
+/// v' = v + ((d_v * L(v) + r) - (f + k) * v)
+/// ```
 ///
 /// ```
 /// use tilewise::stencil::{self, Boundary, Extent, GrayScott, Grid};
@@ -43,7 +45,9 @@ impl<T: Real> GrayScott<T> {
     }
 
     /// From `dt * diffusivity / spacing^2` of both substances and the rates of feed and kill, for
-    /// time steps of 1.
+    /// time steps of 1 (the reaction has no factor of its own). Each is rounded once to the numbers
+    /// of the grid, and so is the sum of feed and kill; what is then no number to compute with is
+    /// refused by the plan ([`Error::Weights`](super::Error::Weights)).
     pub fn new(diffusion: [f64; 2], feed: f64, kill: f64) -> Self {
         GrayScott {
             diffusion: diffusion.map(T::from_f64),

@@ -1,11 +1,5 @@
-//! The acoustic wave in space: second order in time, in place on two buffers.
-//!
-//! With the star Laplacian `L` of order `2 R` as in [`super::heat`], `m` the medium at a point and
-//! every operation rounded on its own:
-//!
-//! ```text
-//! u' = (2 * u - u_before) + (c * m) * L(u)
-//! ```
+//! The acoustic wave in space, as [`Kind`](super::Kind) writes it: second order in time, in place on
+//! two buffers.
 //!
 //! A new value takes the place of the one two steps older, so an update moves two reads and one
 //! write of the field and a read of the medium; three buffers in turn would move a line more.

@@ -46,6 +46,17 @@ fn add<T: Real, S: FloatExtra, const FUSED: bool>(
 /// A weighted sum of a point and its neighbours on `D` axes, up to `R` away, which is the new
 /// value: the point itself first, then for each axis and each distance the neighbour before and
 /// the one behind, each product rounded and added in this order.
+///
+/// ```
+/// use tilewise::stencil::{self, Boundary, Extent, Grid, Star};
+/// // What flows to the right, half a point a step: a point keeps half and takes half from the left.
+/// let flow = Star { centre: 0.5, arms: [[[0.5, 0.0]]] };
+/// let start = |[x, _, _]: [usize; 3]| if x == 3 { 1.0_f64 } else { 0.0 };
+/// let mut grid = Grid::from_fn(Extent::line(8), start)?;
+/// stencil::run(flow, [Boundary::Periodic; 3], &mut grid, 2)?;
+/// assert_eq!(grid.row(0, 0), [0.0, 0.0, 0.0, 0.25, 0.5, 0.25, 0.0, 0.0]);
+/// # Ok::<(), stencil::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Star<T, const D: usize, const R: usize> {
     /// Of the point itself.
@@ -152,6 +163,19 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R
 /// `W` is odd and at most 17; on a plane or a line only the first of the weights along the axes there
 /// are not count. They are there all the same, `W` cubed whatever the dimensions, for the length of
 /// an array cannot yet be computed from `D`.
+///
+/// ```
+/// use tilewise::stencil::{self, Block, Boundary, Extent, Grid};
+/// // Blurs by the nine points of a square.
+/// let along = |off: isize| if off == 0 { 0.5_f64 } else { 0.25 };
+/// let blur = Block::<f64, 2, 3>::new(|[x, y, _]| along(x) * along(y));
+/// let start = |at: [usize; 3]| if at == [3, 3, 0] { 16.0_f64 } else { 0.0 };
+/// let mut grid = Grid::from_fn(Extent::plane(7, 7), start)?;
+/// stencil::run(blur, [Boundary::Mirror; 3], &mut grid, 1)?;
+/// assert_eq!(grid.row(2, 0), [0.0, 0.0, 1.0, 2.0, 1.0, 0.0, 0.0]);
+/// assert_eq!(grid.row(3, 0), [0.0, 0.0, 2.0, 4.0, 2.0, 0.0, 0.0]);
+/// # Ok::<(), stencil::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block<T, const D: usize, const W: usize> {
     /// By z, y and x, from the neighbour before on.
