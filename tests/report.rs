@@ -34,6 +34,9 @@ fn a_quick_report_is_whole() {
         let last = cell["rungs"].as_array().and_then(|rungs| rungs.last()).expect("rungs");
         assert_eq!((&last["arm"], &last["factor"]), (&Value::Null, &Value::Null), "{last}");
         assert!(last["note"].as_str().is_some_and(|note| note.contains("not tuned")));
+        if cell["kernel"] == "stencil" {
+            is_whole_ladder(cell);
+        }
     }
     let page = read("report.html");
     // On a busy machine there may be no time left for the picture; then the report says so.
@@ -44,6 +47,39 @@ fn a_quick_report_is_whole() {
     [page, read("report.md")].iter().for_each(|text| peers::shown(text));
     let names: Vec<_> = fs::read_dir(&out).expect("the folder").flatten().collect();
     assert!(names.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")));
+}
+
+/// A ladder of a stencil has all its rungs, of which some may say why they were not measured, none
+/// is the one before under another name, and each says how many bytes an update moves.
+fn is_whole_ladder(cell: &Value) {
+    let rungs = cell["rungs"].as_array().expect("rungs");
+    let labels = rungs.iter().map(|rung| rung["label"].as_str().expect("a label"));
+    // Planes are not cut, but may be stepped two rows at a time; threads are as many as there are.
+    let always = |label: &&str| *label != "side by side" && !label.ends_with(" threads");
+    let expected = [
+        "array of structures",
+        "structure of arrays",
+        "vectorised by compiler",
+        "SIMD by hand",
+        "tiled",
+        "streaming stores",
+        "temporally blocked",
+        "tuned",
+    ];
+    assert_eq!(labels.filter(always).collect::<Vec<_>>(), expected, "{}", cell["id"]);
+    let arms = cell["arms"].as_array().expect("arms");
+    let mut before = &Value::Null;
+    for rung in rungs {
+        if rung["arm"].is_null() {
+            assert!(rung["note"].as_str().is_some_and(|note| !note.is_empty()), "{rung}");
+            continue;
+        }
+        let arm = arms.iter().find(|arm| arm["name"] == rung["arm"]).expect("its arm");
+        assert!(arm["traffic"]["expected"].as_f64().is_some_and(|bytes| bytes > 0.0), "{rung}");
+        let recipe = &arm["recipe"]["value"];
+        assert!(recipe.is_null() || recipe != before, "{rung}");
+        before = recipe;
+    }
 }
 
 /// They hold what a quick one may have no time for.

@@ -5,6 +5,7 @@ mod start;
 
 pub use start::Source;
 
+use crate::baseline::stencil::Order;
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{
@@ -16,7 +17,7 @@ use std::cell::RefCell;
 use tilewise::buffer::{Buffer, OutOfMemory};
 use tilewise::cache::CacheSizes;
 use tilewise::stencil::reference::State;
-use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Stencil};
+use tilewise::stencil::{self, Extent, Grid, Kind, Plan, Scheme, SideBySide, Stencil};
 use tilewise::{Isa, Solo, Team};
 use tilewise_tuner::space;
 use tilewise_tuner::wisdom::Chosen;
@@ -235,20 +236,39 @@ impl<T: Field> Workload<T> {
 
     /// The plain source in every loop order.
     pub fn plain(&self, build: Baseline) -> Vec<Candidate<'_>> {
-        // What is written is read before, for a store takes its whole line along.
-        let expected = self.least() + size_of::<T>() as f64;
-        let candidate = |order: &baseline::stencil::Order| {
+        let candidate = |order: &Order| {
+            let expected = match order {
+                Order::Whole => self.whole_planes(&self.caches),
+                // Strips are as wide as the cache allows, so that everything is read once but the
+                // little between them, which is not counted. What is written is read before, for a
+                // store takes its whole line along.
+                Order::Strips => self.least() + size_of::<T>() as f64,
+            };
             Candidate::plain(build, order, Plain { workload: self, build, order: *order })
                 .moving(Traffic { least: self.least(), expected })
         };
-        baseline::stencil::Order::ALL.iter().map(candidate).collect()
+        Order::ALL.iter().map(candidate).collect()
+    }
+
+    /// Bytes for an update of whole rows and planes, one after the other, by the kernels' own count:
+    /// no store goes past `caches`, and what they lose before it is needed again is read again.
+    fn whole_planes(&self, caches: &CacheSizes) -> f64 {
+        let (kind, isa) = (self.stencil.kind, Isa::Scalar);
+        let mut recipe = stencil::Recipe::estimate::<T>(kind, self.extent, isa, caches, 1);
+        (recipe.scheme, recipe.streaming) = (Scheme::Plain, false);
+        recipe.side_by_side = SideBySide::One;
+        let plan = self.plan(isa, recipe).expect("such a plan was possible when this was made");
+        plan.bytes_per_update(self.steps, caches)
     }
 
     /// The plain source over an array of structures, both values of a point side by side.
     pub fn structures(&self, build: Baseline) -> Candidate<'_> {
         let order = "array of structures, whole rows and planes";
-        // Lines hold what is read and what is written, and go both ways whole.
-        let expected = 4.0 * size_of::<T>() as f64;
+        // Pairs fill caches twice as fast, and their lines come and go whole, twice the numbers; but
+        // what is written has come along with what was read.
+        let CacheSizes { l2, l3, .. } = self.caches;
+        let halves = CacheSizes { l2: l2 / 2, l3: l3 / 2, ..self.caches };
+        let expected = 2.0 * (self.whole_planes(&halves) - size_of::<T>() as f64);
         Candidate::plain(build, &order, Structures { workload: self, build })
             .moving(Traffic { least: self.least(), expected })
     }
@@ -352,5 +372,26 @@ impl<T: Field> Work for Ours<'_, T> {
         let before = before.map(|it| Check::compare("plain loop", &it, expected_before, 0.0));
         // Of two the one that failed, if one did.
         before.filter(|before| check.passed() && !before.passed()).unwrap_or(check)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_code_reads_again_what_leaves_the_caches() {
+        let expected = |l3: usize| {
+            let workload = Workload::<f32>::new(Kind::Heat7, Extent::space(64, 64, 8), 2, 1);
+            let caches = CacheSizes { l2: 1 << 10, l3, ..CacheSizes::ASSUMED };
+            let workload = workload.expect("a small field").with_caches(caches);
+            let mut all = workload.plain(Baseline::scalar());
+            all.push(workload.structures(Baseline::scalar()));
+            let bytes = |each: &Candidate<'_>| each.traffic.map(|traffic| traffic.expected);
+            all.iter().map(bytes).collect::<Vec<_>>()
+        };
+        // Planes of 16 KiB, of which three are looked at: both orders, and pairs.
+        assert_eq!(expected(1 << 20), [12.0, 12.0, 16.0].map(Some));
+        assert_eq!(expected(32 << 10), [20.0, 12.0, 32.0].map(Some));
     }
 }

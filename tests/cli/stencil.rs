@@ -9,14 +9,19 @@ fn fields_are_stepped_and_painted() {
     let folder = folder();
     let png = folder.path().join("field.png");
     let arguments = format!(
-        "stencil --kind heat5 --grid 60,40 --steps 7 --dtype f64 --png {} --json",
+        "stencil --kind heat5 --grid 60,40 --steps 7 --dtype f64 --seed 5 --png {} --json",
         png.display()
     );
     let value = json(&arguments, "line");
     assert_eq!(value["rate_unit"], "GLUP/s");
+    assert_eq!(value["input"], "generated");
+    assert_eq!(value["seed"], 5);
+    // Half of what is stable, unless told.
+    assert_eq!(value["coefficient"], 0.125);
+    let told = "stencil --kind heat3 --grid 2000 --coefficient 0.3 --json";
+    assert_eq!(json(told, "line")["coefficient"], 0.3);
     let picture = image::open(&png).expect("a picture");
     assert_eq!((picture.width(), picture.height()), (60, 40));
-    json("stencil --kind heat3 --grid 2000 --json", "line");
     json("stencil --kind heat9 --grid 40,30 --steps 3 --json", "line");
     json("stencil --kind gray-scott --grid 40,30 --steps 3 --json", "line");
     for kind in ["heat7", "heat13", "heat25", "heat27", "wave7", "wave13", "wave25"] {
@@ -27,12 +32,15 @@ fn fields_are_stepped_and_painted() {
             continue; // No such stores.
         }
         let line = format!("stencil --grid 40,30,20 --steps 9 --scheme {scheme} --json");
-        let predicted = json(&line, "line")["predicted"].clone();
+        let value = json(&line, "line");
+        let predicted = &value["predicted"];
         let number = |name: &str| predicted[name].as_f64().expect(name);
         let limit = number("bandwidth") / number("bytes_per_update");
         assert!((number("streaming_limit") / limit - 1.0).abs() < 1e-9, "{predicted}");
         let single = number("bandwidth") / 8.0;
         assert!((number("single_step_limit") / single - 1.0).abs() < 1e-9, "{predicted}");
+        let share = value["rate"].as_f64().expect("a rate") / number("streaming_limit");
+        assert!((number("share_of_streaming_limit") / share - 1.0).abs() < 1e-9, "{value}");
     }
 }
 
@@ -63,6 +71,9 @@ fn fields_are_read_from_arrays_and_written_to_them() {
     let both = "expected [2, 3, 11, 12] (now and one step before) or [3, 11, 12] (at rest)";
     refused(&of("--kind wave7 --grid 12,11,3"), 1, &["middle.npy", both]);
     seven("heat7");
+    let value = json(&of("--grid 12,11,10 --json"), "line");
+    assert_eq!(value["input"], middle);
+    assert_eq!(value.get("seed"), None);
     // A wave from a single field.
     let mut command = crate::tilewise(&of("--kind wave7 --grid 12,11,10 --steps 2"));
     let output = command.output().expect("it runs");
@@ -79,6 +90,8 @@ fn arrays_that_are_no_field_of_the_grid_are_refused() {
     let zeros = [0; 4 * 3 * 4 * 5];
     let mut nan = zeros;
     nan[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    let mut infinite = zeros;
+    infinite[32..36].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
     for (name, bytes, words) in [
         ("cut.npy", array("<f4", "False", "3, 4, 5", &zeros[..200]), "cut short"),
         ("order.npy", array("<f4", "True", "3, 4, 5", &zeros), "Fortran order"),
@@ -86,6 +99,7 @@ fn arrays_that_are_no_field_of_the_grid_are_refused() {
         ("flat.npy", array("<f4", "False", "60,", &zeros), "[60]; expected [3, 4, 5]"),
         ("noise.npy", b"no array at all".to_vec(), "no .npy array"),
         ("nan.npy", array("<f4", "False", "3, 4, 5", &nan), "row 1, column 2 is NaN"),
+        ("inf.npy", array("<f4", "False", "3, 4, 5", &infinite), "row 2, column 4 is -inf"),
     ] {
         let file = written(&folder, name, bytes);
         let out = folder.path().join("out.npy");

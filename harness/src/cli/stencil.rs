@@ -7,7 +7,7 @@ use super::npy::{self, Head};
 use super::output;
 use super::points::Number;
 use super::setup::Setup;
-use super::single;
+use super::single::{self, Line};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -84,8 +84,9 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     let mut candidate =
         workload.kernel("stencil", setting.isa, &chosen, setup.team()).map_err(failure)?;
     let mut line = single::measure(&setup, &workload.task(), &mut candidate)?;
+    name_inputs(&mut line, args, coefficient);
     line.add("finite", finite);
-    line.add("predicted", predicted(&workload, &plan, &setup)?);
+    line.add("predicted", predicted(&workload, &plan, &setup, line.median().as_f64())?);
     if files.png.is_some() || files.npy.is_some() {
         // Timing went on from where the check stood: begin again for exactly these steps.
         candidate.work.check();
@@ -93,6 +94,18 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     drop(candidate);
     files.publish(&workload, (kind, extent))?;
     line.print(args.common.json)
+}
+
+/// Says what was stepped, so that the same can be stepped again.
+fn name_inputs(line: &mut Line, args: &StencilArgs, coefficient: f64) {
+    line.add("coefficient", coefficient);
+    match &args.npy {
+        Some(file) => line.add("input", file.display().to_string()),
+        None => {
+            line.add("input", "generated");
+            line.add("seed", args.common.seed);
+        }
+    }
 }
 
 /// The files that are asked for.
@@ -188,11 +201,14 @@ fn points<T: Field + Number>(file: &Path, kind: Kind, extent: Extent) -> Result<
     Ok(points)
 }
 
-/// What the plan should cost, and what memory allows at the rate of a streaming copy now.
+/// What the plan should cost, what memory allows at the rate of a streaming copy now, and the share
+/// of it that calls of so many seconds reached. The copy is timed after the kernel, not among its
+/// rounds as a roof is: the share has no interval.
 fn predicted<T: Field>(
     workload: &Workload<T>,
     plan: &Plan<T>,
     setup: &Setup,
+    seconds: Option<f64>,
 ) -> Result<Value, Failure> {
     let (setting, threads) = (setup.setting(), plan.recipe().threads);
     let memory = Quantity::Bandwidth { memory: Memory::Dram, pattern: Pattern::StreamingCopy };
@@ -204,12 +220,16 @@ fn predicted<T: Field>(
     let roofs = roofs::measure(watch, &probes, &team).map_err(Failure::failed)?;
     let (bandwidth, bytes) =
         (roofs[0].value, plan.bytes_per_update(workload.steps(), setting.caches()));
+    let limit = bandwidth / bytes;
+    let rate = seconds.map(|seconds| workload.task().amount.work / seconds / 1e9);
     Ok(json!({
         "bytes_per_update": bytes,
         "bandwidth": bandwidth,
         "bandwidth_unit": roofs[0].unit,
-        "streaming_limit": bandwidth / bytes,
+        "bandwidth_timed": "a streaming copy on as many threads, after the kernel, not in its rounds",
+        "streaming_limit": limit,
         "streaming_limit_unit": "GLUP/s",
+        "share_of_streaming_limit": rate.map(|rate| rate / limit),
         "single_step_limit": bandwidth / workload.least(),
         "single_step_limit_unit": "GLUP/s",
         "cache_footprint": plan.cache_footprint(workload.steps()),

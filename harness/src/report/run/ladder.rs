@@ -128,7 +128,9 @@ impl<'a> Ladder<'a> {
         winner
     }
 
-    /// What the search found, for all threads (the last rung) and for one.
+    /// What the search found, for all threads (the last rung) and for one. Where it kept the
+    /// estimate there is an arm of that already: another would measure noise, and might be called
+    /// slower.
     fn tuned<P: Problem>(
         &mut self,
         plan: &Plan<'_>,
@@ -141,7 +143,8 @@ impl<'a> Ladder<'a> {
         for threads in counts {
             let setting = Setting { threads, ..plan.setting };
             let chosen = plan.wisdom.choose(problem, &setting);
-            if chosen.source == Source::Tuned {
+            let is_tuned = chosen.source == Source::Tuned;
+            if is_tuned && chosen.recipe != problem.estimate(&setting) {
                 let name = format!("tuned-{threads}");
                 let title = format!("by hand, tuned recipe, {}", count(threads));
                 self.candidates.push(make(&name, &chosen)?.titled(&title));
@@ -155,6 +158,7 @@ impl<'a> Ladder<'a> {
             } else if threads == most {
                 let command = format!("(tilewise tune {})", P::KERNEL);
                 let why = match chosen.refused {
+                    _ if is_tuned => "tuning kept the estimated recipe, measured above".to_owned(),
                     Some(reason) => {
                         format!("not tuned: its record is not used, {reason} {command}")
                     }

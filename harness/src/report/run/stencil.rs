@@ -1,11 +1,12 @@
 //! The heat stencils a report measures: a volume and a plane, far beyond the caches and near them.
 
 use super::super::model::Mode;
-use super::cell::Draft;
+use super::cell::{Draft, Step};
 use super::ladder::{Early, Plain, both, ladder};
 use super::{Error, Plan};
 use crate::baseline::Baseline;
 use crate::stencil::{Field, Workload};
+use tilewise::Isa;
 use tilewise::stencil::{Extent, Kind, Recipe, SideBySide};
 use tilewise_tuner::problem::{Problem, Setting};
 use tilewise_tuner::space;
@@ -89,14 +90,27 @@ pub(super) fn draft<'a, T: Field>(
     let problem = workload.problem();
     let alone = Setting { threads: 1, ..plan.setting };
     let single = space::Field::<T>::new(run.kind, run.extent).estimate(&alone);
-    let (early, label) = early(run, single, problem.estimate(&alone));
+    let (mut early, mut missing) = (Vec::new(), Vec::new());
+    let rungs = rungs(run, plan.setting.isa, [single, problem.estimate(&alone)]);
+    for (place, rung) in rungs.into_iter().enumerate() {
+        match rung {
+            Ok(rung) => early.push(rung),
+            Err(step) => missing.push((place, step)),
+        }
+    }
+    // The last of them is the recipe for many steps, of which the ladder makes an arm by itself.
+    let label = early.pop().map_or("SIMD by hand", |last| last.label);
     let mut plain = both(|build| workload.plain(build));
     let structures = vec![workload.structures(Baseline::scalar())];
     let first = Plain { label: "array of structures", name: "structures", orders: structures };
     plain[0].label = "structure of arrays";
     plain.insert(0, first);
-    let ladder = ladder(plan, &problem, plain, (early, label), &make)
+    let below = plain.len();
+    let mut ladder = ladder(plan, &problem, plain, (early, label), &make)
         .map_err(|reason| Error::Refused { cell: run.id(), reason })?;
+    for (place, step) in missing {
+        ladder.steps.insert(below + place, step);
+    }
     Ok(Draft {
         id: run.id(),
         origin: "heat equation, explicit steps".into(),
@@ -107,27 +121,85 @@ pub(super) fn draft<'a, T: Field>(
     })
 }
 
-/// What leads up to the recipe for many steps, and what that one adds: rows one by one, tiles,
-/// streaming stores, and several steps at a time, as far as it goes.
-fn early(run: &Run, single: Recipe, many: Recipe) -> (Vec<Early<Recipe>>, &'static str) {
-    let mut simd = single;
-    simd.side_by_side = SideBySide::One;
-    (simd.streaming, simd.tile_rows) = (false, run.extent.y);
-    let title = "by hand, row by row";
-    let mut rungs = vec![Early { name: "simd", label: "SIMD by hand", title, recipe: simd }];
+/// What leads from rows one by one to the recipe for many steps, which is the last that is
+/// measured: tiles, streaming stores, several steps at a time. What the estimate does without would
+/// be the rung before once more: nothing is measured there, and the reason stands in its place.
+fn rungs(run: &Run, isa: Isa, [single, many]: [Recipe; 2]) -> Vec<Result<Early<Recipe>, Step>> {
+    let canonical = |recipe: Recipe| recipe.canonical(run.kind, run.extent, isa);
+    let rung =
+        |name, label, title, recipe| Ok(Early { name, label, title, recipe: canonical(recipe) });
+    let missing = |label: &str, why: &str| Err(Step::missing(label, why));
     let mut ordinary = single;
     ordinary.streaming = false;
-    let title = "by hand, tiled, ordinary stores";
-    rungs.push(Early { name: "ordinary", label: "tiled", title, recipe: ordinary });
-    if single.streaming {
-        let title = "by hand, tiled, streaming stores";
-        let label = "streaming stores";
-        rungs.push(Early { name: "streaming", label, title, recipe: single });
+    let mut simd = ordinary;
+    simd.side_by_side = SideBySide::One;
+    simd.tile_rows = run.extent.y.saturating_sub(2 * run.kind.radius());
+    let mut past = ordinary;
+    past.streaming = true;
+    let [ordinary, simd, past] = [ordinary, simd, past].map(canonical);
+    let mut rungs = vec![rung("simd", "SIMD by hand", "by hand, row by row", simd)];
+    if ordinary.tile_rows < simd.tile_rows {
+        rungs.push(rung("ordinary", "tiled", "by hand, tiled, ordinary stores", ordinary));
+    } else {
+        rungs.push(missing("tiled", "the estimate cuts nothing here"));
+        if ordinary != simd {
+            let title = "by hand, rows side by side, ordinary stores";
+            rungs.push(rung("ordinary", "side by side", title, ordinary));
+        }
     }
-    if many.scheme.fuses() {
-        return (rungs, "temporally blocked");
+    rungs.push(match (single.streaming, past.streaming) {
+        (true, _) => rung("streaming", "streaming stores", "by hand, streaming stores", single),
+        (_, false) => missing("streaming stores", &format!("{isa} has no stores past the caches")),
+        _ => missing(
+            "streaming stores",
+            "one step at a time the estimate has none: much of the fields stays in cache",
+        ),
+    });
+    rungs.push(match many.scheme.fuses() {
+        true => rung("blocked", "temporally blocked", "by hand, several steps at a time", many),
+        false => missing(
+            "temporally blocked",
+            "the estimate takes one step at a time: the fields stay in cache",
+        ),
+    });
+    rungs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tilewise::cache::CacheSizes;
+
+    #[test]
+    fn no_recipe_is_measured_twice_and_no_rung_left_out_in_silence() {
+        let (isa, l2) = (Isa::best(), 1 << 20);
+        // Caches that hold next to nothing, planes, and everything.
+        for l3 in [2 << 20, 32 << 20, 4 << 30] {
+            let caches = CacheSizes { l2, l3, ..CacheSizes::ASSUMED };
+            for run in runs(Mode::Quick).into_iter().chain(runs(Mode::Full)) {
+                let Run { kind, extent, .. } = run;
+                let single = Recipe::estimate::<f32>(kind, extent, isa, &caches, 1);
+                let many = Recipe::estimate_fused::<f32>(kind, extent, isa, &caches, 1);
+                let both = [single, many].map(|recipe| recipe.canonical(kind, extent, isa));
+                let (mut labels, mut before) = (Vec::<String>::new(), None::<Recipe>);
+                for rung in rungs(&run, isa, both) {
+                    labels.push(match rung {
+                        Ok(Early { label, recipe, .. }) => {
+                            assert_ne!(before, Some(recipe), "{}: {label}", run.id());
+                            before = Some(recipe);
+                            label.to_owned()
+                        }
+                        Err(Step { label, arm }) => {
+                            assert!(arm.is_err_and(|why| !why.is_empty()), "{label}");
+                            label
+                        }
+                    });
+                }
+                assert_eq!(before, Some(both[1]), "{}: the last is the estimate", run.id());
+                labels.retain(|label| label != "side by side");
+                let expected = ["SIMD by hand", "tiled", "streaming stores", "temporally blocked"];
+                assert_eq!(labels, expected, "{}", run.id());
+            }
+        }
     }
-    // The last of them is what the recipe for many steps is.
-    let label = rungs.pop().map_or("tiled", |last| last.label);
-    (rungs, label)
 }
