@@ -1,16 +1,20 @@
 //! K-Means as a workload: centres are fitted once, then every point is labelled with its nearest.
 
+mod sample;
+
+pub use sample::Sample;
+
 use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, RateUnit, Recipe, Task, Work, digest};
 use serde_json::json;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{OnceCell, Ref, RefCell};
 use tilewise::kmeans::{self, Fit, KMeans, Plan, Scratch, Shape, Source, With, reference};
 use tilewise::points::{Element, Points};
 use tilewise::{Isa, Matrix, Team};
 use tilewise_tuner::wisdom::Chosen;
 
-/// Points, the centres fitted to them, and the labels they must get.
+/// Points, the centres fitted to them, and the labels they must get, or those that some of them must.
 #[derive(Debug)]
 pub struct Workload<T: Element = f32> {
     shape: Shape,
@@ -19,7 +23,10 @@ pub struct Workload<T: Element = f32> {
     centres: Vec<T::Centre>,
     /// Made when the plain code is asked for, of which there is only `f32`.
     plain: OnceCell<baseline::kmeans::Operands>,
+    sample: Sample,
+    /// Of the points of the sample.
     expected: Vec<u32>,
+    /// Of all points, from the last run.
     labels: RefCell<Vec<u32>>,
 }
 
@@ -58,18 +65,35 @@ impl<T: Element> Workload<T> {
     /// # Errors
     /// [`Error::Points`], [`Error::Kernel`].
     pub fn new(rows: Vec<T>, centres: Matrix<'_, T::Centre>) -> Result<Workload<T>, Error> {
+        Self::checked(rows, centres, Sample::all)
+    }
+
+    /// The same, but where it would take the reference long, it labels some of the points alone.
+    ///
+    /// # Errors
+    /// As [`Workload::new`].
+    pub fn sampled(rows: Vec<T>, centres: Matrix<'_, T::Centre>) -> Result<Workload<T>, Error> {
+        Self::checked(rows, centres, Sample::affordable)
+    }
+
+    fn checked(
+        rows: Vec<T>,
+        centres: Matrix<'_, T::Centre>,
+        sample: fn(Shape) -> Sample,
+    ) -> Result<Workload<T>, Error> {
         let (k, d) = (centres.rows(), centres.cols());
-        let n = rows.len() / d.max(1);
-        let view = Matrix::new(&rows, n, d).expect("n rows of d features");
+        let shape = Shape { n: rows.len() / d.max(1), d, k };
+        let view = Matrix::new(&rows, shape.n, d).expect("n rows of d features");
         let points = Points::from_rows(view)?;
-        let expected = reference_labels(view, centres);
+        let sample = sample(shape);
         Ok(Workload {
-            shape: Shape { n, d, k },
+            shape,
             points,
             centres: (0..k).flat_map(|row| centres.row(row)).copied().collect(),
             plain: OnceCell::new(),
-            expected,
-            labels: RefCell::new(vec![0; n]),
+            sample,
+            expected: sample.labels(view, centres),
+            labels: RefCell::new(vec![0; shape.n]),
             rows,
         })
     }
@@ -79,9 +103,20 @@ impl<T: Element> Workload<T> {
         self.shape
     }
 
-    /// The labels the points have.
+    /// The labels the points have by the reference; of a [sampled](Workload::sampled) workload those
+    /// of the points that are checked.
     pub fn labels(&self) -> &[u32] {
         &self.expected
+    }
+
+    /// The labels of all points that the last run found.
+    pub fn found(&self) -> Ref<'_, [u32]> {
+        Ref::map(self.labels.borrow(), Vec::as_slice)
+    }
+
+    /// Holds labels of all points against the reference, or as many of them as are checked.
+    pub fn check(&self, labels: &[u32]) -> Check {
+        self.sample.check(labels, &self.expected)
     }
 
     /// What is done.
@@ -169,20 +204,6 @@ pub enum Layout {
     Blocks,
 }
 
-/// The definition, the points shared among the cores.
-fn reference_labels<T: Element>(rows: Matrix<'_, T>, centres: Matrix<'_, T::Centre>) -> Vec<u32> {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let each = rows.rows().div_ceil(cores).max(1);
-    let mut labels = vec![0; rows.rows()];
-    std::thread::scope(|scope| {
-        for (part, labels) in labels.chunks_mut(each).enumerate() {
-            let rows = rows.slice_rows(part * each..part * each + labels.len());
-            scope.spawn(move || labels.copy_from_slice(&reference::assign(rows, centres).0));
-        }
-    });
-    labels
-}
-
 struct Plain<'a> {
     workload: &'a Workload,
     operands: &'a baseline::kmeans::Operands,
@@ -203,11 +224,12 @@ impl Work for Plain<'_> {
     fn check(&mut self) -> Check {
         self.workload.labels.borrow_mut().fill(u32::MAX);
         self.run();
-        let Workload { expected, labels, shape: Shape { d, k, .. }, .. } = self.workload;
+        let Workload { sample, expected, labels, shape: Shape { d, k, .. }, .. } = self.workload;
         let (rows, centres, labels) =
             (self.workload.rows(), self.workload.centres(), labels.borrow());
         let (mut max_error, mut longest) = (0.0f64, 0.0f64);
-        for (row, (&label, &nearest)) in labels.iter().zip(expected).enumerate() {
+        for (row, &nearest) in sample.points().zip(expected) {
+            let label = labels[row];
             if label as usize >= *k {
                 max_error = f64::MAX;
                 break;
@@ -224,7 +246,7 @@ impl Work for Plain<'_> {
         let tolerance = 2.0 * (*d as f64 + 2.0) * f64::from(f32::EPSILON) * longest;
         Check {
             reference: "nearest centre by f64 distances; near-ties within f32 rounding".into(),
-            compared: labels.len() as u64,
+            compared: expected.len() as u64,
             max_error,
             tolerance,
             output_digest: digest(&labels),
@@ -256,7 +278,6 @@ impl<T: Element> Work for Ours<'_, T> {
     fn check(&mut self) -> Check {
         self.workload.labels.borrow_mut().fill(u32::MAX);
         self.run();
-        let reference = "nearest centre by f64 distances, first of equals";
-        Check::compare(reference, &self.workload.labels.borrow(), &self.workload.expected, 0.0)
+        self.workload.check(&self.workload.found())
     }
 }

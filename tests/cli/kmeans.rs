@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// Quantises a picture and holds the result against what was asked for.
 fn quantise(input: &Path, colours: usize) {
@@ -80,6 +81,9 @@ fn points_come_from_files_and_centres_may_be_given() {
     let value = json(&arguments, "line");
     assert_eq!(value["shape"], serde_json::json!({ "n": 6, "d": 2, "k": 2 }));
     assert!(value["inertia"].as_f64().is_some_and(|inertia| inertia < 3.0));
+    let output = tilewise(&format!("{arguments} --n-init 5")).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("--n-init 5 is not followed"), "{said}");
     let values: Vec<f32> = (0..60).map(|i| (i * i % 17) as f32).collect();
     let array = written(&folder, "points.npy", npy(20, 3, &values));
     json(&format!("kmeans --data {} --k 4 --json", array.display()), "line");
@@ -148,8 +152,8 @@ fn points_may_stay_in_their_file() {
         let outputs = format!("--centers {} --labels {}", centres.display(), labels.display());
         let line = format!("kmeans --data {} --k 7 {outputs} --json {flags}", data.display());
         let value = json(&line, schema);
-        let kept =
-            ["inertia", "iterations", "clusters", "shape", "dtype"].map(|k| value[k].clone());
+        let kept = ["inertia", "iterations", "converged", "clusters", "shape", "dtype"];
+        let kept = (kept.map(|k| value[k].clone()), value["check"]["output_digest"].clone());
         (kept, fs::read(centres).expect("made"), fs::read(labels).expect("made"))
     };
     for dtype in ["--dtype f32", "--dtype f64"] {
@@ -284,6 +288,7 @@ fn a_short_fit_is_measured_in_rounds() {
     let data = written(&folder, "data.npy", npy(300, 2, &values));
     let value = json(&format!("kmeans --k 3 --json --data {}", data.display()), "line");
     assert!(value["fit_rounds"].as_u64() >= Some(6), "{}", value["fit_rounds"]);
+    assert_eq!(value["converged"], true);
     let [lo, median, hi] =
         ["fit_lo_s", "fit_median_s", "fit_hi_s"].map(|name| value[name].as_f64());
     assert!(lo <= median && median <= hi);
@@ -294,7 +299,7 @@ fn labels_of_a_file_are_timed_as_those_in_memory_are() {
     let folder = folder();
     let values: Vec<f32> = (0..6000).map(|i| (i * i % 1709) as f32).collect();
     let data = written(&folder, "data.npy", npy(3000, 2, &values));
-    let line = format!("kmeans --k 5 --json --data {}", data.display());
+    let line = format!("kmeans --k 5 --max-iter 1 --json --data {}", data.display());
     let whole = json(&line, "line");
     let parts = json(&format!("{line} --chunk 700"), "streamed");
     for value in [&whole, &parts] {
@@ -304,7 +309,61 @@ fn labels_of_a_file_are_timed_as_those_in_memory_are() {
         assert_eq!((number("predict_median_s"), &value["rate_unit"]), (median, &"Gdist/s".into()));
         let distances = number("rate") * 1e9 * median;
         assert!((distances / 15_000.0 - 1.0).abs() < 1e-6, "{distances}");
+        assert_eq!((&value["cache"], &value["converged"]), (&"hot".into(), &false.into()));
     }
+}
+
+/// Points whose distances the reference would take longer for than all the rest.
+fn many_distances(folder: &TempDir) -> String {
+    let values: Vec<f32> = (0..16_384 * 8).map(|i| (i * i % 1_000_003_u64) as f32).collect();
+    let data = written(folder, "data.npy", npy(16_384, 8, &values));
+    let flags = "--k 8192 --init random --n-init 1 --max-iter 1 --wisdom off --json";
+    format!("kmeans {flags} --data {}", data.display())
+}
+
+#[test]
+fn of_many_distances_those_of_some_points_are_checked() {
+    let folder = folder();
+    let value = json(&many_distances(&folder), "line");
+    assert_eq!(value["check"]["compared"], 16_384_u64.div_ceil(3));
+    let reference = value["check"]["reference"].as_str();
+    assert!(reference.is_some_and(|reference| reference.contains("of some points")), "{value}");
+}
+
+/// What a command says that is interrupted so many milliseconds after it is ready for that.
+#[cfg(unix)]
+fn interrupted(line: &str, ready: impl Fn() -> bool, later: u64) -> String {
+    use std::process::{Command, Stdio};
+    let pause = |time| std::thread::sleep(std::time::Duration::from_millis(time));
+    let child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
+        .args(line.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("it starts");
+    while !ready() {
+        pause(5);
+        assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
+    }
+    pause(later);
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(130), &b""[..]), "{line}: {said}");
+    said
+}
+
+/// Fits take long enough to be measured for a while after their results are there.
+#[cfg(unix)]
+#[test]
+fn measuring_that_is_interrupted_has_written_everything() {
+    let folder = folder();
+    let labels = folder.path().join("labels.npy");
+    let line = format!("{} --labels {}", many_distances(&folder), labels.display());
+    let said = interrupted(&line, || labels.exists(), 0);
+    assert!(said.contains("what was asked for is written"), "{said}");
+    assert_eq!(fs::metadata(labels).expect("made").len(), 128 + 4 * 16_384);
 }
 
 /// Starts without end, of which some have ended when somebody has had enough: the best of them is
@@ -312,36 +371,28 @@ fn labels_of_a_file_are_timed_as_those_in_memory_are() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_fit_leaves_the_best_start_that_had_ended() {
-    use std::process::{Command, Stdio};
     let folder = folder();
     let values: Vec<f32> = (0..2000).map(|i| ((i * i + 7 * i) % 1709) as f32).collect();
     let data = written(&folder, "data.npy", npy(1000, 2, &values));
     let (centres, right) = (folder.path().join("left.npy"), folder.path().join("right.npy"));
-    let line = |starts: &str, centres: &Path| {
-        let (data, centres) = (data.display(), centres.display());
-        let init = format!("--init random --n-init {starts} --wisdom off");
-        format!("kmeans --k 6 --data {data} {init} --chunk 500 --centers {centres}")
-    };
-    let child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
-        .args(line("100000000", &centres).split(' '))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = child.expect("it starts");
-    let files = || fs::read_dir(folder.path()).expect("the folder").count();
-    while files() == 1 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
+    for chunk in ["--chunk 500", ""] {
+        let line = |starts: &str, centres: &Path| {
+            let (data, centres) = (data.display(), centres.display());
+            let init = format!("--init random --n-init {starts} --wisdom off");
+            format!("kmeans --k 6 --data {data} {init} {chunk} --centers {centres}")
+        };
+        // A claim to the centres is laid before the fit begins.
+        let ready = || fs::read_dir(folder.path()).expect("the folder").count() > 1;
+        let said = interrupted(&line("100000000", &centres), ready, 500);
+        let (_, start) = said.split_once("--centers are those of start ").expect(&said);
+        let (start, rest) = start.split_once(',').expect(&said);
+        assert!(rest.contains("the best of those that had ended"), "{said}");
+        tilewise(&line(start, &right)).assert().success();
+        let [left, right] = [&centres, &right].map(|file| {
+            let bytes = fs::read(file).expect("made");
+            fs::remove_file(file).expect("there");
+            bytes
+        });
+        assert_eq!(left, right, "{said}");
     }
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(killed.expect("kill runs").success());
-    let output = child.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{said}");
-    let (_, start) = said.split_once("--centers are those of start ").expect(&said);
-    let (start, rest) = start.split_once(',').expect(&said);
-    assert!(rest.contains("the best of those that had ended"), "{said}");
-    tilewise(&line(start, &right)).assert().success();
-    assert_eq!(fs::read(centres).expect("made"), fs::read(right).expect("made"), "{said}");
 }

@@ -1,10 +1,12 @@
 //! Several starts: which one is kept, also of a fit that is broken off or fails in a later one.
 
-use crate::problem::{Case, Kind, Problem, plan};
+use crate::problem::{Case, Kind, Problem, Sample, plan};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tilewise::kmeans::{Chunks, Error, Fit, KMeans, Progress, Reader, Reason, Shape, With};
+use tilewise::kmeans::{
+    Chunks, Draws, Error, Fit, KMeans, Progress, Reader, Reason, Seeded, Shape, With,
+};
 use tilewise::{Matrix, Solo};
 
 const SHAPE: Shape = Shape { n: 600, d: 2, k: 12 };
@@ -33,15 +35,74 @@ fn a_fit_that_is_broken_off_says_so_whichever_start_is_kept() {
     assert!(first.iterations() > 2 && !first.stopped() && first.start() == 1);
     // After one iteration the second start is not as good as the first was at its end.
     let second = broken(2, 1);
-    assert!(second.stopped());
+    assert!(second.stopped() && second.converged());
     assert_eq!((second.start(), second.labels()), (1, first.labels()));
     assert_eq!((second.inertia(), second.model()), (first.inertia(), first.model()));
     let one = broken(1, 2);
-    assert!(one.stopped());
+    assert!(one.stopped() && !one.converged());
     assert_eq!((one.start(), one.iterations()), (1, 2));
     let all = settings().n_init(3).fit(problem.rows()).unwrap();
     assert!(!all.stopped() && (1..=3).contains(&all.start()));
     assert!(all.inertia() <= first.inertia());
+}
+
+#[test]
+fn random_points_start_ten_times_unless_told() {
+    let (problem, plan) = (problem(), plan(SHAPE));
+    let starts = |kmeans: KMeans| {
+        let mut last = 0;
+        let mut watch = |progress: Progress<'_, f64>| {
+            last = progress.start;
+            ControlFlow::Continue(())
+        };
+        let with = With::new(&plan, &Solo).watch(&mut watch);
+        kmeans.fit_with(problem.rows(), with).unwrap();
+        last
+    };
+    assert_eq!(starts(settings()), 10);
+    assert_eq!(starts(settings().n_init(3)), 3);
+    assert_eq!(starts(KMeans::new(SHAPE.k)), 1);
+    assert_eq!(starts(settings().centres(problem.centres())), 1);
+}
+
+#[test]
+fn a_fit_says_whether_it_came_to_an_end() {
+    let problem = problem();
+    let fit = |kmeans: KMeans| kmeans.n_init(1).fit(problem.rows()).unwrap();
+    let whole = fit(settings());
+    let most = whole.iterations();
+    assert!(most > 2 && whole.converged());
+    assert!(!fit(settings().max_iter(most - 1)).converged());
+    // The last iteration allowed may be the one that changes nothing.
+    assert_eq!(fit(settings().max_iter(most)), whole);
+    let loose = fit(settings().tol(1e6));
+    assert!(loose.iterations() == 1 && loose.converged());
+}
+
+#[test]
+fn points_in_one_place_have_all_their_centres_there() {
+    in_one_place::<f32>();
+    in_one_place::<f64>();
+    in_one_place::<u8>();
+}
+
+/// Few points, and so many that they may be fitted as one. Their sums are exact, so centres are, too.
+fn in_one_place<T: Sample>() {
+    let place = [3.25, 0.5, 1024.125].map(T::exactly);
+    let right: Vec<f64> = place.iter().map(|&x| x.into()).collect();
+    for (n, k) in [(50, 4), (17_000, 16)] {
+        let rows = place.repeat(n);
+        let rows = Matrix::new(&rows, n, 3).unwrap();
+        for kmeans in [KMeans::new(k), KMeans::new(k).random(), KMeans::new(k).tol(0.0)] {
+            let fit = kmeans.seed(5).fit(rows).unwrap();
+            for centre in 0..k {
+                let found = fit.centres().row(centre).iter().map(|&c| c.into());
+                assert_eq!(found.collect::<Vec<f64>>(), right, "{} {n}", T::NAME);
+            }
+            assert_eq!((fit.inertia(), fit.clusters(), fit.start()), (0.0, 1, 1), "{}", T::NAME);
+            assert!(fit.converged() && fit.labels().iter().all(|&label| label == 0));
+        }
+    }
 }
 
 /// Rows that can be read until they cannot.
@@ -98,4 +159,30 @@ fn a_fit_that_fails_leaves_the_best_start_that_had_ended() {
     assert_eq!(kept(&problem, 3, 1).as_ref(), Some(&fits[1]));
     // A fit that goes through is the caller's, and nothing is left.
     assert_eq!(kept(&problem, 4, 1), None);
+}
+
+/// Draws of a seed, as long as there are some.
+struct Few {
+    draws: Seeded,
+    left: usize,
+}
+
+impl Draws for Few {
+    fn draw(&mut self) -> Option<f64> {
+        self.left = self.left.checked_sub(1)?;
+        self.draws.draw()
+    }
+}
+
+#[test]
+fn a_fit_whose_draws_come_to_an_end_leaves_it_too() {
+    let (problem, plan) = (problem(), plan(SHAPE));
+    let first = settings().n_init(1).fit(problem.rows()).unwrap();
+    // Enough for the first start, too few for the second.
+    for (left, right) in [(5, None), (20, Some(first))] {
+        let (mut few, mut kept) = (Few { draws: Seeded::new(3), left }, None);
+        let with = With::new(&plan, &Solo).draws(&mut few).keep(&mut kept);
+        let result = settings().n_init(3).fit_with(problem.rows(), with);
+        assert_eq!((result, kept), (Err(Error::TooFewDraws), right));
+    }
 }

@@ -214,7 +214,7 @@ pub(super) struct KmeansArgs {
     /// Where centres start: k-means++, random points, or a .npy or .csv file of k rows
     #[arg(long, value_name = "k-means++|random|FILE", default_value = "k-means++")]
     pub(super) init: InitArg,
-    /// Start so often and keep the best [default: 1; with random points 10]
+    /// Start so often and keep the best [default: 1; with random points 10; from a file always 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) n_init: Option<usize>,
     /// What points are: pixels are 0 to 1 as floats, 0 to 255 as u8 [default: of a .npy file what its

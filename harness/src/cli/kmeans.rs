@@ -3,6 +3,9 @@
 mod claims;
 mod predict;
 mod streamed;
+#[cfg(test)]
+mod tests;
+mod watched;
 
 use super::args::{DtypeArg, InitArg, KmeansArgs, KmeansShape};
 use super::failure::Failure;
@@ -10,20 +13,20 @@ use super::npy;
 use super::output;
 use super::points::{self, Number, Rows};
 use super::setup::Setup;
-use super::single::{self, Others};
+use super::single::{self, Line, Others};
 use claims::Claims;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::fmt::Display;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tilewise::Matrix;
-use tilewise::kmeans::{Draws, Fit, KMeans, Plan, Progress, Seeded, Shape, Source, With};
+use tilewise::kmeans::{Fit, KMeans, Plan, Shape};
 use tilewise::vector::Real;
+use tilewise_harness::interrupt;
 use tilewise_harness::kmeans::{self, Error, Layout, Workload};
 use tilewise_harness::picture::Picture;
 use tilewise_tuner::measure::{Arm, Estimate, Stopwatch};
+use watched::{Ended, Run};
 
 /// Time for the rounds that measure a fit, or labels of a file, and most that one may take to be made
 /// again for them.
@@ -114,53 +117,70 @@ fn run_as<T: Number>(args: &KmeansArgs) -> Result<(), Failure> {
     }
 }
 
-/// Fits points that are in memory, writes, and measures how long fit and labels take.
+/// Fits points that are in memory, writes, and measures how long fit and labels take. An interrupted
+/// fit leaves what one of points in a file does.
 fn fit<T: Number>(args: &KmeansArgs, setup: &Setup, claims: Claims) -> Result<(), Failure> {
-    let input = args.shape.read::<T>(args.common.seed)?;
+    let Input { rows: Rows { values, columns }, picture, source } =
+        args.shape.read::<T>(args.common.seed)?;
     remark_rounding::<T>("--data", args.shape.data.as_deref());
-    let Rows { values, columns } = input.rows;
     let shape = Shape { n: values.len() / columns, d: columns, k: args.shape.k };
     let view = Matrix::new(&values, shape.n, shape.d).expect("whole rows were read");
     let settings = settings::<T>(args, shape)?;
-    let setting = setup.setting();
     let chosen = setup.choose(&shape)?;
-    let plan = Plan::new(shape, setting.isa, chosen.recipe).map_err(|e| failure(e.into()))?;
+    let (isa, recipe) = (setup.setting().isa, chosen.recipe);
+    let plan = Plan::new(shape, isa, recipe).map_err(|error| failure(error.into()))?;
+    let run = Run { args, plan: &plan, setup, interrupted: &interrupt::caught };
     let start = Instant::now();
-    let run = Run { args, plan: &plan, setup, keep: &mut None };
-    let fit = watched(&settings, view, run, |_| ()).map_err(|error| failure(error.into()))?;
+    let ended = watched::fit(&settings, view, run).map_err(|error| failure(error.into()))?;
     let once = start.elapsed();
-    let workload = Workload::new(values, fit.centres()).map_err(failure)?;
-    let mut candidate = workload
-        .kernel("kmeans", setting.isa, (&chosen, Layout::Rows), setup.team())
-        .map_err(failure)?;
-    let check = single::check(&mut candidate)?;
-    if fit.labels() != workload.labels() {
+    let fit = match ended {
+        Ended::Whole(fit) => fit,
+        Ended::Early(left) => return watched::stopped::<T>(left, shape, claims),
+    };
+    let workload = Workload::sampled(values, fit.centres()).map_err(failure)?;
+    if !workload.check(fit.labels()).passed() {
         return Err(Failure::failed("the labels are not those of the reference; none are written"));
     }
     // Measuring may take longer than the fit: who has had enough of it loses no result.
-    claims.write::<T>(input.picture.as_ref(), fit.centres(), fit.labels())?;
+    claims.write::<T>(picture.as_ref(), fit.centres(), fit.labels())?;
     remark_clusters(&fit, shape.k);
-    let how = (shape, setting.isa, chosen.recipe);
+    let mut candidate =
+        workload.kernel("kmeans", isa, (&chosen, Layout::Rows), setup.team()).map_err(failure)?;
+    let check = single::check(&mut candidate)?;
+    if *workload.found() != *fit.labels() {
+        return Err(Failure::failed("the labels are not those of the fit; no time is printed"));
+    }
+    watched::go_on()?;
     let fit_time = in_rounds("fit", once, || {
+        watched::go_on()?;
+        let how = (shape, isa, recipe);
         kmeans::fit(workload.rows(), &settings, how, setup.team()).map(drop).map_err(failure)
     })?;
-    let mut line =
-        single::time(setup, &workload.task(), (&mut candidate, check), Others::default())?;
-    line.add("input", input.source);
-    if let Some(picture) = &input.picture {
+    let mut candidate = watched::until_interrupted(candidate);
+    let line = single::time(setup, &workload.task(), (&mut candidate, check), Others::default());
+    watched::go_on()?;
+    let mut line = line?;
+    line.add("input", source);
+    if let Some(picture) = &picture {
         line.add("distinct", picture.colours());
     }
     line.add("predict_median_s", line.median());
-    line.add("fit_median_s", fit_time.median);
-    if fit_time.rounds > 1 {
-        line.add("fit_lo_s", fit_time.lo);
-        line.add("fit_hi_s", fit_time.hi);
+    add_fit(&mut line, &fit, &fit_time);
+    line.print(args.common.json)
+}
+
+/// Adds what a fit found, and how long it took.
+fn add_fit<C: Real>(line: &mut Line, fit: &Fit<C>, time: &Estimate) {
+    line.add("fit_median_s", time.median);
+    if time.rounds > 1 {
+        line.add("fit_lo_s", time.lo);
+        line.add("fit_hi_s", time.hi);
     }
-    line.add("fit_rounds", fit_time.rounds);
+    line.add("fit_rounds", time.rounds);
     line.add("iterations", fit.iterations());
+    line.add("converged", fit.converged());
     line.add("inertia", json!(fit.inertia()));
     line.add("clusters", fit.clusters());
-    line.print(args.common.json)
 }
 
 /// How long something takes that has taken `once`, in rounds. What takes longer than all rounds should
@@ -205,62 +225,6 @@ fn remark_clusters<C: Real>(fit: &Fit<C>, k: usize) {
     }
 }
 
-/// What a fit is run with.
-struct Run<'a, C> {
-    args: &'a KmeansArgs,
-    plan: &'a Plan,
-    setup: &'a Setup,
-    /// What a fit that fails leaves.
-    keep: &'a mut Option<Fit<C>>,
-}
-
-/// How long a bar waits before it shows itself.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The fit, with a bar that shows itself on a terminal if it takes long. `see` is shown every
-/// iteration.
-fn watched<'a, T: Number>(
-    settings: &KMeans,
-    points: impl Into<Source<'a, T>>,
-    run: Run<'_, T::Centre>,
-    mut see: impl FnMut(Progress<'_, T::Centre>),
-) -> Result<Fit<T::Centre>, tilewise::kmeans::Error> {
-    let Run { args, plan, setup, keep } = run;
-    let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is fine");
-    let bar = ProgressBar::new(args.max_iter as u64).with_style(style);
-    let mut watch = |progress: Progress<'_, T::Centre>| {
-        see(progress);
-        if bar.elapsed() > PATIENCE {
-            bar.set_position(progress.iteration as u64);
-            let Progress { start, iteration, shift, tolerance, .. } = progress;
-            bar.set_message(format!(
-                "start {start}, iteration {iteration}: centres moved {shift:.2e}, to end {tolerance:.2e}"
-            ));
-        }
-        ControlFlow::Continue(())
-    };
-    let mut draws = Shown { draws: Seeded::new(args.common.seed), bar: &bar };
-    let with = With::new(plan, setup.team()).watch(&mut watch).draws(&mut draws).keep(keep);
-    let fit = settings.fit_with(points, with);
-    bar.finish_and_clear();
-    fit
-}
-
-/// The draws of the settings, of which every new centre wants some: that is seen on a bar.
-struct Shown<'a> {
-    draws: Seeded,
-    bar: &'a ProgressBar,
-}
-
-impl Draws for Shown<'_> {
-    fn draw(&mut self) -> Option<f64> {
-        if self.bar.elapsed() > PATIENCE {
-            self.bar.set_message("choosing where to start");
-        }
-        self.draws.draw()
-    }
-}
-
 fn settings<T: Number>(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failure> {
     let mut settings = KMeans::new(shape.k).tol(args.tol).max_iter(args.max_iter);
     settings = settings.seed(args.common.seed);
@@ -280,6 +244,11 @@ fn settings<T: Number>(args: &KmeansArgs, shape: Shape) -> Result<KMeans, Failur
                     "--init {}: {rows} rows of {columns} numbers; expected k = {k} rows of {d}",
                     file.display()
                 )));
+            }
+            if let Some(starts @ 2..) = args.n_init {
+                output::remark(format_args!(
+                    "--n-init {starts} is not followed: from the centres of --init there is one start"
+                ));
             }
             let centres = Matrix::new(&values, rows, columns).expect("whole rows were read");
             Ok(settings.centres(centres))

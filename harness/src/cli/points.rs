@@ -68,24 +68,29 @@ impl Number for u8 {
     }
 }
 
+/// Whether a file's name ends so, in letters of either case.
+fn ends_in(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|given| given.eq_ignore_ascii_case(ending))
+}
+
 /// Whether a file's ending says that it is an array.
 pub(super) fn is_npy(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "npy")
+    ends_in(path, "npy")
 }
 
 /// Whether a file's ending is one that [`read`] knows.
 pub(super) fn may_be(path: &Path) -> bool {
-    is_npy(path) || path.extension().is_some_and(|ending| ending == "csv")
+    is_npy(path) || ends_in(path, "csv")
 }
 
 /// Reads a file by its ending.
 pub(super) fn read<T: Number>(path: &Path) -> Result<Rows<T>, Failure> {
     let wrong = |reason: String| Failure::failed(format!("{}: {reason}", path.display()));
     let read = || std::fs::read(path).map_err(|error| error.to_string());
-    let rows = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("npy") => read().and_then(|bytes| array::read(&bytes)),
-        Some("csv") => read().and_then(|bytes| csv(&bytes)),
-        _ => Err("expected a file that ends in .npy or .csv".into()),
+    let rows = match () {
+        () if is_npy(path) => read().and_then(|bytes| array::read(&bytes)),
+        () if ends_in(path, "csv") => read().and_then(|bytes| csv(&bytes)),
+        () => Err("expected a file that ends in .npy or .csv".into()),
     };
     let rows = rows.map_err(wrong)?;
     if rows.values.is_empty() {

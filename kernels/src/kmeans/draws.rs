@@ -18,7 +18,9 @@ use rand_pcg::rand_core::{Rng, SeedableRng};
 /// assert_eq!(recorded.draw(), Some(0.25));
 /// ```
 pub trait Draws {
-    /// The next number, or nothing if there are no more.
+    /// The next number, or nothing if there are no more: the fit then ends with
+    /// [`Error::TooFewDraws`](super::Error::TooFewDraws), which may be what somebody wants who will
+    /// not wait until all centres are chosen.
     fn draw(&mut self) -> Option<f64>;
 }
 

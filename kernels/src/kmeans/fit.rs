@@ -108,6 +108,15 @@ impl KMeans {
 
     /// Fits on all cores, by an estimated recipe.
     ///
+    /// # Memory
+    /// Beside the points a fit takes what [`Chunks`](super::Chunks) says for each of them, however many
+    /// features they have. Points in memory of up to 4 features, and rows of a file that is mapped are
+    /// such, may be sorted into a copy: from 16,384 points and 16 centres on, of bytes without weights
+    /// with any number of centres, if more than 4 iterations are allowed. It is as large as the points
+    /// (equal ones are in it once, if they have no weights), twice that while it is made, and some 30
+    /// bytes for each point come with it. Where memory has no room for it, a fit goes without and finds
+    /// the same.
+    ///
     /// # Errors
     /// As [`KMeans::fit_with`].
     pub fn fit<'a, T: Element>(
@@ -117,7 +126,8 @@ impl KMeans {
         self.fit_weighted(points, None)
     }
 
-    /// The labels of [`KMeans::fit`], under the name scikit-learn has for it.
+    /// The labels of [`KMeans::fit`], under the name scikit-learn has for it. With weights they are
+    /// those of [`KMeans::fit_weighted`].
     ///
     /// ```
     /// use tilewise::{Matrix, kmeans::KMeans};
@@ -190,15 +200,16 @@ impl KMeans {
         let in_order = plan.in_order()?;
         let sorted = sorted.as_ref().map(|sorted| (sorted, &in_order));
         let mut lloyd = Lloyd::new(task, sorted, &largest)?;
-        let mut stopped = false;
+        let (mut stopped, mut rests) = (false, false);
         for start in 1..=self.starts() {
             lloyd.start(self.first(&task, draws)?);
             let ended = lloyd.run((self.max_iter, tolerance), |iteration, shift, centres| {
+                rests = shift <= tolerance;
                 let centres = Matrix::new(centres, self.k, task.source.d()).expect("k rows");
                 let progress = Progress { start, iteration, shift, tolerance, centres };
                 watch.as_mut().map_or(ControlFlow::Continue(()), |watch| watch(progress))
             })?;
-            let fit = self.ended(&mut lloyd, &ended, (start, task.source.d()))?;
+            let fit = self.ended(&mut lloyd, &ended, (start, rests, task.source.d()))?;
             if best.as_ref().is_none_or(|best| fit.betters(best, self.k)) {
                 *best = Some(fit);
             }
@@ -227,11 +238,12 @@ impl KMeans {
         self.choose(&task, draws.unwrap_or(&mut Seeded::new(self.seed)))
     }
 
+    /// What a start came to, whose centres rest if they moved no further than the tolerance.
     fn ended<T: Element>(
         &self,
         lloyd: &mut Lloyd<'_, T>,
         ended: &Ended,
-        (start, d): (usize, usize),
+        (start, rests, d): (usize, bool, usize),
     ) -> Result<Fit<T::Centre>, Error> {
         if !ended.settled {
             // The centres have moved since the labels were found.
@@ -244,6 +256,8 @@ impl KMeans {
             labels,
             start,
             iterations: ended.iterations,
+            // Who ended with iterations left, and not by the watcher, ended because no label changed.
+            converged: rests || !(ended.stopped || ended.iterations == self.max_iter),
             stopped: ended.stopped,
         })
     }

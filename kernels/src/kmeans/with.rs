@@ -47,8 +47,9 @@ impl<'a, C> With<'a, C> {
         self
     }
 
-    /// Where a fit that fails, because points cannot be read any longer, leaves the best of the
-    /// starts that had ended; nothing if none had. A fit that does not fail leaves nothing there.
+    /// Where a fit that fails, because points cannot be read any longer or draws have come to an end,
+    /// leaves the best of the starts that had ended; nothing if none had. A fit that does not fail
+    /// leaves nothing there.
     pub fn keep(mut self, best: &'a mut Option<Fit<C>>) -> Self {
         self.keep = Some(best);
         self

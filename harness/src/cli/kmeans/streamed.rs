@@ -1,10 +1,10 @@
 //! Points that stay in their file: fitted once, or not at all, and labelled in rounds, a part of the
 //! file at a time.
 
-mod fit;
 mod labels;
 
 use super::claims::Claims;
+use super::watched::{self, Ended, Run};
 use super::{failure, predict, remark_rounding, settings, starts};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
@@ -14,18 +14,20 @@ use crate::cli::points::{self, Number};
 use crate::cli::setup::Setup;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use fit::Ended;
 use labels::Labels;
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 use tilewise::Matrix;
-use tilewise::kmeans::{self, Error, Plan, ReadError, Reader, Reason, Shape, reference};
+use tilewise::kmeans::{
+    self, Chunks, Error, KMeans, Plan, ReadError, Reader, Reason, Shape, reference,
+};
 use tilewise::points::NotFinite;
 use tilewise_harness::interrupt;
+use tilewise_harness::kmeans::Sample;
 use tilewise_harness::report::flatten;
-use tilewise_harness::workload::{Check, RateUnit, Recipe};
+use tilewise_harness::workload::{Cache, Check, RateUnit, Recipe};
 use tilewise_tuner::measure::Estimate;
 use tilewise_tuner::wisdom::Chosen;
 
@@ -34,9 +36,6 @@ const PART: usize = 1 << 20;
 
 /// Numbers that are searched for a recipe with, at most.
 const TUNED: usize = 1 << 26;
-
-/// Points whose labels are held against the reference.
-const CHECKED: usize = 4096;
 
 /// The points of `--data` where they are, if they are to stay there: asked for, or so many that
 /// they, their copies and the reference's would not leave room in memory.
@@ -91,7 +90,7 @@ impl<T: Number> Reader<T> for Interruptible<'_, T> {
 }
 
 /// A file of points, and how it is gone through.
-struct Stream<'a, T> {
+pub(super) struct Stream<'a, T> {
     args: &'a KmeansArgs,
     setup: &'a Setup,
     file: &'a Path,
@@ -115,11 +114,10 @@ pub(super) fn run<T: Number>(
     args.shape.check(shape.n, &file.display())?;
     let settings = settings::<T>(args, shape)?;
     let stream = Stream::new(args, setup, (file, points), shape)?;
-    interrupt::watch("what was found so far will be written");
     let start = Instant::now();
-    let fit = match stream.fit(&settings)? {
+    let fit = match stream.fit(&settings, &interrupt::caught)? {
         Ended::Whole(fit) => fit,
-        Ended::Early(left) => return fit::stopped::<T>(left, shape, claims),
+        Ended::Early(left) => return watched::stopped::<T>(left, shape, claims),
     };
     let seconds = start.elapsed().as_secs_f64();
     remark_rounding::<T>("--data", Some(file));
@@ -137,6 +135,7 @@ pub(super) fn run<T: Number>(
     line.insert("fit_median_s".into(), seconds.into());
     line.insert("fit_rounds".into(), 1.into());
     line.insert("iterations".into(), fit.iterations().into());
+    line.insert("converged".into(), fit.converged().into());
     line.insert("inertia".into(), fit.inertia().into());
     line.insert("clusters".into(), fit.clusters().into());
     print(&Value::Object(line), args.common.json)
@@ -165,7 +164,7 @@ pub(super) fn predict<T: Number>(
 }
 
 impl<'a, T: Number> Stream<'a, T> {
-    fn new(
+    pub(super) fn new(
         args: &'a KmeansArgs,
         setup: &'a Setup,
         (file, points): (&'a Path, &'a Points<T>),
@@ -185,20 +184,31 @@ impl<'a, T: Number> Stream<'a, T> {
         self.plan.members(self.setup.setting().threads)
     }
 
+    /// Fits, for as long as nobody wants to stop.
+    pub(super) fn fit(
+        &self,
+        settings: &KMeans,
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Ended<T::Centre>, Failure> {
+        let reader = Interruptible { points: self.points, interrupted };
+        let run = Run { args: self.args, plan: &self.plan, setup: self.setup, interrupted };
+        watched::fit(settings, Chunks::new(&reader, self.part), run)
+            .map_err(|error| refused(error, self.file))
+    }
+
     /// Labels of points from all over the file, by the definition.
     fn check(&self, centres: Matrix<'_, T::Centre>, labels: &[u32]) -> Result<Check, Failure> {
-        let (n, d) = (self.points.n(), self.points.d());
-        let mut point = vec![T::default(); d];
-        let (mut found, mut right) = (Vec::new(), Vec::new());
-        for index in (0..n).step_by((n / CHECKED).max(1)) {
+        // Points are read one by one: never all of them where they are many.
+        let sample = Sample::some(self.plan.shape());
+        let mut point = vec![T::default(); self.points.d()];
+        let mut right = Vec::new();
+        for index in sample.points() {
             self.points.read(index, &mut point).map_err(|error| {
                 Failure::failed(format_args!("{}: {error}", self.file.display()))
             })?;
             right.push(reference::nearest(&point, centres).0);
-            found.push(labels[index]);
         }
-        let how = "nearest centre by f64 distances of some points";
-        let check = Check::compare(how, &found, &right, 0.0);
+        let check = sample.check(labels, &right);
         if check.passed() {
             return Ok(check);
         }
@@ -227,6 +237,7 @@ impl<'a, T: Number> Stream<'a, T> {
             "rounds": predict.rounds,
             "rate": shape.n as f64 * shape.k as f64 / predict.median / 1e9,
             "rate_unit": RateUnit::Distances,
+            "cache": Cache::Hot,
             "timed": "row-major points in a file in, u32 labels out; reading included",
             "predict_median_s": predict.median,
             "check": {
@@ -264,13 +275,6 @@ fn refused(error: Error, file: &Path) -> Failure {
         other => return failure(other.into()),
     };
     Failure::failed(format_args!("{}: {reason}", file.display()))
-}
-
-/// Whether it was us who stopped reading.
-fn is_interruption(error: &Error) -> bool {
-    let Error::Read(ReadError { reason, .. }) = error else { return false };
-    let reason = reason.downcast_ref::<io::Error>();
-    reason.is_some_and(|reason| reason.kind() == io::ErrorKind::Interrupted)
 }
 
 fn print(line: &Value, json: bool) -> Result<(), Failure> {

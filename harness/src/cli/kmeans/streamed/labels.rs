@@ -1,8 +1,9 @@
 //! Labels of points that stay in their file, and how long they take.
 
-use super::{Interruptible, Stream, is_interruption, refused};
+use super::{Interruptible, Stream, refused};
 use crate::cli::failure::Failure;
 use crate::cli::kmeans::in_rounds;
+use crate::cli::kmeans::watched::{WRITTEN, is_interruption};
 use crate::cli::points::Number;
 use std::time::{Duration, Instant};
 use tilewise::Matrix;
@@ -52,9 +53,7 @@ impl<'a, T: Number> Labels<'a, T> {
         let chunks = Chunks::new(&reader, stream.part);
         let done = stream.plan.assign(chunks, *centres, found, None, scratch, stream.setup.team());
         done.map_err(|error: Error| match is_interruption(&error) {
-            true => Failure::Interrupted(
-                "what was asked for is written; how long labels take is not known",
-            ),
+            true => Failure::Interrupted(WRITTEN),
             false => refused(error, stream.file),
         })
     }
