@@ -4,9 +4,9 @@
 //! From the outside in: a [`Config`] says what the model is; a [`Source`] gives its tensors, from
 //! a [`Checkpoint`] or, with no model at hand, made from a seed ([`Synthetic`]); [`Text`] makes
 //! token numbers of sentences and a [`Batch`] lays them behind each other without padding. An
-//! [`Encoder`] makes a vector of each token, in the [`Precision`] it was built for; [`Pooling`]
-//! makes sentences of them, an [`AnswerHead`] scores. What comes out is judged by [`metrics`] on
-//! [`sts`] pairs or [`squad`] questions.
+//! [`Encoder`] makes a vector of each token, in the [`Precision`] it was built for, which may need
+//! [`Ranges`] found beforehand; [`Pooling`] makes sentences of them, an [`AnswerHead`] scores. What
+//! comes out is judged by [`metrics`] on [`sts`] pairs or [`squad`] questions.
 
 mod batch;
 mod config;
@@ -20,9 +20,11 @@ mod export;
 mod limit;
 mod linear;
 pub mod metrics;
+mod modules;
 mod pooling;
 mod precision;
 mod qa;
+mod ranges;
 pub mod reference;
 mod room;
 pub mod squad;
@@ -40,9 +42,11 @@ pub use encoder::Encoder;
 pub use error::Error;
 pub use expected::Expected;
 pub use limit::Limit;
+pub use modules::transformer;
 pub use pooling::Pooling;
-pub use precision::{Precision, Ranges};
+pub use precision::Precision;
 pub use qa::AnswerHead;
+pub use ranges::Ranges;
 pub use room::Room;
 pub use synthetic::Synthetic;
 pub use text::{Encoded, Pieces, Text};

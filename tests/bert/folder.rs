@@ -32,6 +32,18 @@ impl Folder {
         fs::write(path, text).expect("a file can be written");
     }
 
+    /// Moves the model into a folder of its own, which modules.json names.
+    pub(crate) fn nest(&self) {
+        let inside = self.path().join("0_Transformer");
+        fs::create_dir(&inside).expect("a folder can be made");
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            fs::rename(self.path().join(name), inside.join(name)).expect("a file can be moved");
+        }
+        let module =
+            json!({ "path": "0_Transformer", "type": "sentence_transformers.models.Transformer" });
+        self.write("modules.json", json!([module]).to_string());
+    }
+
     /// Changes an entry of config.json.
     pub(crate) fn configure(&self, name: &str, value: Value) {
         let mut config = config();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs;
 use tilewise_harness::bert::{
     Batch, Checkpoint, Config, Encoder, Error, Pooling, Precision, Source, Synthetic, Text,
-    reference, sequences, squad,
+    reference, sequences, squad, transformer,
 };
 
 fn says<T>(result: Result<T, Error>, words: &[&str]) {
@@ -60,7 +60,15 @@ fn spoilt_checkpoints_are_refused() {
     folder.write("model.safetensors", &lying);
     says(Checkpoint::open(folder.path()), &["model.safetensors"]);
     fs::remove_file(&file).unwrap();
-    says(Checkpoint::open(folder.path()), &["model.safetensors", "No such file"]);
+    says(
+        Checkpoint::open(folder.path()),
+        &["model.safetensors", "no such file", "a model's folder"],
+    );
+    folder.write("pytorch_model.bin", "");
+    says(
+        Checkpoint::open(folder.path()),
+        &["no such file", "pytorch_model.bin", "save_pretrained"],
+    );
     fs::create_dir(&file).unwrap();
     says(Checkpoint::open(folder.path()), &["model.safetensors", "folder"]);
 }
@@ -189,6 +197,22 @@ fn modules_are_followed_or_refused_by_name() {
     says(list(&dense), &["modules.json", "models.Dense", "Normalize"]);
 }
 
+/// The folder of a sentence encoder of old holds the model in another.
+#[test]
+fn models_are_found_where_modules_say() {
+    let folder = Folder::whole();
+    assert_eq!(transformer(folder.path()).unwrap(), folder.path());
+    folder.nest();
+    let place = transformer(folder.path()).unwrap();
+    assert_eq!(place, folder.path().join("0_Transformer"));
+    assert_eq!(Config::read(&place).unwrap().hidden, HIDDEN);
+    assert!(Checkpoint::open(&place).is_ok() && Text::open(&place).is_ok());
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true}"#);
+    assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Cls);
+    folder.write("modules.json", "{}");
+    says(transformer(folder.path()), &["modules.json", "invalid type"]);
+}
+
 /// Version 2 has questions without answers, which a model that must answer can only fail.
 #[test]
 fn questions_without_answers_are_refused_by_id() {
@@ -213,7 +237,9 @@ fn tokenizers_are_read_or_refused() {
     folder.write("tokenizer.json", "{}");
     says(Text::open(folder.path()), &["tokenizer.json"]);
     fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
-    says(Text::open(folder.path()), &["tokenizer.json", "No such file"]);
+    says(Text::open(folder.path()), &["tokenizer.json", "no such file", "a model's folder"]);
+    folder.write("vocab.txt", "");
+    says(Text::open(folder.path()), &["no such file", "vocab.txt", "save_pretrained"]);
 }
 
 #[test]

@@ -169,6 +169,25 @@ fn examples_that_cannot_be_read_are_named() {
     assert!(error.contains("pair 1") && error.contains("token number 10"), "{error}");
 }
 
+/// Some texts the tokenizer of a spoilt file panics at, though it takes others.
+#[test]
+fn texts_the_tokenizer_panics_at_are_refused() {
+    let folder = Folder::whole();
+    // A table of characters in base64: its length, then 128 empty places, too few for what is not ASCII.
+    let table = format!("AAIA{}", "AAAA".repeat(171));
+    folder.tokenizer(|tokenizer| {
+        tokenizer["normalizer"] = json!({ "type": "Precompiled", "precompiled_charsmap": table });
+    });
+    let text = Text::open(folder.path()).unwrap();
+    assert_eq!(text.pieces("the cat").unwrap().ids, [4, 5]);
+    for spoilt in ["\u{e7}a", "the caf\u{e9}"] {
+        let error = text.pieces(spoilt).unwrap_err();
+        assert!(matches!(error, Error::Tokenizer(_)), "{error}");
+        assert!(error.to_string().contains("the tokenizer cannot use it"), "{error}");
+    }
+    assert_eq!(text.pieces("the cat").unwrap().ids, [4, 5], "it goes on");
+}
+
 /// As tokenizer.json has it in published models, or nearly.
 #[test]
 fn templates_of_special_tokens_are_checked() {

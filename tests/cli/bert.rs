@@ -1,7 +1,11 @@
 //! `tilewise bert` end to end: a tiny model's folder, its answers, and what is refused.
 
+#[path = "bert/cut.rs"]
+mod cut;
 #[path = "../bert/folder.rs"]
 mod folder;
+#[path = "bert/ranges.rs"]
+mod ranges;
 
 use super::{json, refused, tilewise};
 use folder::{Folder, HIDDEN};
@@ -90,6 +94,11 @@ fn pairs_and_questions_are_evaluated() {
         assert_eq!((value["count"].as_u64(), value["partial"].as_bool()), (Some(3), Some(false)));
         assert!(value["metric"].as_f64().is_some_and(|metric| metric.abs() <= 1.0), "{value}");
         assert_eq!(value["fp32"].is_object(), precision == "both");
+        assert_eq!(value["calibrated_on"].is_string(), precision == "int8-static");
+        assert!(
+            value["rate"].as_f64() > Some(0.0) && value["check"]["max_error"] == 0.0,
+            "{value}"
+        );
         let linear = &value["operation_counts"]["linear"];
         let bytes = if precision == "fp32" { 0 } else { 8 };
         assert_eq!((linear["total"].as_u64(), linear["int8"].as_u64()), (Some(8), Some(bytes)));
@@ -150,17 +159,35 @@ fn forward_passes_are_measured() {
             format!("bert bench --model {model} --batch 2 --seq 10 --precision {precision} --json");
         let value = json(&arguments, "bert");
         assert_eq!(value["fp32"].is_object(), precision == "both");
+        assert!(value["recipe"]["feed-forward up"]["nc"].as_u64() > Some(0), "{value}");
         let shares = value["operations"].as_object().expect("operations").values();
         let sum: f64 = shares.filter_map(Value::as_f64).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
     }
-    #[cfg(target_os = "linux")]
-    {
+    let one = format!("bert bench --model {model} --seq 10 --threads 1");
+    let value = json(&format!("{one} --json"), "bert");
+    let threads = ["threads", "threads_allowed"].map(|name| value[name].as_u64());
+    assert_eq!(threads, [Some(1), Some(1)]);
+    let output = tilewise(&one).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("estimated") && !text.contains("recipe."), "{text}");
+}
+
+/// Copies on cores of their own: one, and two where there are two cores.
+#[cfg(target_os = "linux")]
+#[test]
+fn copies_run_beside_each_other() {
+    let (_folder, model) = model();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for instances in 1..=cores.min(2) {
         let arguments = format!(
-            "bert bench --model {model} --seq 10 --instances 1 --cores-per-instance 1 --json"
+            "bert bench --model {model} --seq 10 --instances {instances} --cores-per-instance 1 --json"
         );
         let value = json(&arguments, "bert");
         assert!(value["latency_s"]["p99"].as_f64() >= value["latency_s"]["p50"].as_f64());
+        for name in ["instances", "threads"] {
+            assert_eq!(value[name].as_u64(), Some(instances as u64), "{name}");
+        }
     }
 }
 
@@ -170,6 +197,14 @@ fn forward_passes_are_measured() {
 fn batches_beyond_memory_are_refused() {
     let huge = "bert bench --shape large --batch 65536 --seq 512";
     refused(huge, 2, &["33554432 tokens", "GB", "smaller"]);
+    let (folder, model) = model();
+    folder.write("pairs.csv", PAIRS);
+    let embed = format!("bert embed --model {model} --batch 10000000000");
+    refused(&embed, 2, &["240000000000 tokens", "GB", "smaller"]);
+    folder.configure("hidden_size", (1 << 20).into());
+    let eval = format!("bert eval --model {model} --task sts --data {model}/pairs.csv --batch 2");
+    // The longest two sentences.
+    refused(&eval, 2, &["15 tokens", "GB", "smaller"]);
 }
 
 #[test]
@@ -208,44 +243,6 @@ fn operations_are_those_of_the_sequences() {
     assert!(text.contains("undefined") && !text.contains("NaN"), "{text}");
 }
 
-/// Windows follow the limit that is documented, and what is said of it is so.
-#[test]
-fn windows_follow_the_limit_of_the_model() {
-    let (folder, model) = model();
-    folder.write("sentence_bert_config.json", r#"{"max_seq_length": 12}"#);
-    folder.write("questions.json", QUESTIONS);
-    let eval = format!(
-        "bert eval --model {model} --task squad --data {model}/questions.json --stride overlap:2"
-    );
-    let output = tilewise(&format!("{eval} --json")).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("in windows of 12") && !said.contains("cut"), "{said}");
-    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    // Twelve pieces beside a question of three: 6, by steps of 4.
-    assert_eq!(value["sequences"], 6);
-    assert_eq!((value["truncated"].as_u64(), value["dropped"].as_u64()), (Some(0), Some(0)));
-    refused(&format!("{eval} --window 13"), 2, &["--window 13", "at most 12", "limit"]);
-}
-
-#[test]
-fn what_is_cut_from_a_question_is_told() {
-    let (folder, model) = model();
-    folder.write("text.txt", "the cat sat on the mat");
-    let question = "the cat ".repeat(40);
-    let mut command = tilewise(&format!("bert qa --model {model} --context {model}/text.txt"));
-    let output = command.args(["--question", &question]).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // 64 pieces are what a question is cut to, and more than a window of 24 has room for.
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("question of 64 and 3"), "{said}");
-    let mut command =
-        tilewise(&format!("bert qa --model {model} --context {model}/text.txt --question ?"));
-    let output = command.arg("--json").output().expect("it runs");
-    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    super::assert_schema("bert", &value);
-    assert_eq!(value["dropped"], 0);
-}
-
 /// Files that others wrote, spoilt where only the tokenizer would notice.
 #[test]
 fn spoilt_tokenizers_are_refused_where_they_are() {
@@ -273,6 +270,20 @@ fn spoilt_tokenizers_are_refused_where_they_are() {
     folder.tokenizer(|_| {});
     folder.write("pairs.csv", PAIRS.replace("a cat\n", "\n"));
     refused(&sts, 1, &["pairs.csv", "pair 2", "empty"]);
+}
+
+/// As sentence encoders of old stand on disk.
+#[test]
+fn models_inside_their_folder_are_found() {
+    let (folder, model) = model();
+    let embed = format!("bert embed --model {model}");
+    let run = || tilewise(&embed).write_stdin("the cat sat\n").output().expect("it runs");
+    let plain = run();
+    folder.nest();
+    let nested = run();
+    assert!(nested.status.success(), "{}", String::from_utf8_lossy(&nested.stderr));
+    assert_eq!(nested.stdout, plain.stdout);
+    assert_eq!(json(&format!("bert bench --model {model} --seq 4 --json"), "bert")["model"], model);
 }
 
 /// Who has read enough ends the work, though more lines may come.

@@ -1,6 +1,7 @@
 //! What a model is, as its config.json says or as one of the published sizes.
 
 use super::Error;
+use super::error::MODEL;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::fs;
@@ -111,8 +112,7 @@ impl Config {
     /// [`Error::Read`], [`Error::Malformed`], [`Error::Config`] for what is not understood.
     pub fn read(folder: &Path) -> Result<Config, Error> {
         let path = folder.join("config.json");
-        let expected = "a model's folder, with config.json, model.safetensors and tokenizer.json";
-        let map = json(&path)?.ok_or_else(|| Error::absent(&path, expected))?;
+        let map = json(&path)?.ok_or_else(|| Error::absent(&path, MODEL))?;
         let entries = Entries::read(&Object { map, path: &path })?;
         entries.check(&path)?;
         let config = entries.config(&path)?;

@@ -6,8 +6,10 @@ use super::linear::{Linear, Machine, Next, Rows};
 use super::room::{Products, Room, States, pitch, tokens_at_a_time};
 use super::times::{Operation, Times};
 use super::{Batch, Config, Error, Pooling, Precision, Ranges, Source};
+use crate::workload::digest;
 use tilewise::attention::Attention;
 use tilewise::cache::CacheSizes;
+use tilewise::gemm::Recipe;
 use tilewise::rows::LayerNorm;
 use tilewise::{Isa, Matrix, MatrixMut, Team};
 
@@ -49,14 +51,14 @@ struct Layer {
 }
 
 /// Linear layers of a layer.
-const LINEARS: usize = 4;
+pub(super) const LINEARS: usize = 4;
 
 impl Encoder {
     /// Reads and packs all weights, for the best instruction set of this CPU.
     ///
     /// # Errors
-    /// Those of the source; [`Error::Size`]; [`Error::Memory`]; [`Error::Ranges`] for those of
-    /// another model.
+    /// Those of the source; [`Error::Size`]; [`Error::Memory`]; [`Error::Ranges`] or
+    /// [`Error::OtherModel`] for ranges of another model.
     pub fn new(
         config: &Config,
         source: &dyn Source,
@@ -77,11 +79,11 @@ impl Encoder {
     ) -> Result<Encoder, Error> {
         config.check()?;
         if let Precision::Int8Static(ranges) = precision {
-            ranges.check(LINEARS * config.layers)?;
+            ranges.check_count(LINEARS * config.layers)?;
         }
         let layers = (0..config.layers).map(|index| Layer::read(config, source, index, precision));
         let attention = Attention::new(config.heads, config.head(), isa)?;
-        Ok(Encoder {
+        let encoder = Encoder {
             embeddings: Embeddings::read(config, source)?,
             layers: layers.collect::<Result<_, _>>()?,
             attention: match precision {
@@ -90,7 +92,19 @@ impl Encoder {
             },
             machine: Machine { isa, caches: CacheSizes::detect() },
             config: config.clone(),
-        })
+        };
+        if let Precision::Int8Static(ranges) = precision {
+            ranges.check_model(&encoder.mark())?;
+        }
+        Ok(encoder)
+    }
+
+    /// What tells the model from others of its sizes: a digest of the biases of its linear layers,
+    /// which are kept as they were read in every precision.
+    fn mark(&self) -> String {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let biases: Vec<f32> = linears.flat_map(|linear| linear.bias().iter().copied()).collect();
+        digest(&biases)
     }
 
     /// What the model is.
@@ -102,6 +116,17 @@ impl Encoder {
     pub fn linear_in_bytes(&self) -> (usize, usize) {
         let linears = self.layers.iter().flat_map(Layer::linears);
         (linears.clone().filter(|linear| linear.is_in_bytes()).count(), linears.count())
+    }
+
+    /// The recipes of the products of a layer, on a team of `threads`: all layers have the same. A batch
+    /// goes through them in groups of about as many tokens, and these are those of the first.
+    pub fn recipes(&self, batch: &Batch, threads: usize) -> Vec<(Operation, Recipe)> {
+        let groups = batch.groups(tokens_at_a_time(&self.config, &self.machine.caches));
+        let tokens = groups.first().map_or(0, Group::tokens);
+        let operations = Operation::ALL.into_iter().filter(|operation| operation.is_linear());
+        let linears = self.layers.iter().take(1).flat_map(Layer::linears);
+        let recipes = linears.map(|linear| linear.recipe(tokens, self.machine, threads));
+        operations.zip(recipes).collect()
     }
 
     /// Whether the two products of attention are of bytes for a sequence of so many tokens. Making
@@ -158,7 +183,7 @@ impl Encoder {
         room: &mut Room,
         team: &dyn Team,
     ) -> Result<Ranges, Error> {
-        let mut ranges = Ranges::of(LINEARS * self.layers.len());
+        let mut ranges = Ranges::new(self.mark(), LINEARS * self.layers.len());
         for batch in batches {
             self.pass(batch, room, team, &mut |linear, input| ranges.see(linear, input))?;
         }

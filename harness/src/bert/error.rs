@@ -126,8 +126,8 @@ pub enum Error {
         /// Pieces of the paragraph in a window.
         room: usize,
     },
-    /// Text the tokenizer refuses.
-    #[error("the tokenizer refuses a text: {0}")]
+    /// Text the tokenizer refuses, or panics at.
+    #[error("a text that cannot be tokenised: {0}")]
     Tokenizer(String),
     /// A token number the model does not know.
     #[error("token number {given}; expected one below {vocabulary}, the model's vocabulary")]
@@ -153,13 +153,21 @@ pub enum Error {
         /// The longest possible.
         most: usize,
     },
-    /// Ranges of another model.
+    /// Ranges of a model with another number of layers.
     #[error("ranges of {given} linear layers; expected {expected}, those of this model")]
     Ranges {
         /// Of how many layers they are.
         given: usize,
         /// How many the model has.
         expected: usize,
+    },
+    /// Ranges of a model with other weights.
+    #[error("ranges of the model {given}; expected those of {expected}, which is this one")]
+    OtherModel {
+        /// What tells theirs from others.
+        given: String,
+        /// What tells this one.
+        expected: String,
     },
     /// Not enough memory.
     #[error(transparent)]
@@ -185,7 +193,26 @@ fn stride(given: Stride, room: usize) -> String {
     }
 }
 
+/// What the files of a model are expected in.
+pub(super) const MODEL: &str =
+    "a model's folder, with config.json, model.safetensors and tokenizer.json";
+
 impl Error {
+    /// A file of a model that cannot be read. `older` is what stands there in folders of old: transformers
+    /// read it and write what is read here.
+    pub(super) fn of_model(path: &Path, older: &str, reason: io::Error) -> Error {
+        if reason.kind() != ErrorKind::NotFound {
+            return Error::read(path, reason);
+        }
+        if !path.with_file_name(older).exists() {
+            return Error::absent(path, MODEL);
+        }
+        let expected = format!(
+            "{MODEL}; {older} is there, of which save_pretrained of Hugging Face's transformers makes it"
+        );
+        Error::absent(path, &expected)
+    }
+
     /// A file that is not there.
     pub(super) fn absent(path: &Path, expected: &str) -> Error {
         let reason = format!("there is no such file; expected {expected}");

@@ -89,6 +89,25 @@ impl Linear {
         self.bias.len()
     }
 
+    /// What is added to each of them.
+    pub(super) fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+
+    /// How a product of so many rows is cut.
+    pub(super) fn recipe(&self, rows: usize, machine: Machine, threads: usize) -> Recipe {
+        let Machine { isa, caches } = machine;
+        let shape = |k| Shape { m: rows, n: self.outputs(), k };
+        match &self.weights {
+            Weights::Floats(weights) => {
+                FloatPlan::estimate(shape(weights.k()), isa, &caches, threads)
+            }
+            Weights::Bytes(weights, ..) => {
+                Recipe::estimate(shape(weights.k()), isa, &caches, threads)
+            }
+        }
+    }
+
     /// Writes what is made of the layer's outputs for some rows.
     pub(super) fn run(
         &self,
@@ -119,19 +138,19 @@ struct Call<'a> {
 impl Call<'_> {
     fn run(self, next: impl Output<f32, Element = f32>) -> Result<(), Error> {
         let Call { linear, x, y, products, machine, team } = self;
-        let Machine { isa, caches } = machine;
+        let isa = machine.isa;
         let shape = Shape { m: x.rows(), n: linear.outputs(), k: x.cols() };
+        let recipe = linear.recipe(x.rows(), machine, team.size());
         let bias = Bias(&linear.bias[..]);
         let (weights, scales, fixed) = match &linear.weights {
             Weights::Floats(weights) => {
-                let recipe = FloatPlan::estimate(shape, isa, &caches, team.size());
                 let plan = FloatPlan::new(shape, isa, recipe)?;
                 let scratch = products.floats(&plan, team.size())?;
                 return Ok(plan.run(x, weights, &bias.then(next), y, scratch, team)?);
             }
             Weights::Bytes(weights, scales, fixed) => (weights, scales, fixed),
         };
-        let plan = Plan::new(shape, isa, Recipe::estimate(shape, isa, &caches, team.size()))?;
+        let plan = Plan::new(shape, isa, recipe)?;
         let output = Dequantise { scales: Scales::Each(scales) }.then(bias).then(next);
         let Some(fixed) = fixed else {
             let scratch = products.bytes(&plan, team.size())?;

@@ -1,8 +1,7 @@
 //! One vector for a sentence, of the vectors of its tokens.
 
-use super::Error;
 use super::config::json;
-use serde::Deserialize;
+use super::{Error, modules};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -15,22 +14,6 @@ pub enum Pooling {
     Cls,
 }
 
-/// A step from token vectors to a sentence's, in modules.json.
-#[derive(Deserialize)]
-struct Module {
-    #[serde(rename = "type")]
-    class: String,
-    #[serde(default)]
-    path: String,
-}
-
-impl Module {
-    /// Its class without the package: that has had several names.
-    fn name(&self) -> &str {
-        self.class.rsplit('.').next().unwrap_or_default()
-    }
-}
-
 impl Pooling {
     /// What the pooling module of a model's folder says; without one, the mean. Where modules.json
     /// lists none, it is looked for in 1_Pooling.
@@ -39,12 +22,11 @@ impl Pooling {
     /// [`Error::Malformed`], [`Error::Config`] for another way, several, or a module that would do
     /// something else to sentences.
     pub fn read(folder: &Path) -> Result<Pooling, Error> {
-        let modules = folder.join("modules.json");
-        let list = json::<Vec<Module>>(&modules)?.unwrap_or_default();
+        let list = modules::read(folder)?;
         let known = ["Transformer", "Pooling", "Normalize"];
         if let Some(other) = list.iter().find(|module| !known.contains(&module.name())) {
             return Err(Error::Config {
-                path: modules,
+                path: folder.join("modules.json"),
                 name: "type",
                 given: other.class.clone(),
                 expected: "Transformer, Pooling and Normalize".into(),

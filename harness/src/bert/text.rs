@@ -4,7 +4,7 @@ mod template;
 
 use super::Error;
 use std::ops::Range;
-use std::panic::{UnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::Tokenizer;
 
@@ -47,7 +47,8 @@ impl Text {
     /// [`Error::Read`], [`Error::Malformed`].
     pub fn open(folder: &Path) -> Result<Text, Error> {
         let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(|error| Error::read(&path, error))?;
+        let bytes =
+            std::fs::read(&path).map_err(|error| Error::of_model(&path, "vocab.txt", error))?;
         let value: serde_json::Value =
             serde_json::from_slice(&bytes).map_err(|error| Error::malformed(&path, error))?;
         template::check(&value).map_err(|reason| Error::malformed(&path, reason))?;
@@ -82,8 +83,8 @@ impl Text {
     /// # Errors
     /// [`Error::EmptyText`], [`Error::Tokenizer`].
     pub fn pieces(&self, text: &str) -> Result<Pieces, Error> {
-        let encoding = self.tokenizer.encode(text, false);
-        let encoding = encoding.map_err(|error| Error::Tokenizer(error.to_string()))?;
+        let encode = || self.tokenizer.encode(text, false).map_err(|error| error.to_string());
+        let encoding = caught(encode).map_err(Error::Tokenizer)?;
         if encoding.is_empty() {
             return Err(Error::EmptyText);
         }
@@ -116,9 +117,10 @@ fn load(bytes: &[u8]) -> Result<(Tokenizer, Vec<u32>), String> {
     Ok((tokenizer, around.get_ids().to_vec()))
 }
 
-/// Some files the tokenizer does not refuse, but panics at.
-fn caught<T>(work: impl FnOnce() -> Result<T, String> + UnwindSafe) -> Result<T, String> {
-    catch_unwind(work).unwrap_or_else(|panic| {
+/// Some files and texts the tokenizer does not refuse, but panics at. Afterwards it is as before: a text
+/// changes nothing of it but what it remembers of earlier ones, and that is added whole.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
         Err(format!("the tokenizer cannot use it: {}", words.unwrap_or("it gives no reason")))

@@ -5,9 +5,11 @@ mod bench;
 mod embed;
 mod eval;
 mod instances;
+mod memory;
 mod open;
 mod progress;
 mod qa;
+mod ranges;
 mod sample;
 
 use super::failure::Failure;

@@ -100,6 +100,9 @@ pub(super) struct EmbedArgs {
     /// What linear layers multiply, and attention but for short sequences
     #[arg(long, value_enum, default_value_t = OneArg::Int8)]
     pub(super) precision: OneArg,
+    /// File of ranges, which int8-static needs: `tilewise bert eval --save-ranges` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) ranges: Option<PathBuf>,
     /// Sequences of a batch
     #[arg(long, value_name = "N", default_value_t = 32)]
     #[arg(value_parser = count, allow_negative_numbers = true)]
@@ -120,6 +123,9 @@ pub(super) struct QaArgs {
     /// What linear layers multiply, and attention but for short sequences
     #[arg(long, value_enum, default_value_t = OneArg::Int8)]
     pub(super) precision: OneArg,
+    /// File of ranges, which int8-static needs: `tilewise bert eval --save-ranges` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) ranges: Option<PathBuf>,
     #[command(flatten)]
     pub(super) windows: WindowFlags,
 }
@@ -151,6 +157,12 @@ pub(super) struct EvalArgs {
     /// by turns, batch by batch
     #[arg(long, value_enum, default_value_t = PrecisionArg::Int8)]
     pub(super) precision: PrecisionArg,
+    /// File of ranges for int8-static [default: found on the first batches of the data itself]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ranges: Option<PathBuf>,
+    /// Write the ranges that int8-static finds on the data into this .json file
+    #[arg(long, value_name = "FILE", conflicts_with = "ranges")]
+    pub(super) save_ranges: Option<PathBuf>,
     /// Sequences of a batch
     #[arg(long, value_name = "N", default_value_t = TOGETHER)]
     #[arg(value_parser = count, allow_negative_numbers = true)]
@@ -181,7 +193,7 @@ pub(super) enum PrecisionArg {
     Fp32,
     /// Bytes, inputs over the range of each token
     Int8,
-    /// Bytes, inputs over ranges found on the first batches
+    /// Bytes, inputs over ranges found beforehand
     Int8Static,
     /// Floats and bytes beside each other
     Both,
@@ -193,6 +205,8 @@ pub(super) enum OneArg {
     Fp32,
     /// Bytes, inputs over the range of each token
     Int8,
+    /// Bytes, inputs over the ranges of a file
+    Int8Static,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

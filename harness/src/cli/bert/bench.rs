@@ -2,9 +2,9 @@
 
 use super::Context;
 use super::args::{BenchArgs, PrecisionArg};
-use super::instances;
+use super::memory::Load;
 use super::open::{Opened, failure};
-use super::sample;
+use super::{instances, sample};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use comfy_table::Table;
@@ -16,13 +16,11 @@ use tilewise_harness::bert::{
 };
 use tilewise_harness::report::{digits, flatten, time_with_interval};
 use tilewise_harness::workload::Check;
+use tilewise_tuner::measure::stats::CONFIDENCE;
 use tilewise_tuner::measure::{Arm, Estimate, Session, Stopwatch};
 
 /// Time for the rounds of all arms.
 const BUDGET: Duration = Duration::from_secs(10);
-
-/// What a model takes in memory for each of its weights: as read, and as packed.
-const BYTES_PER_WEIGHT: usize = 8;
 
 pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure> {
     let model = Opened::bench(args, context.seed)?;
@@ -40,7 +38,11 @@ pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure>
         }
         None => None,
     };
-    check_memory(context, args, &model.config)?;
+    // Weights are there once for all copies that run, a room for each.
+    let precisions = if is_both(args) { 2 } else { 1 };
+    let rooms = args.instances.unwrap_or(precisions);
+    let (longest, tokens) = (args.seq, args.batch.saturating_mul(args.seq));
+    Load { precisions, rooms, tokens, longest }.check(context, &model.config)?;
     let batch = sequences(&model.config, (args.batch, args.seq), context.seed);
     let bench = Bench { context, args, model: &model, batch: &batch };
     let arms = bench.arms()?;
@@ -48,21 +50,6 @@ pub(super) fn run(context: Context<'_>, args: &BenchArgs) -> Result<(), Failure>
         Some(cores) => bench.instances(&arms, &cores),
         None => bench.alone(&arms),
     }
-}
-
-/// Whether there is memory for weights, and for what passes through them: token numbers, and a room of
-/// each copy that runs.
-fn check_memory(context: Context<'_>, args: &BenchArgs, config: &Config) -> Result<(), Failure> {
-    let precisions = if is_both(args) { 2 } else { 1 };
-    let rooms = args.instances.unwrap_or(precisions);
-    let (weights, tokens) = (config.weights(), args.batch.saturating_mul(args.seq));
-    let of_weights = weights.saturating_mul(BYTES_PER_WEIGHT * precisions);
-    let of_rooms = Room::bytes(config, tokens, args.seq).saturating_mul(rooms);
-    let of_numbers = tokens.saturating_mul(2 * size_of::<u32>());
-    context.setup.check_memory(
-        format_args!("a model of {weights} weights with {tokens} tokens at a time"),
-        of_weights.saturating_add(of_rooms).saturating_add(of_numbers),
-    )
 }
 
 fn is_both(args: &BenchArgs) -> bool {
@@ -124,16 +111,8 @@ impl Bench<'_> {
         let encoder = self.model.encoder(self.context, precision)?;
         let team = self.context.setup.team();
         let check = sample::check(self.model, (&encoder, precision), self.batch, team)?;
-        if !check.passed() {
-            return Err(Failure::failed(format!(
-                "{} differs from {}: largest error {:e}, allowed {:e}; no time is printed",
-                precision.name(),
-                check.reference,
-                check.max_error,
-                check.tolerance
-            )));
-        }
-        Ok(Checked { name: precision.name(), encoder, check })
+        let name = precision.name();
+        Ok(Checked { name, encoder, check: sample::passed(name, check)? })
     }
 
     /// One copy, timed round by round with the others.
@@ -152,7 +131,7 @@ impl Bench<'_> {
         let session = Stopwatch::within(BUDGET).measure(measured).map_err(Failure::failed)?;
         let last = arms.last().expect("at least one precision");
         let time = session.time(last.name).map_err(Failure::failed)?;
-        let mut line = self.line(last, &time);
+        let mut line = self.line(last, &time, team.size());
         let sequences = self.args.batch as f64;
         line.insert("rate".into(), json!(sequences / time.median));
         let operations = operations(rooms.last().expect("one an arm").times());
@@ -168,13 +147,9 @@ impl Bench<'_> {
     fn instances(&self, arms: &[Checked], cores: &[Vec<usize>]) -> Result<(), Failure> {
         let last = arms.last().expect("at least one precision");
         let combined = instances::run(&last.encoder, self.batch, cores)?;
-        let time = Estimate::of(&combined.latencies, 0.95).ok_or_else(|| {
-            let passes = combined.latencies.len();
-            Failure::failed(format!(
-                "only {passes} passes in the time there is; use a smaller batch"
-            ))
-        })?;
-        let mut line = self.line(last, &time);
+        let time =
+            Estimate::of(&combined.latencies, CONFIDENCE).expect("copies make enough passes");
+        let mut line = self.line(last, &time, cores[0].len());
         let sequences = self.args.batch as f64;
         line.insert("rate".into(), json!(sequences * combined.passes_per_s));
         line.insert("instances".into(), json!(cores.len()));
@@ -184,11 +159,13 @@ impl Bench<'_> {
         print(line, &time, self.context.json)
     }
 
-    /// What every result has.
-    fn line(&self, arm: &Checked, time: &Estimate) -> Map<String, Value> {
+    /// What every result has. `threads` are those of a copy.
+    fn line(&self, arm: &Checked, time: &Estimate, threads: usize) -> Map<String, Value> {
         let setting = self.context.setup.setting();
         let config = &self.model.config;
-        let Check { reference, compared, max_error, output_digest, .. } = &arm.check;
+        let recipes = arm.encoder.recipes(self.batch, threads).into_iter();
+        let recipes =
+            recipes.map(|(operation, recipe)| (operation.name().to_owned(), json!(recipe)));
         let Value::Object(line) = json!({
             "schema": 1,
             "kernel": "bert bench",
@@ -201,8 +178,10 @@ impl Bench<'_> {
             "dtype": arm.name,
             "isa": setting.isa,
             "threads": setting.threads,
-            "threads_allowed": self.context.setup.machine.cores.allowed,
+            "threads_allowed": setting.threads,
+            "recipe": Value::Object(recipes.collect()),
             "recipe_source": "estimated",
+            "wisdom_verdict": null,
             "median_s": time.median,
             "lo_s": time.lo,
             "hi_s": time.hi,
@@ -210,10 +189,7 @@ impl Bench<'_> {
             "rate_unit": "seq/s",
             "cache": "hot",
             "timed": "token numbers in, hidden states of the last layer out; packing of weights excluded",
-            "check": {
-                "reference": reference, "compared": compared, "max_error": max_error,
-                "output_digest": output_digest,
-            },
+            "check": sample::json(&arm.check),
             "checked": arm.check.passed(),
         }) else {
             unreachable!("an object was written")
@@ -264,7 +240,8 @@ fn print(line: Map<String, Value>, time: &Estimate, json: bool) -> Result<(), Fa
     table.add_row(["rate".into(), format!("{} seq/s", digits(rate))]);
     for (name, value) in flatten("", &value) {
         let shown = ["schema", "median_s", "lo_s", "hi_s", "rate", "rate_unit"];
-        if !shown.contains(&name.as_str()) {
+        // Recipes of four products would be longer than all the rest.
+        if !shown.contains(&name.as_str()) && !name.starts_with("recipe.") {
             table.add_row([name, value]);
         }
     }

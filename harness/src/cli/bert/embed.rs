@@ -1,30 +1,27 @@
 //! `tilewise bert embed`: a vector for each line.
 
 use super::Context;
-use super::args::{EmbedArgs, OneArg};
+use super::args::EmbedArgs;
+use super::memory::Load;
 use super::open::{Reader, failure};
+use super::ranges::Given;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use serde_json::json;
 use std::io::{self, BufRead};
-use tilewise_harness::bert::{Batch, Encoder, Error, Pooling, Precision, Room};
-
-impl OneArg {
-    pub(super) fn precision(self) -> Precision<'static> {
-        match self {
-            OneArg::Fp32 => Precision::Fp32,
-            OneArg::Int8 => Precision::Int8,
-        }
-    }
-}
+use tilewise_harness::bert::{Batch, Encoder, Error, Pooling, Room};
 
 pub(super) fn run(context: Context<'_>, args: &EmbedArgs) -> Result<(), Failure> {
     if args.batch == 0 {
         return Err(Failure::usage("--batch 0: expected 1 or more"));
     }
+    let given = Given::new(args.precision, args.ranges.as_deref())?;
     let reader = Reader::open(&args.model)?;
     let pooling = Pooling::read(&args.model).map_err(Failure::failed)?;
-    let encoder = reader.model.encoder(context, args.precision.precision())?;
+    // Lines may all be as long as the model reads.
+    let (longest, tokens) = (reader.limit, args.batch.saturating_mul(reader.limit));
+    Load { precisions: 1, rooms: 1, tokens, longest }.check(context, &reader.model.config)?;
+    let encoder = reader.model.encoder(context, given.precision())?;
     reader.tell("texts are cut there");
     let mut lines = Lines { context, reader: &reader, pooling, encoder, room: Room::default() };
     let mut waiting: Vec<Line> = Vec::new();

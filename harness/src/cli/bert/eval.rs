@@ -4,16 +4,21 @@
 mod table;
 
 use super::args::{EvalArgs, OrderArg, PrecisionArg, TaskArg};
+use super::memory::Load;
 use super::open::{Reader, failure, failure_in};
-use super::{Context, progress};
+use super::ranges::{self, Files};
+use super::{Context, progress, sample};
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 use tilewise_harness::bert::evaluation::{CALIBRATION, Head, Judgement, Outputs, Prepared};
 use tilewise_harness::bert::{
-    AnswerHead, Count, Encoder, Pooling, Precision, Ranges, Room, Times, counts, squad, sts,
+    AnswerHead, Batch, Config, Count, Encoder, Pooling, Precision, Ranges, Room, Times, counts,
+    squad, sts,
 };
 use tilewise_harness::interrupt;
+use tilewise_harness::workload::Check;
 use tilewise_tuner::measure::Estimate;
 use tilewise_tuner::measure::stats::CONFIDENCE;
 
@@ -23,33 +28,24 @@ pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> 
             return Err(Failure::usage(format!("{name} 0: expected 1 or more")));
         }
     }
+    let Files { read, claim } = Files::open(args)?;
     let data = Data::read(args)?;
     let reader = Reader::open(&args.model)?;
     let begin = Instant::now();
     let prepared = data.prepare(args, &reader)?;
     let preparing = begin.elapsed();
     let head = head(args, &reader)?;
+    check_memory(context, args, (&reader.model.config, &prepared))?;
     tell(args, &reader, &prepared)?;
+    let read = read.as_ref();
     let evaluation =
-        Evaluation { context, args, reader: &reader, prepared: &prepared, head: &head };
-    let mut arms = evaluation.arms()?;
+        Evaluation { context, args, read, reader: &reader, prepared: &prepared, head: &head };
+    let (mut arms, found) = evaluation.arms()?;
+    if let (Some(claim), Some(found)) = (claim, &found) {
+        ranges::save(claim, &found.ranges)?;
+    }
     let partial = evaluation.batches(&mut arms)?;
-    let results = arms.iter().map(|arm| evaluation.judge(arm, preparing)).collect();
-    let by_batch = match &arms[..] {
-        [first, second] => by_batch(&first.seconds, &second.seconds),
-        _ => None,
-    };
-    let encoder = &arms.last().expect("at least one precision").model.encoder;
-    let report = Report {
-        args,
-        isa: context.setup.setting().isa,
-        threads: context.setup.setting().threads,
-        prepared: &prepared,
-        counts: counts(encoder, &head, prepared.lengths()),
-        results,
-        by_batch,
-        partial,
-    };
+    let report = evaluation.report(&arms, found, (preparing, partial));
     match context.json {
         true => output::print(report.json())?,
         false => output::print(report.text())?,
@@ -92,6 +88,21 @@ impl Data {
         prepared.check(&reader.model.config).map_err(wrong)?;
         Ok(prepared)
     }
+}
+
+/// Whether there is memory for the largest batch: in no order has one more tokens than the longest
+/// sequences together.
+fn check_memory(
+    context: Context<'_>,
+    args: &EvalArgs,
+    (config, prepared): (&Config, &Prepared),
+) -> Result<(), Failure> {
+    let mut lengths: Vec<usize> = prepared.lengths().collect();
+    lengths.sort_unstable_by_key(|&tokens| Reverse(tokens));
+    let precisions = if args.precision == PrecisionArg::Both { 2 } else { 1 };
+    let tokens = lengths.iter().take(args.batch).sum();
+    let longest = lengths.first().copied().unwrap_or(0);
+    Load { precisions, rooms: precisions, tokens, longest }.check(context, config)
 }
 
 /// What the user should know of how texts are cut.
@@ -138,9 +149,18 @@ fn head(args: &EvalArgs, reader: &Reader) -> Result<Head, Failure> {
 struct Evaluation<'a> {
     context: Context<'a>,
     args: &'a EvalArgs,
+    /// Of a file that was named.
+    read: Option<&'a Ranges>,
     reader: &'a Reader,
     prepared: &'a Prepared,
     head: &'a Head,
+}
+
+/// Ranges of inputs.
+struct Found {
+    ranges: Ranges,
+    /// A file, or what part of the data.
+    on: String,
 }
 
 /// A model in one precision.
@@ -153,7 +173,10 @@ struct Model {
 /// On its way through the data.
 struct Running {
     model: Model,
+    check: Check,
     outputs: Outputs,
+    /// How many sequences it has run.
+    sequences: usize,
     /// Seconds of each batch.
     seconds: Vec<f64>,
 }
@@ -162,6 +185,8 @@ struct Running {
 struct Judged {
     name: &'static str,
     judgement: Judgement,
+    /// Sequences that were run.
+    sequences: usize,
     /// Forward passes and heads.
     running: Duration,
     /// The same, tokenising before and judging behind it.
@@ -176,8 +201,12 @@ struct Report<'a> {
     args: &'a EvalArgs,
     isa: tilewise::Isa,
     threads: usize,
+    config: &'a Config,
     prepared: &'a Prepared,
-    /// By the encoder of the last precision.
+    /// What the ranges of int8-static were found on.
+    calibrated_on: Option<String>,
+    /// That of the last precision, and counts by its encoder.
+    check: Check,
     counts: Vec<Count>,
     results: Vec<Judged>,
     /// With two precisions: how many times as fast the second is, batch by batch.
@@ -186,37 +215,57 @@ struct Report<'a> {
 }
 
 impl Evaluation<'_> {
-    fn arms(&self) -> Result<Vec<Running>, Failure> {
-        Ok(match self.args.precision {
-            PrecisionArg::Fp32 => vec![self.arm(Precision::Fp32)?],
-            PrecisionArg::Int8 => vec![self.arm(Precision::Int8)?],
+    /// The precisions asked for, and the ranges of int8-static.
+    fn arms(&self) -> Result<(Vec<Running>, Option<Found>), Failure> {
+        let (fp32, int8) = (Precision::Fp32, Precision::Int8);
+        let arms = match self.args.precision {
+            PrecisionArg::Fp32 => vec![self.arm(fp32)?],
+            PrecisionArg::Int8 => vec![self.arm(int8)?],
             PrecisionArg::Int8Static => {
-                let ranges = self.ranges()?;
-                vec![self.arm(Precision::Int8Static(&ranges))?]
+                let found = self.found()?;
+                let arm = self.arm(Precision::Int8Static(&found.ranges))?;
+                return Ok((vec![arm], Some(found)));
             }
-            PrecisionArg::Both => vec![self.arm(Precision::Fp32)?, self.arm(Precision::Int8)?],
+            PrecisionArg::Both => vec![self.arm(fp32)?, self.arm(int8)?],
+        };
+        Ok((arms, None))
+    }
+
+    /// An encoder that gives the same bits however it computes them. How near they are to those of another
+    /// precision is what the metric says.
+    fn arm(&self, precision: Precision<'_>) -> Result<Running, Failure> {
+        let (name, model) = (precision.name(), &self.reader.model);
+        let encoder = model.encoder(self.context, precision)?;
+        let first = self.first(1).pop().unwrap_or_default();
+        let check = sample::alone(&encoder, &first, self.context.setup.team())?;
+        Ok(Running {
+            model: Model { name, encoder, room: Room::default() },
+            check: sample::passed(name, check)?,
+            outputs: self.prepared.outputs(),
+            sequences: 0,
+            seconds: Vec::new(),
         })
     }
 
-    fn arm(&self, precision: Precision<'_>) -> Result<Running, Failure> {
-        let encoder = self.reader.model.encoder(self.context, precision)?;
-        let model = Model { name: precision.name(), encoder, room: Room::default() };
-        Ok(Running { model, outputs: self.prepared.outputs(), seconds: Vec::new() })
+    /// So many batches, or all, in the order of the file.
+    fn first(&self, most: usize) -> Vec<Batch> {
+        let batches = self.prepared.batches(self.args.batch, false);
+        batches.iter().take(most).map(|indices| self.prepared.batch(indices)).collect()
     }
 
-    /// Ranges of the first batches in the order of the file: labels are not looked at, but texts
-    /// are, which is said.
-    fn ranges(&self) -> Result<Ranges, Failure> {
-        let indices = self.prepared.batches(self.args.batch, false);
-        let batches: Vec<_> =
-            indices.iter().take(CALIBRATION).map(|some| self.prepared.batch(some)).collect();
-        output::remark(format!(
-            "ranges of inputs are found on the first {} batches of the data itself",
-            batches.len()
-        ));
+    /// Ranges of a file, or of the first batches of the data: labels are not looked at, but texts are,
+    /// which is said.
+    fn found(&self) -> Result<Found, Failure> {
+        if let (Some(ranges), Some(file)) = (self.read, &self.args.ranges) {
+            return Ok(Found { ranges: ranges.clone(), on: file.display().to_string() });
+        }
+        let batches = self.first(CALIBRATION);
+        let on = format!("the first {} batches of the data itself", batches.len());
+        output::remark(format_args!("ranges of inputs are found on {on}"));
         let encoder = self.reader.model.encoder(self.context, Precision::Fp32)?;
         let team = self.context.setup.team();
-        encoder.calibrate(&batches, &mut Room::default(), team).map_err(failure)
+        let ranges = encoder.calibrate(&batches, &mut Room::default(), team).map_err(failure)?;
+        Ok(Found { ranges, on })
     }
 
     /// Every batch through every arm, who begins changing from one to the next. Gives whether it
@@ -246,8 +295,10 @@ impl Evaluation<'_> {
             }
             let count = arms.len();
             for place in 0..count {
-                let Running { model, outputs, seconds } = &mut arms[(place + turn) % count];
-                seconds.push(self.batch(model, indices, outputs)?);
+                let running = &mut arms[(place + turn) % count];
+                let seconds = self.batch(&mut running.model, indices, &mut running.outputs)?;
+                running.seconds.push(seconds);
+                running.sequences += indices.len();
             }
             bar.inc(1);
         }
@@ -269,6 +320,32 @@ impl Evaluation<'_> {
         Ok(begin.elapsed().as_secs_f64())
     }
 
+    /// What all of it came to.
+    fn report(
+        &self,
+        arms: &[Running],
+        found: Option<Found>,
+        (preparing, partial): (Duration, bool),
+    ) -> Report<'_> {
+        let last = arms.last().expect("at least one precision");
+        Report {
+            args: self.args,
+            isa: self.context.setup.setting().isa,
+            threads: self.context.setup.setting().threads,
+            config: &self.reader.model.config,
+            prepared: self.prepared,
+            calibrated_on: found.map(|found| found.on),
+            check: last.check.clone(),
+            counts: counts(&last.model.encoder, self.head, self.prepared.lengths()),
+            results: arms.iter().map(|arm| self.judge(arm, preparing)).collect(),
+            by_batch: match arms {
+                [first, second] => by_batch(&first.seconds, &second.seconds),
+                _ => None,
+            },
+            partial,
+        }
+    }
+
     fn judge(&self, arm: &Running, preparing: Duration) -> Judged {
         let begin = Instant::now();
         let judgement = self.prepared.judge(&arm.outputs);
@@ -279,6 +356,7 @@ impl Evaluation<'_> {
         Judged {
             name: arm.model.name,
             judgement,
+            sequences: arm.sequences,
             running,
             whole: preparing + running + judging,
             latencies,

@@ -1,15 +1,19 @@
 //! Several copies of a model at once, each on cores of its own, with one set of weights.
 
+use super::open::failure;
 use crate::cli::failure::Failure;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tilewise::SpinTeam;
 use tilewise_harness::bert::{Batch, Encoder, Room};
+use tilewise_tuner::measure::stats::MIN_ROUNDS;
 
-use super::open::failure;
-
-/// How long all copies run beside each other once they are warm.
+/// How long all copies run beside each other once they are warm, at least.
 const WINDOW: Duration = Duration::from_secs(3);
+
+/// Passes of each copy in that time, at least.
+const FEWEST: usize = 2;
 
 /// Passes of each copy before the clock starts.
 const WARM_UP: usize = 2;
@@ -50,16 +54,15 @@ pub(super) fn cores(
     Ok(cores.chunks(each).take(instances).map(<[usize]>::to_vec).collect())
 }
 
-/// Runs a copy on each set of cores.
+/// Runs a copy on each set of cores, until there are as many passes of all of them as an interval needs.
 pub(super) fn run(
     encoder: &Encoder,
     batch: &Batch,
     cores: &[Vec<usize>],
 ) -> Result<Combined, Failure> {
-    let start = Barrier::new(cores.len());
+    let run = Run { encoder, batch, start: Barrier::new(cores.len()), passes: AtomicUsize::new(0) };
     let outcomes = std::thread::scope(|scope| {
-        let copies: Vec<_> =
-            cores.iter().map(|own| scope.spawn(|| copy(encoder, batch, own, &start))).collect();
+        let copies: Vec<_> = cores.iter().map(|own| scope.spawn(|| run.copy(own))).collect();
         copies.into_iter().map(|copy| copy.join().expect("no copy panics")).collect::<Vec<_>>()
     });
     let (mut passes_per_s, mut latencies) = (0.0, Vec::new());
@@ -72,33 +75,45 @@ pub(super) fn run(
     Ok(Combined { passes_per_s, latencies })
 }
 
-/// One copy: the seconds of its passes.
-fn copy(
-    encoder: &Encoder,
-    batch: &Batch,
-    cores: &[usize],
-    start: &Barrier,
-) -> Result<Vec<f64>, Failure> {
-    // Threads begin on the cores of the one that makes them, so the whole team is pinned.
-    let pinned = pin(cores);
-    let team = SpinTeam::new(cores.len()).map_err(Failure::failed);
-    let mut room = Room::default();
-    let warm = (0..WARM_UP).try_for_each(|_| {
-        let team = team.as_ref().map_err(|_| Failure::failed("no team"))?;
-        encoder.encode(batch, &mut room, team).map(|_| ()).map_err(failure)
-    });
-    // Nobody waits for a copy that failed.
-    start.wait();
-    pinned?;
-    let team = team?;
-    warm?;
-    let (begin, mut seconds) = (Instant::now(), Vec::new());
-    while begin.elapsed() < WINDOW || seconds.len() < 2 {
-        let pass = Instant::now();
-        encoder.encode(batch, &mut room, &team).map_err(failure)?;
-        seconds.push(pass.elapsed().as_secs_f64());
+/// What copies share.
+struct Run<'a> {
+    encoder: &'a Encoder,
+    batch: &'a Batch,
+    start: Barrier,
+    /// Passes of all copies.
+    passes: AtomicUsize,
+}
+
+impl Run<'_> {
+    /// One copy: the seconds of its passes.
+    fn copy(&self, cores: &[usize]) -> Result<Vec<f64>, Failure> {
+        // Threads begin on the cores of the one that makes them, so the whole team is pinned.
+        let pinned = pin(cores);
+        let team = SpinTeam::new(cores.len()).map_err(Failure::failed);
+        let mut room = Room::default();
+        let warm = (0..WARM_UP).try_for_each(|_| {
+            let team = team.as_ref().map_err(|_| Failure::failed("no team"))?;
+            self.encoder.encode(self.batch, &mut room, team).map(|_| ()).map_err(failure)
+        });
+        // Nobody waits for a copy that failed.
+        self.start.wait();
+        pinned?;
+        let team = team?;
+        warm?;
+        let (begin, mut seconds) = (Instant::now(), Vec::new());
+        while !enough(begin.elapsed(), seconds.len(), self.passes.load(Relaxed)) {
+            let pass = Instant::now();
+            self.encoder.encode(self.batch, &mut room, &team).map_err(failure)?;
+            seconds.push(pass.elapsed().as_secs_f64());
+            self.passes.fetch_add(1, Relaxed);
+        }
+        Ok(seconds)
     }
-    Ok(seconds)
+}
+
+/// Whether a copy may end, after so many passes of its own and so many of all copies.
+fn enough(elapsed: Duration, own: usize, all: usize) -> bool {
+    elapsed >= WINDOW && own >= FEWEST && all >= MIN_ROUNDS
 }
 
 #[cfg(target_os = "linux")]
@@ -130,7 +145,16 @@ fn pin(_cores: &[usize]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::cores;
+    use super::{FEWEST, MIN_ROUNDS, WINDOW, cores, enough};
+
+    /// However slow they are, there is an interval at the end.
+    #[test]
+    fn copies_go_on_until_they_have_enough_passes_together() {
+        assert!(enough(WINDOW, FEWEST, MIN_ROUNDS));
+        assert!(!enough(WINDOW / 2, 1000, 2000));
+        assert!(!enough(10 * WINDOW, MIN_ROUNDS - 1, MIN_ROUNDS - 1), "too few of all");
+        assert!(!enough(10 * WINDOW, FEWEST - 1, MIN_ROUNDS), "too few of its own");
+    }
 
     #[test]
     fn cores_are_shared_out_or_refused_by_what_was_typed() {

@@ -1,16 +1,15 @@
 //! A model's folder, opened: what the commands need of it, and what the user should know.
 
-use super::Context;
+use super::args::{BenchArgs, ShapeArg, WindowFlags};
+use super::{Context, ranges};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use std::fmt::Display;
 use std::path::Path;
 use tilewise_harness::bert::squad::Windowing;
 use tilewise_harness::bert::{
-    Checkpoint, Config, Encoder, Error, Limit, Precision, Source, Synthetic, Text,
+    Checkpoint, Config, Encoder, Error, Limit, Precision, Source, Synthetic, Text, transformer,
 };
-
-use super::args::{BenchArgs, ShapeArg, WindowFlags};
 
 /// A model and where it is from.
 pub(super) struct Opened {
@@ -31,8 +30,9 @@ pub(super) struct Reader {
 impl Opened {
     /// A folder's.
     pub(super) fn folder(folder: &Path) -> Result<Opened, Failure> {
-        let config = Config::read(folder).map_err(Failure::failed)?;
-        let source = Checkpoint::open(folder).map_err(Failure::failed)?;
+        let place = transformer(folder).map_err(Failure::failed)?;
+        let config = Config::read(&place).map_err(Failure::failed)?;
+        let source = Checkpoint::open(&place).map_err(Failure::failed)?;
         Ok(Opened { config, source: Box::new(source), name: folder.display().to_string() })
     }
 
@@ -57,7 +57,7 @@ impl Opened {
         precision: Precision<'_>,
     ) -> Result<Encoder, Failure> {
         let isa = context.setup.setting().isa;
-        Encoder::on(isa, &self.config, &*self.source, precision).map_err(Failure::failed)
+        Encoder::on(isa, &self.config, &*self.source, precision).map_err(ranges::failure)
     }
 }
 
@@ -65,8 +65,9 @@ impl Reader {
     /// A folder's.
     pub(super) fn open(folder: &Path) -> Result<Reader, Failure> {
         let model = Opened::folder(folder)?;
-        let text = Text::open(folder).map_err(Failure::failed)?;
-        let limit = Limit::read(folder, &model.config).map_err(Failure::failed)?;
+        let place = transformer(folder).map_err(Failure::failed)?;
+        let text = Text::open(&place).map_err(Failure::failed)?;
+        let limit = Limit::read(&place, &model.config).map_err(Failure::failed)?;
         Ok(Reader { model, text, limit: limit.tokens, remark: limit.remark })
     }
 

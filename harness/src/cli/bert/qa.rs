@@ -3,6 +3,7 @@
 use super::Context;
 use super::args::QaArgs;
 use super::open::{Reader, failure};
+use super::ranges::Given;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use serde_json::json;
@@ -14,6 +15,7 @@ use tilewise_harness::bert::{AnswerHead, Error, Room};
 const BATCH: usize = 8;
 
 pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
+    let given = Given::new(args.precision, args.ranges.as_deref())?;
     let path = args.context.display();
     let bytes = std::fs::read(&args.context)
         .map_err(|error| Failure::failed(format!("--context {path}: {error}")))?;
@@ -35,7 +37,7 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
     prepared.check(&reader.model.config).map_err(|error| wrong(args, error))?;
     let head = AnswerHead::read(&reader.model.config, &*reader.model.source);
     let head = Head::Answer(head.map_err(Failure::failed)?);
-    let encoder = reader.model.encoder(context, args.precision.precision())?;
+    let encoder = reader.model.encoder(context, given.precision())?;
     reader.tell_of_windows(&windowing);
     if prepared.dropped > 0 {
         let (dropped, kept) = (prepared.dropped, windowing.question);
@@ -57,7 +59,7 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
     output::print(json!({
         "schema": 1, "kernel": "bert qa", "answer": words, "score": answer.score,
         "start": answer.span.start, "end": answer.span.end, "windows": prepared.sequences(),
-        "dropped": prepared.dropped, "dtype": args.precision.precision().name(),
+        "dropped": prepared.dropped, "dtype": given.precision().name(),
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use super::open::{Opened, failure};
 use crate::cli::failure::Failure;
+use serde_json::{Value, json};
 use tilewise::attention::Attention;
 use tilewise::{Solo, Team};
 use tilewise_harness::bert::{Batch, Encoder, Expected, Precision, Room, reference};
@@ -15,8 +16,8 @@ const PROBE: usize = Attention::FEWEST_IN_BYTES;
 /// what is measured.
 const ALONE: usize = 8;
 
-/// Compares a few tokens with plain loops in 64 bits, and a few sequences of the batch with themselves
-/// alone on one thread, to the bit.
+/// Compares a few tokens with plain loops in 64 bits, and a few sequences of the batch with
+/// [themselves](alone).
 pub(super) fn check(
     model: &Opened,
     (encoder, precision): (&Encoder, Precision<'_>),
@@ -32,24 +33,58 @@ pub(super) fn check(
     let states = encoder.encode(&probe, &mut room, team).map_err(failure)?;
     let reference = format!("plain loops in 64 bits for {} tokens", probe.tokens());
     let mut check = expected.check(&reference, precision, states.data());
-    let (few, all) = (some(batch.len()).count(), batch.len());
-    check.reference += &format!("; {few} of {all} sequences alone on one thread, to the bit");
-    let together = encoder.encode(batch, &mut room, team).map_err(failure)?;
-    let mut alone = Room::default();
-    for index in some(batch.len()) {
-        let mut one = Batch::default();
-        one.push(&batch.ids()[batch.sequence(index)]);
-        let states = encoder.encode(&one, &mut alone, &Solo).map_err(failure)?;
-        let columns = states.cols();
-        let tokens = batch.sequence(index);
-        let same = &together.data()[tokens.start * columns..tokens.end * columns];
-        let title = "the same sequence alone on one thread";
-        let equal = Check::compare(title, same, states.data(), 0.0);
-        if !equal.passed() {
-            return Ok(equal);
-        }
+    let equal = alone(encoder, batch, team)?;
+    if !equal.passed() {
+        return Ok(equal);
     }
+    check.reference += &format!("; {}", equal.reference);
     Ok(check)
+}
+
+/// Compares a few sequences of a batch with themselves alone on one thread, to the bit.
+pub(super) fn alone(encoder: &Encoder, batch: &Batch, team: &dyn Team) -> Result<Check, Failure> {
+    let (mut room, mut room_of_one) = (Room::default(), Room::default());
+    let together = encoder.encode(batch, &mut room, team).map_err(failure)?;
+    let columns = together.cols();
+    let (mut output, mut expected) = (Vec::new(), Vec::new());
+    for index in some(batch.len()) {
+        let tokens = batch.sequence(index);
+        output.extend_from_slice(&together.data()[tokens.start * columns..tokens.end * columns]);
+        let states = encoder.encode(&one(batch, index), &mut room_of_one, &Solo);
+        expected.extend_from_slice(states.map_err(failure)?.data());
+    }
+    let (few, all) = (some(batch.len()).count(), batch.len());
+    let title = format!("{few} of {all} sequences alone on one thread, to the bit");
+    Ok(Check::compare(&title, &output, &expected, 0.0))
+}
+
+/// A sequence of a batch by itself.
+fn one(batch: &Batch, index: usize) -> Batch {
+    let tokens = batch.sequence(index);
+    let (ids, types) = (&batch.ids()[tokens.clone()], &batch.types()[tokens]);
+    let (first, second) = ids.split_at(types.partition_point(|&segment| segment == 0));
+    let mut one = Batch::default();
+    one.push_pair(first, second);
+    one
+}
+
+/// Refuses a wrong result, so that no time of it is printed.
+pub(super) fn passed(name: &str, check: Check) -> Result<Check, Failure> {
+    if check.passed() {
+        return Ok(check);
+    }
+    Err(Failure::failed(format!(
+        "{name} differs from {}: largest error {:e}, allowed {:e}; no time is printed",
+        check.reference, check.max_error, check.tolerance
+    )))
+}
+
+/// What is printed of it.
+pub(super) fn json(check: &Check) -> Value {
+    json!({
+        "reference": check.reference, "compared": check.compared, "max_error": check.max_error,
+        "output_digest": check.output_digest,
+    })
 }
 
 /// A few of so many, the first and the last among them.
@@ -60,7 +95,19 @@ fn some(sequences: usize) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::some;
+    use super::{one, some};
+    use tilewise_harness::bert::Batch;
+
+    #[test]
+    fn a_sequence_alone_keeps_its_segments() {
+        let mut batch = Batch::default();
+        batch.push(&[7, 8]);
+        batch.push_pair(&[1, 2, 3], &[4]);
+        let mut last = Batch::default();
+        last.push_pair(&[1, 2, 3], &[4]);
+        assert_eq!(one(&batch, 1), last);
+        assert_eq!(one(&batch, 0).ids(), [7, 8]);
+    }
 
     #[test]
     fn the_first_and_the_last_are_among_a_few() {

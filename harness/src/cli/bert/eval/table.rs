@@ -3,6 +3,7 @@
 use super::super::args::OrderArg;
 use super::super::args::TaskArg;
 use super::super::bench::{operations, percentiles};
+use super::super::sample;
 use super::{Judged, Report};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -11,6 +12,11 @@ use tilewise_harness::bert::Count;
 use tilewise_harness::bert::squad::Stride;
 use tilewise_harness::report::digits;
 use tilewise_tuner::measure::Estimate;
+
+/// What is inside the clocks.
+const TIMED: &str = "median_s, latency_s, encode_s and rate: token numbers in, sentences or scores of \
+                     answers out, batch by batch; duration_s: that, tokenising and judging; packing of \
+                     weights excluded";
 
 /// What stands where a number would if there were one.
 const UNDEFINED: &str = "undefined";
@@ -41,8 +47,12 @@ impl Report<'_> {
         }) else {
             unreachable!("an object was written")
         };
+        line.extend(self.measurement());
         if self.args.task == TaskArg::Squad {
             line.insert("stride".into(), json!(stride(self.args.windows.stride)));
+        }
+        if let Some(on) = &self.calibrated_on {
+            line.insert("calibrated_on".into(), json!(on));
         }
         if let Some(last) = self.results.last() {
             line.extend(last.json());
@@ -58,6 +68,32 @@ impl Report<'_> {
             line.insert("speed_ratio_by_batch".into(), json!(by_batch));
         }
         Value::Object(line)
+    }
+
+    /// What every measurement has, as far as a single pass has it: batches differ, so there is no recipe
+    /// that all of them follow, and no interval of a time that was taken once.
+    fn measurement(&self) -> Map<String, Value> {
+        let Value::Object(fields) = json!({
+            "shape": {
+                "layers": self.config.layers, "hidden": self.config.hidden,
+                "heads": self.config.heads, "intermediate": self.config.intermediate,
+                "batch": self.args.batch,
+            },
+            "threads_allowed": self.threads,
+            "recipe": null,
+            "recipe_source": "estimated",
+            "wisdom_verdict": null,
+            "lo_s": null,
+            "hi_s": null,
+            "rounds": 1,
+            "rate_unit": "seq/s",
+            "timed": TIMED,
+            "check": sample::json(&self.check),
+            "checked": self.check.passed(),
+        }) else {
+            unreachable!("an object was written")
+        };
+        fields
     }
 
     /// Precisions side by side, then the breakdown of operations.
@@ -163,6 +199,11 @@ impl Judged {
         (!self.running.is_zero()).then(|| self.judgement.count as f64 / self.whole.as_secs_f64())
     }
 
+    /// Sentences or windows in a second of forward passes and heads; nothing if none was run.
+    fn sequences_per_s(&self) -> Option<f64> {
+        (!self.running.is_zero()).then(|| self.sequences as f64 / self.running.as_secs_f64())
+    }
+
     fn json(&self) -> Map<String, Value> {
         let [(name, value), (second, other)] = self.judgement.metrics;
         // What cannot be computed, as a correlation of one pair, is no number.
@@ -174,6 +215,7 @@ impl Judged {
             "count": self.judgement.count,
             "encode_s": self.running.as_secs_f64(),
             "duration_s": self.whole.as_secs_f64(),
+            "rate": self.sequences_per_s(),
             "examples_per_s": self.rate(),
             "median_s": percentiles(&self.latencies)["p50"],
             "latency_s": percentiles(&self.latencies),
