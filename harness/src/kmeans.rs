@@ -26,7 +26,7 @@ pub struct Workload<T: Element = f32> {
     sample: Sample,
     /// Of the points of the sample.
     expected: Vec<u32>,
-    /// Of all points, from the last run.
+    /// Of all points, from the last run; zeros before the first.
     labels: RefCell<Vec<u32>>,
 }
 
@@ -103,18 +103,15 @@ impl<T: Element> Workload<T> {
         self.shape
     }
 
-    /// The labels the points have by the reference; of a [sampled](Workload::sampled) workload those
-    /// of the points that are checked.
-    pub fn labels(&self) -> &[u32] {
-        &self.expected
-    }
-
-    /// The labels of all points that the last run found.
+    /// The labels of all points that the last run found; zeros before the first.
     pub fn found(&self) -> Ref<'_, [u32]> {
         Ref::map(self.labels.borrow(), Vec::as_slice)
     }
 
     /// Holds labels of all points against the reference, or as many of them as are checked.
+    ///
+    /// # Panics
+    /// When there are fewer labels than points.
     pub fn check(&self, labels: &[u32]) -> Check {
         self.sample.check(labels, &self.expected)
     }

@@ -2,7 +2,9 @@
 
 use crate::folder::Folder;
 use tilewise::Solo;
-use tilewise_harness::bert::{Batch, Config, Encoder, Error, Precision, Ranges, Room, Synthetic};
+use tilewise_harness::bert::{
+    Batch, Config, Encoder, Error, Precision, Ranges, Room, Source, Synthetic,
+};
 
 /// Two layers of MiniLM's width, with channels that stand out.
 fn small() -> Config {
@@ -57,6 +59,39 @@ fn ranges_of_another_model_are_refused() {
     longer.layers = 3;
     let other = given(&longer, 3).expect("more layers");
     assert!(matches!(other, Error::Ranges { given: 8, expected: 12 }), "{other}");
+}
+
+/// A model with the weights of a layer doubled, and no bias: as fine-tunes that leave biases alone.
+struct Doubled(&'static str);
+
+impl Source for Doubled {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let mut values = Synthetic { seed: 3 }.tensor(name, shape)?;
+        if name == self.0 {
+            values.iter_mut().for_each(|value| *value *= 2.0);
+        }
+        Ok(values)
+    }
+
+    fn has(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+#[test]
+fn other_weights_make_another_model() {
+    let found = found(3);
+    let given = |name| Encoder::new(&small(), &Doubled(name), Precision::Int8Static(&found)).err();
+    assert!(given("no layer").is_none());
+    for name in [
+        "encoder.layer.0.attention.self.key.weight",
+        "encoder.layer.0.attention.output.dense.weight",
+        "encoder.layer.1.intermediate.dense.weight",
+        "encoder.layer.1.output.dense.weight",
+    ] {
+        let other = given(name).expect("other weights");
+        assert!(matches!(&other, Error::OtherModel { .. }), "{name}: {other}");
+    }
 }
 
 #[test]

@@ -41,6 +41,9 @@ fn a_fit_that_is_broken_off_says_so_whichever_start_is_kept() {
     let one = broken(1, 2);
     assert!(one.stopped() && !one.converged());
     assert_eq!((one.start(), one.iterations()), (1, 2));
+    // Broken off when it had come to its end anyway.
+    let last = broken(1, first.iterations());
+    assert!(last.stopped() && last.converged());
     let all = settings().n_init(3).fit(problem.rows()).unwrap();
     assert!(!all.stopped() && (1..=3).contains(&all.start()));
     assert!(all.inertia() <= first.inertia());

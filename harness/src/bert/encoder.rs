@@ -99,12 +99,11 @@ impl Encoder {
         Ok(encoder)
     }
 
-    /// What tells the model from others of its sizes: a digest of the biases of its linear layers,
-    /// which are kept as they were read in every precision.
+    /// What tells the model from others of its sizes: a digest of the marks of its linear layers.
     fn mark(&self) -> String {
         let linears = self.layers.iter().flat_map(Layer::linears);
-        let biases: Vec<f32> = linears.flat_map(|linear| linear.bias().iter().copied()).collect();
-        digest(&biases)
+        let marks: String = linears.map(Linear::mark).collect();
+        digest(marks.as_bytes())
     }
 
     /// What the model is.

@@ -3,6 +3,7 @@
 
 use super::room::Products;
 use super::{Activation, Error, Precision, Source};
+use crate::workload::digest;
 use tilewise::cache::CacheSizes;
 use tilewise::gemm::{
     Add, Bias, Dequantise, Fit, FloatPlan, Gelu, GeluTanh, Lhs, Output, PackedFloats,
@@ -16,7 +17,12 @@ use tilewise::{Isa, Matrix, MatrixMut, Team};
 pub(super) struct Linear {
     weights: Weights,
     bias: Vec<f32>,
+    mark: String,
 }
+
+/// Every so manyth weight is digested: those of a large model are a gigabyte, and what trains a layer
+/// changes it everywhere. A power of two would see the same few columns of all rows.
+const DIGESTED: usize = 61;
 
 #[derive(Clone, Debug)]
 enum Weights {
@@ -61,6 +67,8 @@ impl Linear {
             weights.extend(source.tensor(&format!("{name}.weight"), &[outputs, inputs])?);
             bias.extend(source.tensor(&format!("{name}.bias"), &[outputs])?);
         }
+        let some = weights.iter().step_by(DIGESTED);
+        let mark = digest(&some.chain(&bias).copied().collect::<Vec<f32>>());
         let matrix = Matrix::new(&weights, bias.len(), inputs).expect("tensors of that shape");
         let weights = match precision {
             Precision::Fp32 => Weights::Floats(PackedFloats::pack_transposed(matrix)?),
@@ -76,7 +84,7 @@ impl Linear {
                 Weights::Bytes(packed, scales, fixed)
             }
         };
-        Ok(Linear { weights, bias })
+        Ok(Linear { weights, bias, mark })
     }
 
     /// Whether it multiplies bytes.
@@ -89,9 +97,10 @@ impl Linear {
         self.bias.len()
     }
 
-    /// What is added to each of them.
-    pub(super) fn bias(&self) -> &[f32] {
-        &self.bias
+    /// What tells it from layers of other weights or another bias: a digest of them as they were
+    /// read, the same in every precision.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// How a product of so many rows is cut.

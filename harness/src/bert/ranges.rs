@@ -1,5 +1,5 @@
 //! The ranges of inputs that [`Precision::Int8Static`](super::Precision::Int8Static) multiplies over:
-//! found once, on texts like those to come, kept in a file, and refused by every other model.
+//! found once, on texts like those to come, kept in a file, and refused by models of other linear layers.
 
 use super::Error;
 use super::config::json;
@@ -35,7 +35,7 @@ const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "File", into = "File")]
 pub struct Ranges {
-    /// What tells the model they were found on from others.
+    /// What tells the model they were found on from others: a digest of its linear layers.
     model: String,
     /// Layer by layer.
     ends: Vec<[f32; 2]>,

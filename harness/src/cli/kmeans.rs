@@ -141,15 +141,15 @@ fn fit<T: Number>(args: &KmeansArgs, setup: &Setup, claims: Claims) -> Result<()
     if !workload.check(fit.labels()).passed() {
         return Err(Failure::failed("the labels are not those of the reference; none are written"));
     }
-    // Measuring may take longer than the fit: who has had enough of it loses no result.
-    claims.write::<T>(picture.as_ref(), fit.centres(), fit.labels())?;
-    remark_clusters(&fit, shape.k);
     let mut candidate =
         workload.kernel("kmeans", isa, (&chosen, Layout::Rows), setup.team()).map_err(failure)?;
     let check = single::check(&mut candidate)?;
     if *workload.found() != *fit.labels() {
-        return Err(Failure::failed("the labels are not those of the fit; no time is printed"));
+        return Err(Failure::failed("the labels are not those of the fit; none are written"));
     }
+    // Measuring may take longer than the fit: who has had enough of it loses no result.
+    claims.write::<T>(picture.as_ref(), fit.centres(), fit.labels())?;
+    remark_clusters(&fit, shape.k);
     watched::go_on()?;
     let fit_time = in_rounds("fit", once, || {
         watched::go_on()?;

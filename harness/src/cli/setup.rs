@@ -108,7 +108,7 @@ impl Setup {
                 "{what} needs more memory than this machine can address; use smaller sizes"
             ))),
             Some(&available) if bytes as u64 > available => Err(Failure::usage(format!(
-                "{what} needs {:.1} GB with its reference; {:.1} GB are available, use smaller sizes",
+                "{what} needs {:.1} GB in all; {:.1} GB are available, use smaller sizes",
                 bytes as f64 / 1e9,
                 available as f64 / 1e9
             ))),

@@ -125,8 +125,8 @@ fn timed<'a>(arm: Arm<'a>, before: Option<&'a dyn Fn()>) -> Arm<'a> {
 
 impl Line {
     /// Median seconds of a call.
-    pub(super) fn median(&self) -> Value {
-        self.fields["median_s"].clone()
+    pub(super) fn median(&self) -> f64 {
+        self.fields["median_s"].as_f64().expect("a line is made with it")
     }
 
     /// Adds a result of the computation itself.

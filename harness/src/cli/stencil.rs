@@ -86,7 +86,7 @@ fn step<T: Field + Number>(args: &StencilArgs) -> Result<(), Failure> {
     let mut line = single::measure(&setup, &workload.task(), &mut candidate)?;
     name_inputs(&mut line, args, coefficient);
     line.add("finite", finite);
-    line.add("predicted", predicted(&workload, &plan, &setup, line.median().as_f64())?);
+    line.add("predicted", predicted(&workload, &plan, &setup, line.median())?);
     if files.png.is_some() || files.npy.is_some() {
         // Timing went on from where the check stood: begin again for exactly these steps.
         candidate.work.check();
@@ -208,7 +208,7 @@ fn predicted<T: Field>(
     workload: &Workload<T>,
     plan: &Plan<T>,
     setup: &Setup,
-    seconds: Option<f64>,
+    seconds: f64,
 ) -> Result<Value, Failure> {
     let (setting, threads) = (setup.setting(), plan.recipe().threads);
     let memory = Quantity::Bandwidth { memory: Memory::Dram, pattern: Pattern::StreamingCopy };
@@ -221,7 +221,7 @@ fn predicted<T: Field>(
     let (bandwidth, bytes) =
         (roofs[0].value, plan.bytes_per_update(workload.steps(), setting.caches()));
     let limit = bandwidth / bytes;
-    let rate = seconds.map(|seconds| workload.task().amount.work / seconds / 1e9);
+    let rate = workload.task().amount.work / seconds / 1e9;
     Ok(json!({
         "bytes_per_update": bytes,
         "bandwidth": bandwidth,
@@ -229,7 +229,7 @@ fn predicted<T: Field>(
         "bandwidth_timed": "a streaming copy on as many threads, after the kernel, not in its rounds",
         "streaming_limit": limit,
         "streaming_limit_unit": "GLUP/s",
-        "share_of_streaming_limit": rate.map(|rate| rate / limit),
+        "share_of_streaming_limit": rate / limit,
         "single_step_limit": bandwidth / workload.least(),
         "single_step_limit_unit": "GLUP/s",
         "cache_footprint": plan.cache_footprint(workload.steps()),

@@ -200,16 +200,15 @@ impl KMeans {
         let in_order = plan.in_order()?;
         let sorted = sorted.as_ref().map(|sorted| (sorted, &in_order));
         let mut lloyd = Lloyd::new(task, sorted, &largest)?;
-        let (mut stopped, mut rests) = (false, false);
+        let mut stopped = false;
         for start in 1..=self.starts() {
             lloyd.start(self.first(&task, draws)?);
             let ended = lloyd.run((self.max_iter, tolerance), |iteration, shift, centres| {
-                rests = shift <= tolerance;
                 let centres = Matrix::new(centres, self.k, task.source.d()).expect("k rows");
                 let progress = Progress { start, iteration, shift, tolerance, centres };
                 watch.as_mut().map_or(ControlFlow::Continue(()), |watch| watch(progress))
             })?;
-            let fit = self.ended(&mut lloyd, &ended, (start, rests, task.source.d()))?;
+            let fit = self.ended(&mut lloyd, &ended, (start, task.source.d()))?;
             if best.as_ref().is_none_or(|best| fit.betters(best, self.k)) {
                 *best = Some(fit);
             }
@@ -238,12 +237,12 @@ impl KMeans {
         self.choose(&task, draws.unwrap_or(&mut Seeded::new(self.seed)))
     }
 
-    /// What a start came to, whose centres rest if they moved no further than the tolerance.
+    /// What a start came to.
     fn ended<T: Element>(
         &self,
         lloyd: &mut Lloyd<'_, T>,
         ended: &Ended,
-        (start, rests, d): (usize, bool, usize),
+        (start, d): (usize, usize),
     ) -> Result<Fit<T::Centre>, Error> {
         if !ended.settled {
             // The centres have moved since the labels were found.
@@ -256,8 +255,7 @@ impl KMeans {
             labels,
             start,
             iterations: ended.iterations,
-            // Who ended with iterations left, and not by the watcher, ended because no label changed.
-            converged: rests || !(ended.stopped || ended.iterations == self.max_iter),
+            converged: ended.converged,
             stopped: ended.stopped,
         })
     }

@@ -53,9 +53,10 @@ impl<C: Real> Fit<C> {
         self.iterations
     }
 
-    /// Whether it ended by itself: no label changed any more, or the centres moved no further than
-    /// the [tolerance](super::KMeans::tol). If not, there were no iterations left
-    /// ([`max_iter`](super::KMeans::max_iter)), or the watcher broke it off.
+    /// Whether it came to its end: in the last iteration no label changed any more, or the centres
+    /// moved no further than the [tolerance](super::KMeans::tol). That may also be the last one that
+    /// was allowed, or the one after which the watcher broke it off. If not, there were no iterations
+    /// left ([`max_iter`](super::KMeans::max_iter)), or the watcher broke it off before.
     ///
     /// ```
     /// use tilewise::{Matrix, kmeans::KMeans};

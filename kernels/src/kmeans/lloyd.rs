@@ -45,6 +45,8 @@ pub(super) struct Ended {
     /// scikit-learn does not ask for the second, and leaves labels behind that its centres do not
     /// give where a centre took a point over in the last iteration (its issue 34074).
     pub(super) settled: bool,
+    /// No label changed in the last one, or the centres moved no further than the tolerance.
+    pub(super) converged: bool,
     /// The watcher asked to stop.
     pub(super) stopped: bool,
 }
@@ -96,14 +98,15 @@ impl<'a, T: Element> Lloyd<'a, T> {
         (most, tolerance): (usize, f64),
         mut watch: impl FnMut(usize, f64, &[T::Centre]) -> ControlFlow<()>,
     ) -> Result<Ended, Error> {
-        let mut ended = Ended { iterations: 0, settled: false, stopped: false };
+        let mut ended = Ended { iterations: 0, settled: false, converged: false, stopped: false };
         while ended.iterations < most {
             ended.iterations += 1;
             let changed = self.label()?;
             let (moved, shift) = self.move_centres()?;
             ended.settled = !changed && !moved;
+            ended.converged = !changed || shift <= tolerance;
             ended.stopped = watch(ended.iterations, shift, &self.centres).is_break();
-            if !changed || ended.stopped || shift <= tolerance {
+            if ended.converged || ended.stopped {
                 break;
             }
         }

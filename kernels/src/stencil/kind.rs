@@ -36,8 +36,8 @@ use core::str::FromStr;
 /// field has mirrored bits. Of waves, `u_before` is the value one step before and `m` the medium
 /// at the point ([`Grid::set_media`](super::Grid::set_media), or else 1).
 ///
-/// Compact ones look at the square or cube around a point, and their error is the same in all
-/// directions (Patra and Karttunen 2006, Numerical Methods for Partial Differential Equations 22):
+/// Compact ones look at the square or cube around a point, and the leading term of their error is
+/// the same in all directions (Patra and Karttunen 2006, Numerical Methods for Partial Differential Equations 22):
 ///
 /// ```text
 /// square  = (left front + right front) + (left behind + right behind)    of x and y; others alike
@@ -63,7 +63,7 @@ pub enum Kind {
     /// Heat in two dimensions: a point and its four neighbours. A star with `w_1 = 1` and
     /// `w_0 = 2`.
     Heat5,
-    /// Heat in two dimensions: the square around a point, with errors alike in all directions.
+    /// Heat in two dimensions: the square around a point; the leading error is alike in all directions.
     /// Compact, with `w_1 = 2/3`, `w_2 = 1/6` and `w_0 = 10/3`.
     Heat9,
     /// Heat in three dimensions: a point and its six neighbours. A star with `w_1 = 1` and
@@ -75,7 +75,7 @@ pub enum Kind {
     /// Heat in three dimensions with the Laplacian of order 8: four neighbours each way. A star with
     /// `w_1 = 8/5`, `w_2 = -1/5`, `w_3 = 8/315`, `w_4 = -1/560` and `w_0 = 205/72`.
     Heat25,
-    /// Heat in three dimensions: the cube around a point, with errors alike in all directions.
+    /// Heat in three dimensions: the cube around a point; the leading error is alike in all directions.
     /// Compact, with `w_1 = 7/15`, `w_2 = 1/10`, `w_3 = 1/30` and `w_0 = 64/15`.
     Heat27,
     /// The acoustic wave in space, of order 2 in space and time: the star of [`Kind::Heat7`].

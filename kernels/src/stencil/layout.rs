@@ -22,6 +22,7 @@
 //!
 //! Several fields stand row beside row: a row of the first, the same row of the second and so on,
 //! so that whatever a member has to do is one run of memory.
+//!
 //! Rows of all together may stand whole pages apart: from a row to the next of the same field is then as
 //! far for any number of fields, and media, which are laid out as fields, share it (Gray-Scott of 512x8192,
 //! one Zen 4 core: 0.94 of the speed of 480 and 544 points a row).

@@ -41,9 +41,10 @@ impl Outcome {
 /// A step with which the field grows without bound.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, or {}; take smaller time steps",
+    "coefficient {coefficient:?} of {kind}{} is beyond the stability limit: expected 0 to {limit}, \
+     or {} grows without bound; take smaller time steps",
     if *medium == 1.0 { String::new() } else { format!(", times a medium of {medium:?},") },
-    if *kind == Kind::GrayScott { "diffusion alone grows without bound" } else { "the field grows without bound" }
+    if *kind == Kind::GrayScott { "what diffuses" } else { "the field" }
 )]
 #[must_use]
 #[non_exhaustive]

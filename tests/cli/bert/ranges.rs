@@ -118,10 +118,32 @@ fn flags_of_ranges_go_with_their_precision() {
         &["--save-ranges", "--ranges"],
     );
     refused(&format!("{eval} --save-ranges {model}/r.txt"), 2, &["--save-ranges", ".json"]);
-    refused(
-        &format!("{eval} --save-ranges {model}/config.json"),
-        2,
-        &["config.json", "is read as"],
-    );
     refused(&format!("{eval} --save-ranges /no/such/r.json"), 1, &["/no/such/r.json"]);
+}
+
+#[test]
+fn only_ranges_are_replaced() {
+    let (folder, model, _) = calibrated();
+    let first = written(&folder);
+    folder.nest();
+    let save = |name: &str| format!("{} --save-ranges {model}/{name}", eval(&folder, &model));
+    folder.write("1_Pooling/config.json", "{}");
+    folder.write("mine.json", "[1, 2");
+    for name in [
+        "modules.json",
+        "0_Transformer/config.json",
+        "0_Transformer/tokenizer.json",
+        "1_Pooling/config.json",
+        "mine.json",
+    ] {
+        let read = || fs::read(folder.path().join(name)).expect("a file");
+        let before = read();
+        refused(&save(name), 2, &["--save-ranges", name, "holds no ranges", "another file"]);
+        assert!(read() == before, "{name} is another");
+    }
+    fs::remove_dir_all(folder.path().join("1_Pooling")).expect("it was there");
+    let changed = first.to_string().replace("\"model\":\"", "\"model\":\"another ");
+    folder.write("ranges.json", changed);
+    json(&format!("{} --json", save("ranges.json")), "bert");
+    assert_eq!(written(&folder), first);
 }

@@ -160,7 +160,7 @@ pub(super) struct EvalArgs {
     /// File of ranges for int8-static [default: found on the first batches of the data itself]
     #[arg(long, value_name = "FILE")]
     pub(super) ranges: Option<PathBuf>,
-    /// Write the ranges that int8-static finds on the data into this .json file
+    /// Write the ranges that int8-static finds on the data into this .json file; only ranges are replaced
     #[arg(long, value_name = "FILE", conflicts_with = "ranges")]
     pub(super) save_ranges: Option<PathBuf>,
     /// Sequences of a batch

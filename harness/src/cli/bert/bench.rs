@@ -162,7 +162,8 @@ impl Bench<'_> {
     /// What every result has. `threads` are those of a copy.
     fn line(&self, arm: &Checked, time: &Estimate, threads: usize) -> Map<String, Value> {
         let setting = self.context.setup.setting();
-        let config = &self.model.config;
+        let mut shape = shape(&self.model.config, self.args.batch);
+        shape["seq"] = json!(self.args.seq);
         let recipes = arm.encoder.recipes(self.batch, threads).into_iter();
         let recipes =
             recipes.map(|(operation, recipe)| (operation.name().to_owned(), json!(recipe)));
@@ -170,11 +171,7 @@ impl Bench<'_> {
             "schema": 1,
             "kernel": "bert bench",
             "model": self.model.name,
-            "shape": {
-                "layers": config.layers, "hidden": config.hidden, "heads": config.heads,
-                "intermediate": config.intermediate,
-                "batch": self.args.batch, "seq": self.args.seq,
-            },
+            "shape": shape,
             "dtype": arm.name,
             "isa": setting.isa,
             "threads": setting.threads,
@@ -196,6 +193,14 @@ impl Bench<'_> {
         };
         line
     }
+}
+
+/// What is run: a model's sizes, and sequences of a batch.
+pub(super) fn shape(config: &Config, batch: usize) -> Value {
+    json!({
+        "layers": config.layers, "hidden": config.hidden, "heads": config.heads,
+        "intermediate": config.intermediate, "batch": batch,
+    })
 }
 
 /// The other precision's time, and how many times as fast this one is, round by round.

@@ -18,9 +18,9 @@ pub(super) fn run(context: Context<'_>, args: &EmbedArgs) -> Result<(), Failure>
     let given = Given::new(args.precision, args.ranges.as_deref())?;
     let reader = Reader::open(&args.model)?;
     let pooling = Pooling::read(&args.model).map_err(Failure::failed)?;
-    // Lines may all be as long as the model reads.
-    let (longest, tokens) = (reader.limit, args.batch.saturating_mul(reader.limit));
-    Load { precisions: 1, rooms: 1, tokens, longest }.check(context, &reader.model.config)?;
+    // How long lines are is known when they come.
+    let weights = Load { precisions: 1, rooms: 1, tokens: 0, longest: 0 };
+    weights.check(context, &reader.model.config)?;
     let encoder = reader.model.encoder(context, given.precision())?;
     reader.tell("texts are cut there");
     let mut lines = Lines { context, reader: &reader, pooling, encoder, room: Room::default() };
@@ -84,6 +84,9 @@ impl Lines<'_> {
     fn answer(&mut self, lines: &mut Vec<Line>) -> Result<bool, Failure> {
         let mut batch = Batch::default();
         lines.iter().for_each(|line| batch.push(&line.ids));
+        let longest = lines.iter().map(|line| line.ids.len()).max().unwrap_or(0);
+        let load = Load { precisions: 1, rooms: 1, tokens: batch.tokens(), longest };
+        load.check(self.context, self.encoder.config())?;
         let (team, hidden) = (self.context.setup.team(), self.encoder.config().hidden);
         let sentences = self.encoder.embed(&batch, self.pooling, &mut self.room, team);
         let sentences = sentences.map_err(failure)?;

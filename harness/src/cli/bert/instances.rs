@@ -3,17 +3,13 @@
 use super::open::failure;
 use crate::cli::failure::Failure;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tilewise::SpinTeam;
 use tilewise_harness::bert::{Batch, Encoder, Room};
 use tilewise_tuner::measure::stats::MIN_ROUNDS;
 
-/// How long all copies run beside each other once they are warm, at least.
+/// How long each copy runs beside the others once they are warm, at least.
 const WINDOW: Duration = Duration::from_secs(3);
-
-/// Passes of each copy in that time, at least.
-const FEWEST: usize = 2;
 
 /// Passes of each copy before the clock starts.
 const WARM_UP: usize = 2;
@@ -54,13 +50,13 @@ pub(super) fn cores(
     Ok(cores.chunks(each).take(instances).map(<[usize]>::to_vec).collect())
 }
 
-/// Runs a copy on each set of cores, until there are as many passes of all of them as an interval needs.
+/// Runs a copy on each set of cores, until each has made as many passes as an interval needs.
 pub(super) fn run(
     encoder: &Encoder,
     batch: &Batch,
     cores: &[Vec<usize>],
 ) -> Result<Combined, Failure> {
-    let run = Run { encoder, batch, start: Barrier::new(cores.len()), passes: AtomicUsize::new(0) };
+    let run = Run { encoder, batch, start: Barrier::new(cores.len()) };
     let outcomes = std::thread::scope(|scope| {
         let copies: Vec<_> = cores.iter().map(|own| scope.spawn(|| run.copy(own))).collect();
         copies.into_iter().map(|copy| copy.join().expect("no copy panics")).collect::<Vec<_>>()
@@ -80,8 +76,6 @@ struct Run<'a> {
     encoder: &'a Encoder,
     batch: &'a Batch,
     start: Barrier,
-    /// Passes of all copies.
-    passes: AtomicUsize,
 }
 
 impl Run<'_> {
@@ -101,19 +95,19 @@ impl Run<'_> {
         let team = team?;
         warm?;
         let (begin, mut seconds) = (Instant::now(), Vec::new());
-        while !enough(begin.elapsed(), seconds.len(), self.passes.load(Relaxed)) {
+        while !enough(begin.elapsed(), seconds.len()) {
             let pass = Instant::now();
             self.encoder.encode(self.batch, &mut room, &team).map_err(failure)?;
             seconds.push(pass.elapsed().as_secs_f64());
-            self.passes.fetch_add(1, Relaxed);
         }
         Ok(seconds)
     }
 }
 
-/// Whether a copy may end, after so many passes of its own and so many of all copies.
-fn enough(elapsed: Duration, own: usize, all: usize) -> bool {
-    elapsed >= WINDOW && own >= FEWEST && all >= MIN_ROUNDS
+/// Whether a copy may end after so many passes of its own. Those of others do not count for it: copies
+/// run at once, so that what disturbs a pass disturbs those beside it.
+fn enough(elapsed: Duration, passes: usize) -> bool {
+    elapsed >= WINDOW && passes >= MIN_ROUNDS
 }
 
 #[cfg(target_os = "linux")]
@@ -145,15 +139,14 @@ fn pin(_cores: &[usize]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FEWEST, MIN_ROUNDS, WINDOW, cores, enough};
+    use super::{MIN_ROUNDS, WINDOW, cores, enough};
 
     /// However slow they are, there is an interval at the end.
     #[test]
-    fn copies_go_on_until_they_have_enough_passes_together() {
-        assert!(enough(WINDOW, FEWEST, MIN_ROUNDS));
-        assert!(!enough(WINDOW / 2, 1000, 2000));
-        assert!(!enough(10 * WINDOW, MIN_ROUNDS - 1, MIN_ROUNDS - 1), "too few of all");
-        assert!(!enough(10 * WINDOW, FEWEST - 1, MIN_ROUNDS), "too few of its own");
+    fn copies_go_on_until_each_has_enough_passes() {
+        assert!(enough(WINDOW, MIN_ROUNDS));
+        assert!(!enough(WINDOW / 2, 1000));
+        assert!(!enough(10 * WINDOW, MIN_ROUNDS - 1));
     }
 
     #[test]

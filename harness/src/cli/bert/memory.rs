@@ -1,4 +1,4 @@
-//! Whether there is memory for a model and for what passes through it, asked before anything is made.
+//! Whether there is memory for a model and for what passes through it, asked before either is made.
 
 use super::Context;
 use crate::cli::failure::Failure;
@@ -13,7 +13,7 @@ pub(super) struct Load {
     pub(super) precisions: usize,
     /// Passes that keep a room each.
     pub(super) rooms: usize,
-    /// Tokens of the largest batch.
+    /// Tokens of the largest batch; 0 where only the weights are known yet.
     pub(super) tokens: usize,
     /// Those of its longest sequence.
     pub(super) longest: usize,
@@ -27,8 +27,12 @@ impl Load {
         let of_weights = weights.saturating_mul(BYTES_PER_WEIGHT * precisions);
         let of_rooms = Room::bytes(config, tokens, longest).saturating_mul(rooms);
         let of_numbers = tokens.saturating_mul(2 * size_of::<u32>());
+        let batch = match tokens {
+            0 => String::new(),
+            _ => format!(" with {tokens} tokens at a time"),
+        };
         context.setup.check_memory(
-            format_args!("a model of {weights} weights with {tokens} tokens at a time"),
+            format_args!("a model of {weights} weights{batch}"),
             of_weights.saturating_add(of_rooms).saturating_add(of_numbers),
         )
     }

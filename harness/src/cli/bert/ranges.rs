@@ -57,15 +57,25 @@ impl Files {
                 return Err(needless(flag));
             }
         }
-        let [config, tokenizer] =
-            ["config.json", "tokenizer.json"].map(|name| args.model.join(name));
-        let inputs = [args.data.as_path(), config.as_path(), tokenizer.as_path()].map(Some);
-        output::spare("--save-ranges", write_to, &inputs)?;
+        if let Some(file) = write_to {
+            spare(file)?;
+        }
         Ok(Files {
             read: read_from.map(read).transpose()?,
             claim: output::claim("--save-ranges", write_to, "json")?,
         })
     }
+}
+
+/// Refuses to replace anything but ranges: a model's folder is full of JSON.
+fn spare(file: &Path) -> Result<(), Failure> {
+    if !file.exists() || Ranges::read(file).is_ok() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--save-ranges {}: is there and holds no ranges; give another file",
+        file.display()
+    )))
 }
 
 fn read(file: &Path) -> Result<Ranges, Failure> {

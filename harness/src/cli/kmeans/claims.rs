@@ -1,5 +1,6 @@
 //! What `tilewise kmeans` writes: files that are claimed before any work is done.
 
+use super::watched::WRITTEN;
 use crate::cli::args::{InitArg, KmeansArgs};
 use crate::cli::array;
 use crate::cli::failure::Failure;
@@ -8,6 +9,7 @@ use crate::cli::points::Number;
 use std::path::Path;
 use tilewise::Matrix;
 use tilewise::kmeans::Shape;
+use tilewise_harness::interrupt;
 use tilewise_harness::picture::Picture;
 use tilewise_harness::report::files::{self, Claim};
 
@@ -36,7 +38,7 @@ impl Claims {
     }
 
     /// Writes what was asked for: centres, one a row, the label of every point, and the picture in
-    /// the colours of its centres.
+    /// the colours of its centres. Who interrupts what follows is told so.
     pub(super) fn write<T: Number>(
         self,
         picture: Option<&Picture>,
@@ -58,7 +60,12 @@ impl Claims {
         if let Some(claim) = self.labels {
             contents.push((claim, array::of_labels(labels)));
         }
-        files::publish(contents).map_err(Failure::failed)
+        let some = !contents.is_empty();
+        files::publish(contents).map_err(Failure::failed)?;
+        if some {
+            interrupt::part_with(WRITTEN);
+        }
+        Ok(())
     }
 
     /// Writes the centres alone; whether they were asked for.

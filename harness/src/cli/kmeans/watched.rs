@@ -23,7 +23,7 @@ use tilewise_harness::workload::{Candidate, Check, Work};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is left where measuring is interrupted.
-pub(super) const WRITTEN: &str = "what was asked for is written; how long labels take is not known";
+pub(super) const WRITTEN: &str = "what was asked for is written; times are not known";
 
 /// What a fit is run with.
 #[derive(Clone, Copy)]
@@ -51,14 +51,18 @@ pub(super) struct Left {
 }
 
 /// Fits, for as long as nobody wants to stop, with a bar that shows itself on a terminal if that takes
-/// long.
+/// long. Interruptions are watched for if centres are to be written.
 pub(super) fn fit<'a, T: Number>(
     settings: &KMeans,
     points: impl Into<Source<'a, T>>,
     run: Run<'_>,
 ) -> Result<Ended<T::Centre>, Error> {
     let Run { args, plan, setup, interrupted } = run;
-    interrupt::watch("what was found so far will be written");
+    // Without a file for centres nothing would be left: then an interruption ends the process at once.
+    if args.centers.is_some() {
+        // Also said while times are measured, when it is written.
+        interrupt::watch("ends once what was found so far is written");
+    }
     let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is fine");
     let bar = ProgressBar::new(args.max_iter as u64).with_style(style);
     let (mut last, mut best) = (None::<Left>, None);

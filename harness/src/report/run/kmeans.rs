@@ -64,7 +64,10 @@ pub(super) fn fit(plan: &Plan<'_>) -> Result<Fitted, Error> {
     let workload =
         Workload::new(rows.clone(), fit.centres()).map_err(|error| refused(error.to_string()))?;
     let centres: Vec<f32> = (0..shape.k).flat_map(|k| fit.centres().row(k).to_vec()).collect();
-    let quantised = picture.repaint(workload.labels(), &centres);
+    if !workload.check(fit.labels()).passed() {
+        return Err(refused("the labels of the fit are not those of the reference".into()));
+    }
+    let quantised = picture.repaint(fit.labels(), &centres);
     Ok(Fitted {
         whole: Whole {
             label: format!("Fit of {} centres to all points, seeding included", shape.k),

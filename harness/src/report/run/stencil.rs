@@ -149,7 +149,9 @@ fn rungs(run: &Run, isa: Isa, [single, many]: [Recipe; 2]) -> Vec<Result<Early<R
     }
     rungs.push(match (single.streaming, past.streaming) {
         (true, _) => rung("streaming", "streaming stores", "by hand, streaming stores", single),
-        (_, false) => missing("streaming stores", &format!("{isa} has no stores past the caches")),
+        (_, false) => {
+            missing("streaming stores", &format!("with {isa} no store of it goes past the caches"))
+        }
         _ => missing(
             "streaming stores",
             "one step at a time the estimate has none: much of the fields stays in cache",

@@ -2,7 +2,7 @@
 
 use super::super::args::OrderArg;
 use super::super::args::TaskArg;
-use super::super::bench::{operations, percentiles};
+use super::super::bench::{operations, percentiles, shape};
 use super::super::sample;
 use super::{Judged, Report};
 use comfy_table::Table;
@@ -74,11 +74,7 @@ impl Report<'_> {
     /// that all of them follow, and no interval of a time that was taken once.
     fn measurement(&self) -> Map<String, Value> {
         let Value::Object(fields) = json!({
-            "shape": {
-                "layers": self.config.layers, "hidden": self.config.hidden,
-                "heads": self.config.heads, "intermediate": self.config.intermediate,
-                "batch": self.args.batch,
-            },
+            "shape": shape(self.config, self.args.batch),
             "threads_allowed": self.threads,
             "recipe": null,
             "recipe_source": "estimated",
