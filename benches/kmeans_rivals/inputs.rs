@@ -11,6 +11,9 @@ use tilewise_harness::peers::entrant::Numbers;
 use tilewise_harness::picture::Picture;
 use tilewise_harness::workload::{Check, random};
 
+/// Points that a model is fitted to which then predicts all.
+const SAMPLE: usize = 1000;
+
 /// A kind of number that points are made of here.
 pub(crate) trait Point: Element {
     /// From a number from 0 to 1.
@@ -97,8 +100,23 @@ impl<T: Point> Inputs<T> {
         let expected = Expected::Inertia(0.0);
         let draws = draws.into_iter().map(f64::from).collect();
         let mut inputs = Inputs { shape: job.shape, points, centres, draws, expected };
+        if job.kernel == "kmeans-predict" {
+            inputs.centres = inputs.fitted()?;
+        }
         inputs.expected = inputs.expect(job)?;
         Ok(inputs)
+    }
+
+    /// The centres that a fit of some of the points leaves: who predicts has fitted before, as those
+    /// have who take the colours of a picture from a thousand of its pixels.
+    fn fitted(&self) -> Result<Vec<T::Centre>, String> {
+        let (Shape { n, d, k }, rows) = (self.shape, self.rows());
+        let sample = (0..SAMPLE).flat_map(|index| rows.row(index * n / SAMPLE));
+        let sample: Vec<T> = sample.copied().collect();
+        let sample = Matrix::new(&sample, SAMPLE, d).map_err(|error| error.to_string())?;
+        let fit = KMeans::new(k).fit(sample).map_err(|error| error.to_string())?;
+        let centres = fit.centres();
+        Ok((0..k).flat_map(|centre| centres.row(centre)).copied().collect())
     }
 
     /// The points.

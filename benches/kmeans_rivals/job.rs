@@ -92,14 +92,16 @@ impl Job {
         let each = if self.points == F64 { 8 } else { 4 };
         let bytes = (each * (n * d + k * d) + 4 * n) as f64;
         let what = if self.pixels { "pixels" } else { "points" };
-        let iterations = match self.kernel {
+        let more = match self.kernel {
             "kmeans-lloyd" => format!(", {} iterations", self.iterations),
+            "kmeans-predict" => ", centres fitted to some of them".into(),
+            "kmeans-argmin" => ", centres drawn from them".into(),
             _ => String::new(),
         };
         let dtype = self.dtype();
         Task {
             kernel: self.kernel.into(),
-            title: format!("{n} {what}, d = {d}, k = {k}, {dtype}{iterations}"),
+            title: format!("{n} {what}, d = {d}, k = {k}, {dtype}{more}"),
             shape: json!({
                 "n": n, "d": d, "k": k, "iterations": self.iterations, "dtype": dtype,
                 "points": what,
