@@ -57,11 +57,9 @@ impl Recipe {
         // points an axis (16 MiB) take 1.18 if it is not.
         let near = field.saturating_mul(2) <= caches.l3 / 4;
         let side_by_side = Self::single_steps(form, isa, near);
-        // Where the two fields are only a little larger than the cache, much of them stays in it:
-        // 2048x2048 `f32` (32 MiB in a cache of as much) makes 10.6 GLUP/s with ordinary stores
-        // and 6.8 past the caches; at 4096x4096 it is 4.7 and 6.1.
-        let leaves_cache = field.saturating_mul(2) > caches.l3.saturating_mul(3) / 2;
-        let streaming = leaves_cache && !form.keeps_two() && width(isa).streams;
+        let streaming = field.saturating_mul(2) >= Self::stays(caches, threads)
+            && !form.keeps_two()
+            && width(isa).streams;
         Recipe {
             scheme: Scheme::Spatial,
             depth: 1,
@@ -113,10 +111,10 @@ impl Recipe {
         if form.radius > 1 || form.keeps_two() {
             return Self::skewed::<T>(form, extent, caches, single);
         }
-        // Many steps at a time leave less of the field in cache for the next ones: 2048x2048 `f32`
-        // (32 MiB in a cache of as much) takes 1.05 of the time with ordinary stores.
-        let leaves_cache = numbers.saturating_mul(size_of::<T>()) >= caches.l3;
-        let streaming = single.streaming || (plane && leaves_cache && width(isa).streams);
+        // Many steps at a time leave little of the field in cache for the next ones: stores past
+        // the caches make 1.03 to 1.15 of the speed of ordinary ones from here on (`heat7` from 136
+        // to 192 points an axis, `heat5` from 1088 to 2048, `f32` and `f64`, one and two Zen 4 cores).
+        let streaming = width(isa).streams;
         let radius = form.radius;
         // Numbers there is room for in each slice, of the ring and of the source.
         let slices = |depth: usize| 2 * radius * (depth - 1) + 3 + 2 * radius + 2;
@@ -163,6 +161,17 @@ impl Recipe {
         let side_by_side = side_by_side.preferred(form);
         let scheme = Scheme::Overlapped;
         Recipe { scheme, depth, tile_rows, tile_points, side_by_side, streaming, ..single }
+    }
+
+    /// Bytes of both buffers that stay in the shared cache well enough for ordinary stores.
+    ///
+    /// Stores past the caches make, of the speed of ordinary ones (sixteen single steps, one and two
+    /// Zen 4 cores that see 32 MiB): with 12 MiB 0.87 and 0.54 (`heat5` `f32`), 18 MiB 1.04 and 0.79, 23
+    /// MiB 1.35 and 0.97 (`f64` 1.2 and 1.0), 28 MiB 1.43 and 0.94, 31 MiB 1.35 and 1.11 (`heat7`), 32
+    /// MiB 1.5 and 1.0 to 1.1, 40 to 48 MiB 1.6 to 1.7 and 1.2 to 1.3. One core fills the cache it
+    /// shares less well than it stores past it.
+    fn stays(caches: &CacheSizes, threads: usize) -> usize {
+        caches.l3 / 32 * if threads > 1 { 31 } else { 23 }
     }
 
     /// Rows of a tile for single steps: as many as let the planes that a point looks at stay in the
@@ -303,6 +312,23 @@ mod tests {
         assert_eq!(depth(flat, 16 << 20, 256 << 20, 8), Recipe::SPACE_SHALLOW, "few slices each");
         let long = Extent::space(usize::MAX, 3, 64);
         assert_eq!(depth(long, 1 << 20, 32 << 20, 1), Recipe::SPACE_SHALLOW, "rows that never fit");
+    }
+
+    #[test]
+    fn stores_go_past_a_cache_that_is_too_small() {
+        let caches = CacheSizes { l2: 1 << 20, l3: 32 << 20, ..CacheSizes::ASSUMED };
+        let isa = Isa::best();
+        let streams = |kind: Kind, extent, threads| {
+            Recipe::estimate::<f32>(kind, extent, isa, &caches, threads).streaming
+        };
+        let can = width(isa).streams;
+        let plane = |points| Extent::plane(points, points);
+        let both = |points| [1, 2].map(|threads| streams(Kind::Heat5, plane(points), threads));
+        assert_eq!(both(1536), [false, false], "18 MiB");
+        assert_eq!(both(1792), [can, false], "24 MiB");
+        assert_eq!(both(2048), [can, can], "32 MiB");
+        let cube = Extent::space(512, 512, 512);
+        assert!(!streams(Kind::Wave25, cube, 2), "a wave reads what it writes");
     }
 
     #[test]
