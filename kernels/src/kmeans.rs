@@ -24,6 +24,9 @@
 //! take a quarter of the time (`bytes.rs`): how far rounding moved them is measured, so it is known
 //! which few centres may be the nearest, and those are compared as above.
 //!
+//! A fit keeps for each point how far centres may move before its label can change (`kept.rs`), and
+//! looks again at those only whose label may have.
+//!
 //! Sums are whole numbers (`fixed.rs`), of a unit for each feature, the same in any order. So an
 //! iteration moves only the points whose label has changed (`update.rs`), and a fit of few features
 //! goes through a sorted copy in which near points stand together and equal ones are one
@@ -66,6 +69,7 @@ mod fit;
 mod fixed;
 mod found;
 mod held;
+mod kept;
 mod lanes;
 mod lattice;
 mod leaves;
@@ -77,6 +81,7 @@ mod plan;
 mod prune;
 mod recipe;
 pub mod reference;
+mod relabel;
 mod relocate;
 mod screen;
 mod seed;

@@ -33,6 +33,9 @@ pub(super) struct Staged<'a> {
     /// How many points there are.
     pub(super) points: usize,
     pub(super) room: &'a mut [f32],
+    /// Where slacks are asked for, one for each point of a block: by how much all other centres are
+    /// farther at least than the nearest one, what is not a number where nothing is known. Else empty.
+    pub(super) slack: &'a mut [f32],
 }
 
 /// Labels the points of a staged block, and gives a bit for each whose label is not certain.
@@ -41,27 +44,29 @@ pub(super) struct Staged<'a> {
 pub(super) type Nearest<V> = fn(V, Staged<'_>, &Ready<'_>, &mut [u32; BLOCK]) -> u64;
 
 /// Labels the points of `blocks`; `labels[0]` is the first one's. Gives the first point that is
-/// not finite, if there is one, and then the labels mean nothing.
+/// not finite, if there is one, and then the labels mean nothing. Of a single block gives
+/// [slacks](Staged::slack) too, if there is room for them.
 #[inline(always)]
 pub(super) fn label<V: Vocabulary, T: Element>(
     (token, form, nearest): (V, Form, Nearest<V>),
     held: Held<'_, T>,
     ready: &Ready<'_>,
     (blocks, labels): (Range<usize>, &mut [u32]),
-    desk: &mut Desk<'_, T>,
+    (desk, slack): (&mut Desk<'_, T>, &mut [f32]),
 ) -> Option<usize> {
     let mut bad = None;
     let floats = Ready { bytes: None, tile: ready.floats, ..*ready };
     for (block, out) in blocks.zip(labels.chunks_mut(BLOCK)) {
         let (points, mut found) = (out.len(), [0; BLOCK]);
         let here = Here { token, nearest, held, block, points };
+        let labels = (&mut found, &mut *slack);
         let (unsure, ready) = match form {
-            Form::Lanes => (here.in_lanes(ready, desk, &mut found), ready),
-            Form::Cells => (here.in_cells(ready, desk, &mut found), ready),
-            Form::Tile => (here.in_rows(nearest, ready, desk, &mut found), ready),
-            Form::Bytes => match here.in_bytes(ready, desk, &mut found) {
+            Form::Lanes => (here.in_lanes(ready, desk, labels), ready),
+            Form::Cells => (here.in_cells(ready, desk, labels), ready),
+            Form::Tile => (here.in_rows(nearest, ready, desk, labels), ready),
+            Form::Bytes => match here.in_bytes(ready, desk, (&mut *labels.0, &mut *labels.1)) {
                 Some(unsure) => (unsure, ready),
-                None => (here.in_rows(tile::nearest, &floats, desk, &mut found), &floats),
+                None => (here.in_rows(tile::nearest, &floats, desk, labels), &floats),
             },
         };
         let unsure = unsure & (u64::MAX >> (BLOCK - points));
@@ -77,6 +82,9 @@ pub(super) fn label<V: Vocabulary, T: Element>(
     }
     bad
 }
+
+/// Where the labels of a block go, and its [slacks](Staged::slack).
+type Labels<'a> = (&'a mut [u32; BLOCK], &'a mut [f32]);
 
 /// A block that is to be labelled.
 #[derive(Clone, Copy)]
@@ -94,21 +102,27 @@ struct Here<'a, V, T> {
 impl<V: Vocabulary, T: Element> Here<'_, V, T> {
     /// Points in the lanes, by those centres that may be the nearest of any.
     #[inline(always)]
-    fn in_lanes(&self, ready: &Ready<'_>, desk: &mut Desk<'_, T>, found: &mut [u32; BLOCK]) -> u64 {
+    fn in_lanes(
+        &self,
+        ready: &Ready<'_>,
+        desk: &mut Desk<'_, T>,
+        (found, slack): Labels<'_>,
+    ) -> u64 {
         let Here { token, nearest, held, block, points } = *self;
         held.stage_columns(token.floats(), block, ready.offset, desk.staged);
         let mut left = None;
         if !ready.columns.is_empty() && points == BLOCK && desk.patience.ends() {
-            left = prune(token, desk.staged, ready, desk.room);
+            left = prune(token, desk.staged, ready, (desk.room, !slack.is_empty()));
             desk.patience.learn(left.is_some());
         }
         match left {
-            Some(Left { centres: &[centre], .. }) => {
+            Some(Left { centres: &[centre], alone, .. }) => {
                 *found = [centre; BLOCK];
+                slack.fill(alone);
                 0
             }
-            Some(Left { ready, centres }) => {
-                let staged = Staged { values: desk.staged, points, room: &mut [] };
+            Some(Left { ready, centres, .. }) => {
+                let staged = Staged { values: desk.staged, points, room: &mut [], slack };
                 let unsure = nearest(token, staged, &ready, found);
                 // What overflows is labelled by the definition; until then any label will do.
                 let last = centres.len() - 1;
@@ -116,7 +130,7 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
                 unsure
             }
             None => {
-                let staged = Staged { values: desk.staged, points, room: desk.room };
+                let staged = Staged { values: desk.staged, points, room: desk.room, slack };
                 nearest(token, staged, ready, found)
             }
         }
@@ -124,10 +138,16 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
 
     /// Points in the lanes, by what a table over space says.
     #[inline(always)]
-    fn in_cells(&self, ready: &Ready<'_>, desk: &mut Desk<'_, T>, found: &mut [u32; BLOCK]) -> u64 {
+    fn in_cells(
+        &self,
+        ready: &Ready<'_>,
+        desk: &mut Desk<'_, T>,
+        (found, slack): Labels<'_>,
+    ) -> u64 {
+        let Here { points, .. } = *self;
         let simd = self.token.floats();
         self.held.stage_columns(simd, self.block, ready.offset, desk.staged);
-        let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
+        let staged = Staged { values: desk.staged, points, room: desk.room, slack };
         (self.nearest)(self.token, staged, ready, found)
     }
 
@@ -138,10 +158,11 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
         nearest: Nearest<V>,
         ready: &Ready<'_>,
         desk: &mut Desk<'_, T>,
-        found: &mut [u32; BLOCK],
+        (found, slack): Labels<'_>,
     ) -> u64 {
+        let Here { points, .. } = *self;
         self.held.stage_rows(self.block, ready.offset, desk.staged);
-        let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
+        let staged = Staged { values: desk.staged, points, room: desk.room, slack };
         nearest(self.token, staged, ready, found)
     }
 
@@ -151,7 +172,7 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
         &self,
         ready: &Ready<'_>,
         desk: &mut Desk<'_, T>,
-        found: &mut [u32; BLOCK],
+        (found, slack): Labels<'_>,
     ) -> Option<u64> {
         if !desk.patience.ends() {
             return None;
@@ -160,7 +181,8 @@ impl<V: Vocabulary, T: Element> Here<'_, V, T> {
         self.held.stage_columns(simd, self.block, ready.offset, desk.staged);
         self.held.fetch(simd, self.block + 1);
         bytes::put(simd, ready, desk.staged, desk.room);
-        let staged = Staged { values: desk.staged, points: self.points, room: desk.room };
+        let points = self.points;
+        let staged = Staged { values: desk.staged, points, room: desk.room, slack };
         let unsure = (self.nearest)(self.token, staged, ready, found);
         let useful = !bytes::in_vain(ready, desk.room, self.points);
         desk.patience.learn(useful);

@@ -167,7 +167,8 @@ pub(super) fn nearest<V: Vocabulary, const P: usize, const Q: usize>(
     let room = Room::new(staged.room, ready);
     // Seven bits of each are left where pairs are added in sixteen.
     let operands = Operands::new(BLOCK, true);
-    token.choose(operands, Labels::<'_, P, Q> { steps, ready, room, labels })
+    let slack = staged.slack;
+    token.choose(operands, Labels::<'_, P, Q> { steps, ready, room, labels, slack })
 }
 
 /// The work on a block, for whichever token multiplies bytes best.
@@ -176,6 +177,7 @@ struct Labels<'a, const P: usize, const Q: usize> {
     ready: &'a Ready<'a>,
     room: Room<'a>,
     labels: &'a mut [u32; BLOCK],
+    slack: &'a mut [f32],
 }
 
 impl<const P: usize, const Q: usize> Choice for Labels<'_, P, Q> {
@@ -183,7 +185,7 @@ impl<const P: usize, const Q: usize> Choice for Labels<'_, P, Q> {
 
     #[inline(always)]
     fn bytes<T: Vocabulary>(self, token: T) -> u64 {
-        let Labels { steps, ready, room, labels } = self;
+        let Labels { steps, ready, room, labels, slack } = self;
         token.run(
             #[inline(always)]
             || {
@@ -191,7 +193,7 @@ impl<const P: usize, const Q: usize> Choice for Labels<'_, P, Q> {
                 for panel in (0..BLOCK / PANEL).step_by(P) {
                     sweep::<T, P, Q>(token, (steps, panel), ready, (runs, &mut *room.runs));
                 }
-                meet(token.floats(), ready, (runs, room), labels)
+                meet(token.floats(), ready, (runs, room), (labels, slack))
             },
         )
     }
@@ -288,7 +290,7 @@ fn meet<S: FloatExtra>(
     simd: S,
     ready: &Ready<'_>,
     (runs, room): (Runs, Room<'_>),
-    labels: &mut [u32; BLOCK],
+    (labels, slacks): (&mut [u32; BLOCK], &mut [f32]),
 ) -> u64 {
     let Room { errors, squares, limits, near, runs: kept } = room;
     let shift = simd.splat_u32s(runs.bits);
@@ -323,6 +325,9 @@ fn meet<S: FloatExtra>(
         let whole = (less + MUCH).to_bits().wrapping_sub(MUCH.to_bits());
         limits[lane] = if less < MUCH { whole } else { u32::MAX };
     }
+    if !slacks.is_empty() {
+        slack(simd, ready, (runs, &*kept), (&*squares, lifted), (&distances, &*errors), slacks);
+    }
     let (one, others, mut any) = (simd.splat_u32s(1), simd.splat_u32s(runs.each as u32), 0);
     let each = S::as_mut_simd_u32s(near).0.iter_mut().zip(S::as_mut_simd_u32s(limits).0);
     for (at, (near, limit)) in each.enumerate() {
@@ -342,4 +347,43 @@ fn meet<S: FloatExtra>(
         any |= u64::from(simd.bits(more)) << (at * S::F32_LANES);
     }
     any
+}
+
+/// By how much all centres but the nearest are farther at least than that: of points whose squares,
+/// lifted, nearest distances and errors these are, in steps. A second one's square on the lattice is
+/// up to 1 less than it seems, by the half that was rounded up.
+#[inline(always)]
+fn slack<S: FloatExtra>(
+    simd: S,
+    ready: &Ready<'_>,
+    (runs, kept): (Runs, &[[[u32; BLOCK]; 2]]),
+    (squares, lifted): (&[u32; BLOCK], u32),
+    (distances, errors): (&[f32; BLOCK], &[f32; BLOCK]),
+    slacks: &mut [f32],
+) {
+    const PART: f32 = 1.0 / (1 << 20) as f32;
+    let (shift, mut seconds) = (simd.splat_u32s(runs.bits), [0; BLOCK]);
+    for (at, second) in S::as_mut_simd_u32s(&mut seconds).0.iter_mut().enumerate() {
+        let mut most = simd.splat_u32s(0);
+        for [best, next] in kept {
+            let (best, next) = (S::as_simd_u32s(best).0[at], S::as_simd_u32s(next).0[at]);
+            *second = simd.max_u32s(*second, simd.max_u32s(next, simd.min_u32s(most, best)));
+            most = simd.max_u32s(most, best);
+        }
+        *second = simd.wrapping_dyn_shr_u32s(*second, shift);
+    }
+    let mut roots = [0.0; BLOCK];
+    for lane in 0..BLOCK {
+        let square = squares[lane].wrapping_add(lifted).wrapping_sub(2 * seconds[lane] + 1);
+        roots[lane] = square.cast_signed() as f32;
+    }
+    for root in S::as_mut_simd_f32s(&mut roots).0 {
+        *root = simd.sqrt_f32s(*root);
+    }
+    let Some(Centres { lattice, .. }) = ready.bytes else { return };
+    let ((add, factor), step) = (lattice.apart(), lattice.step() * (1.0 - PART));
+    for (lane, slack) in slacks.iter_mut().enumerate() {
+        let (near, far) = (distances[lane] * (1.0 + PART), roots[lane] * (1.0 - PART));
+        *slack = (far - near - (add + factor * errors[lane])) * step;
+    }
 }

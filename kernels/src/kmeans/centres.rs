@@ -135,6 +135,8 @@ pub(super) struct Ready<'a> {
     /// Another number for each time centres were made ready in the same storage, never 0.
     pub(super) time: u64,
     pub(super) trust: Trust,
+    /// No centre that is left out is nearer than the root of this by the definition.
+    pub(super) beyond: f32,
 }
 
 /// The gap between the two least scores from which their order is certain is
@@ -213,8 +215,22 @@ impl Storage {
         let numbers = layout.numbers.next_power_of_two();
         let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, largest));
         let bytes = lattice.as_mut().map(|lattice| lattice.prepare(centres, offset));
-        let (tile, floats, time) = (layout.tile, *floats, *times);
-        Ok(Ready { k, d, offset, fast, columns, tile, floats, bytes, exact, mask, time, trust })
+        let (tile, floats, time, beyond) = (layout.tile, *floats, *times, f32::INFINITY);
+        Ok(Ready {
+            k,
+            d,
+            offset,
+            fast,
+            columns,
+            tile,
+            floats,
+            bytes,
+            exact,
+            mask,
+            time,
+            trust,
+            beyond,
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
 use super::held::Held;
+use super::kept::Moved;
 use super::look::{self, Look};
 use super::recipe::{Form, Tile};
 use super::update::{self, Labelled};
@@ -19,13 +20,15 @@ use pulp::Simd;
 /// The loops over points of one type. Each works on what it is given and knows nothing of a team.
 pub(super) trait Loops<T>: Send + Sync {
     /// Labels the points of `blocks`; `labels[0]` is the first one's. Gives the first point that
-    /// is not finite, if there is one, and then the labels mean nothing.
+    /// is not finite, if there is one, and then the labels mean nothing. Of a single block gives
+    /// [slacks](assign::Staged::slack) too, if there is room for them.
     fn label(
         &self,
         held: Held<'_, T>,
         ready: &Ready<'_>,
         labelled: (Range<usize>, &mut [u32]),
         desk: &mut Desk<'_, T>,
+        slack: &mut [f32],
     ) -> Option<usize>;
 
     /// Moves points to the sums of the labels they have now; whether any has another.
@@ -58,6 +61,12 @@ pub(super) trait Engine: Loops<f32> + Loops<f64> + Loops<u8> + Debug + Send + Sy
 
     /// The tile of products of floats, where those of bytes are in vain.
     fn floats(&self) -> Tile;
+
+    /// A bit for each of up to a block of points whose label may have changed.
+    fn open(&self, moved: &Moved, labels: &[u32], until: &[f32]) -> u64;
+
+    /// Until when points stay that have just got labels, given their slacks.
+    fn until(&self, moved: &Moved, labels: &[u32], slacks: &mut [f32; BLOCK]);
 }
 
 impl dyn Engine {
@@ -122,6 +131,20 @@ impl<V: Vocabulary> Engine for On<V> {
     fn floats(&self) -> Tile {
         table::tiles(Form::Tile, V::ISA)[0]
     }
+
+    fn open(&self, moved: &Moved, labels: &[u32], until: &[f32]) -> u64 {
+        self.token.run(
+            #[inline(always)]
+            || moved.open(self.token.floats(), labels, until),
+        )
+    }
+
+    fn until(&self, moved: &Moved, labels: &[u32], slacks: &mut [f32; BLOCK]) {
+        self.token.run(
+            #[inline(always)]
+            || moved.until(labels, slacks),
+        );
+    }
 }
 
 impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
@@ -131,12 +154,13 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         ready: &Ready<'_>,
         labelled: (Range<usize>, &mut [u32]),
         desk: &mut Desk<'_, T>,
+        slack: &mut [f32],
     ) -> Option<usize> {
         self.token.run(
             #[inline(always)]
             || {
                 let how = (self.token, self.form, self.nearest);
-                assign::label(how, held, ready, labelled, desk)
+                assign::label(how, held, ready, labelled, (desk, slack))
             },
         )
     }

@@ -231,6 +231,15 @@ impl<'a, T: Element> Held<'a, T> {
         }
     }
 
+    /// Copies a point.
+    #[inline(always)]
+    pub(super) fn copy(&self, index: usize, to: &mut [T]) {
+        match self {
+            Held::Blocks(points) => points.copy_point(index, to),
+            Held::Rows(rows) => to.copy_from_slice(rows.row(index)),
+        }
+    }
+
     /// One point, copied to `space` where it does not lie in one piece.
     #[inline(always)]
     pub(super) fn point<'b>(&self, index: usize, space: &'b mut [T]) -> &'b [T]

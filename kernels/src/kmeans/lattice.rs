@@ -73,6 +73,11 @@ impl Lattice {
         (2.0 * self.reach, 2.0 * MORE)
     }
 
+    /// How long a step is.
+    pub(super) fn step(&self) -> f32 {
+        self.step
+    }
+
     /// What bytes of points are less than they mean.
     pub(super) fn zero(&self) -> u8 {
         self.levels / 2 + 1

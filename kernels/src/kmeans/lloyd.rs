@@ -1,9 +1,11 @@
 //! Lloyd's iteration: label all points, move each centre to the mean of its points, again.
 
 use super::held::Piece;
+use super::kept::{self, Kept};
 use super::leaves::over_leaves;
 use super::plan::{Plan, Scratch};
 use super::reference::squared_distance;
+use super::relabel::{Relabelled, relabel};
 use super::relocate::relocate;
 use super::sorted::Sorted;
 use super::source::{PIECE, attempt};
@@ -32,6 +34,8 @@ pub(super) struct Lloyd<'a, T: Element> {
     times: Option<&'a [u32]>,
     scratch: Scratch,
     sums: Sums,
+    /// Until when labels stay, if that is worth keeping.
+    pub(super) kept: Option<Kept>,
     pub(super) centres: Vec<T::Centre>,
     labels: Vec<u32>,
     previous: Vec<u32>,
@@ -71,6 +75,8 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let members = task.plan.members_of_fit(task.team);
         let mut scratch = task.plan.scratch(members)?;
         scratch.observe(&task.source)?;
+        // Points that are read part by part are to take no more memory.
+        let keeps = task.source.held().is_some() && kept::suits(task.shape());
         Ok(Lloyd {
             whole,
             task,
@@ -78,6 +84,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
             times: sorted.and_then(|(sorted, _)| sorted.times.as_deref()),
             scratch,
             sums: Sums::new(scales, (k, d), members)?,
+            kept: keeps.then(|| Kept::new(task.shape())).transpose()?,
             centres: Vec::new(),
             labels: vector(repeat_n(NONE, n))?,
             previous: vector(repeat_n(NONE, n))?,
@@ -89,6 +96,9 @@ impl<'a, T: Element> Lloyd<'a, T> {
         self.centres = centres;
         self.labels.fill(NONE);
         self.sums.clear();
+        if let Some(kept) = &mut self.kept {
+            kept.clear();
+        }
     }
 
     /// Iterates at most `most` times; `tolerance` is the sum of squared shifts of the centres that
@@ -137,6 +147,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
         let room = self.sums.len();
         let ((moved, scales), labels) = (self.sums.moved(), Disjoint::new(&mut self.labels));
         let (previous, times) = (&self.previous, self.times);
+        let kept = self.kept.as_mut().map(Kept::split);
         let changed = AtomicBool::new(false);
         attempt(team, &|member| {
             let Some(mut desk) = desks.desk::<T>(member) else {
@@ -150,7 +161,22 @@ impl<'a, T: Element> Lloyd<'a, T> {
                 #[allow(unsafe_code, reason = "disjoint output views")]
                 // SAFETY: every block is visited once, and blocks share no points.
                 let labels = unsafe { labels.part(points.clone()) };
-                loops.label(held, &ready, (blocks.clone(), labels), &mut desk);
+                match &kept {
+                    None => {
+                        let labelled = (blocks.clone(), &mut *labels);
+                        loops.label(held, &ready, labelled, &mut desk, &mut []);
+                    }
+                    Some((until, moved)) => {
+                        #[allow(unsafe_code, reason = "disjoint output views")]
+                        // SAFETY: as for the labels.
+                        let until = unsafe { until.part(points.clone()) };
+                        let (blocks, previous) = (blocks.clone(), &previous[points.clone()]);
+                        let labels = &mut *labels;
+                        let first = points.start;
+                        let work = Relabelled { blocks, first, labels, previous, until, moved };
+                        relabel(plan.engine(), held, &ready, work, &mut desk);
+                    }
+                }
                 let weights = weights.map(|weights| &weights[points.clone()]);
                 let times = times.map(|times| &times[points.clone()]);
                 let previous = &previous[points];
@@ -171,7 +197,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
 
     /// Moves each centre to the mean of its points; whether one moved, and the sum of squared
     /// shifts.
-    fn move_centres(&mut self) -> Result<(bool, f64), Error> {
+    pub(super) fn move_centres(&mut self) -> Result<(bool, f64), Error> {
         let Shape { d, k, .. } = self.task.shape();
         let (whole, of, labels) = (&self.whole, self.of, &self.labels);
         let sums = self.sums.total(whole.team);
@@ -182,7 +208,7 @@ impl<'a, T: Element> Lloyd<'a, T> {
         // The first of the heaviest, where a centre that is still without points is put.
         let heavier = |best, label| if weight(label) > weight(best) { label } else { best };
         let heaviest = (0..k).fold(0, heavier);
-        let (mut any, mut shift) = (false, 0.0);
+        let (mut any, mut shift, mut squares) = (false, 0.0, vec![0.0; k]);
         for label in 0..k {
             let from = if weight(label) > 0.0 { label } else { heaviest };
             if weight(from) <= 0.0 {
@@ -195,8 +221,12 @@ impl<'a, T: Element> Lloyd<'a, T> {
                 let moved = mean.into() - (*centre).into();
                 any |= mean != *centre;
                 shift += moved * moved;
+                squares[label] += moved * moved;
                 *centre = mean;
             }
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.moved(squares.into_iter());
         }
         Ok((any, shift))
     }

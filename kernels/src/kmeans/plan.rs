@@ -217,7 +217,8 @@ impl<T: Element, C: Real> Job<'_, T, C> {
                 #[allow(unsafe_code, reason = "disjoint output views")]
                 // SAFETY: every block is visited once, and blocks share no points.
                 let labels = unsafe { labels.part(points.clone()) };
-                let odd = loops.label(held, &ready, (piece.blocks.clone(), labels), &mut desk);
+                let labelled = (piece.blocks.clone(), &mut *labels);
+                let odd = loops.label(held, &ready, labelled, &mut desk, &mut []);
                 if odd.is_some() {
                     return piece.check_finite();
                 }

@@ -74,6 +74,11 @@ impl Patience {
         now
     }
 
+    /// Whether tests have been in vain here.
+    pub(super) fn waits(&self) -> bool {
+        self.wait > 0
+    }
+
     /// What has come of a test.
     pub(super) fn learn(&mut self, useful: bool) {
         self.last = if useful { 0 } else { MOST.min(2 * self.last + 1) };
@@ -110,14 +115,18 @@ pub(super) struct Left<'a> {
     pub(super) ready: Ready<'a>,
     /// Which they are.
     pub(super) centres: &'a [u32],
+    /// Where it is one, and slacks are asked for: by how much all others are farther at least from
+    /// every point.
+    pub(super) alone: f32,
 }
 
-/// Tests a block of [`BLOCK`] staged points; nothing where most centres are left.
+/// Tests a block of [`BLOCK`] staged points; nothing where most centres are left. Says how far those
+/// that are out are at least if `slack` is asked for.
 pub(super) fn prune<'a, V: Vocabulary>(
     token: V,
     staged: &[f32],
     ready: &Ready<'a>,
-    room: &'a mut [f32],
+    (room, slack): (&'a mut [f32], bool),
 ) -> Option<Left<'a>> {
     if ready.trust.floor == f32::INFINITY {
         return None;
@@ -128,12 +137,17 @@ pub(super) fn prune<'a, V: Vocabulary>(
     let (list, panels) = room.split_at_mut(k.next_multiple_of(GROUP));
     let list: &mut [u32] = bytemuck::cast_slice_mut(list);
     let simd = token.floats();
-    let count = token.run(
+    let (count, beyond, alone) = token.run(
         #[inline(always)]
         || {
             let corner = bounding(simd, staged, bounds)?;
             let nearest = distances(simd, bounds, ready.columns, least);
-            Some(gather(&least[..k], limit(nearest, corner), list))
+            let limit = limit(nearest, corner);
+            let (beyond, alone) = match slack {
+                true => beyond(simd, (least, nearest), (limit, corner)),
+                false => (f32::INFINITY, f32::NAN),
+            };
+            Some((gather(&least[..k], limit, list), beyond, alone))
         },
     )?;
     if 2 * count > k {
@@ -146,7 +160,7 @@ pub(super) fn prune<'a, V: Vocabulary>(
     // Fewer centres have shorter numbers, and leave more of a score to be trusted.
     let numbers = count.next_multiple_of(width).min(RUN).next_power_of_two();
     let (mask, trust) = (numbers as u32 - 1, Trust::new(d, numbers, 0.0));
-    Some(Left { ready: Ready { fast: panels, mask, trust, ..*ready }, centres })
+    Some(Left { ready: Ready { fast: panels, mask, trust, beyond, ..*ready }, centres, alone })
 }
 
 /// The box of a block: the least and the greatest of every feature. Gives the square of its
@@ -226,6 +240,29 @@ fn distances<S: Simd>(simd: S, bounds: &[f32], columns: &[f32], least: &mut [f32
         nearest = simd.min_f32s(nearest, far);
     }
     simd.reduce_min_f32s(nearest)
+}
+
+/// The square of a distance, by the definition, that no centre is nearer than which is above `limit`,
+/// and by how much such a one is farther at least than the one whose greatest square is `nearest`. A part
+/// in `2^9` and `2^-29 X^2` are more than the bound above asks for.
+#[inline(always)]
+fn beyond<S: Simd>(
+    simd: S,
+    (least, nearest): (&[f32], f32),
+    (limit, corner): (f32, f32),
+) -> (f32, f32) {
+    const PART: f32 = 1.0 / 512.0;
+    let (limit, all) = (simd.splat_f32s(limit), simd.splat_f32s(f32::INFINITY));
+    let mut beyond = all;
+    for least in S::as_simd_f32s(least).0 {
+        let out = simd.greater_than_f32s(*least, limit);
+        beyond = simd.min_f32s(beyond, simd.select_f32s(out, *least, all));
+    }
+    let more = corner / (1u32 << 29) as f32 + Trust::TINY;
+    let far = simd.reduce_min_f32s(beyond) * (1.0 - PART) - more;
+    let near = nearest * (1.0 + PART) + more;
+    let root = |square| simd.reduce_min_f32s(simd.sqrt_f32s(simd.splat_f32s(square)));
+    (far, root(far) - root(near))
 }
 
 /// Lists whatever is not above `limit`, and says how much that is.

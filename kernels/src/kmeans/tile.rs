@@ -12,6 +12,7 @@
 
 use super::assign::Staged;
 use super::centres::Ready;
+use super::lanes::{Least, slack};
 use super::recipe::Tile;
 use crate::Matrix;
 use crate::gemm::drive::{Block, Cuts, Epilogue, Multiply, Panels, Part, Room, Rows, TileSums};
@@ -57,7 +58,7 @@ pub(super) fn nearest<V: Vocabulary>(
     product.run(part, Room { groups: &mut [], sums, steps: &mut [] }, &mut nearest);
     token.run(
         #[inline(always)]
-        || nearest.meet(ready, &mut labels[..staged.points]),
+        || nearest.meet(ready, &mut labels[..staged.points], staged.slack),
     )
 }
 
@@ -111,11 +112,11 @@ impl<T: Vocabulary> Epilogue<Floats<T>> for Nearest<'_, T> {
     }
 }
 
-impl<T> Nearest<'_, T> {
+impl<T: Vocabulary> Nearest<'_, T> {
     /// Brings the columns together: labels, and a bit for each that is not certain.
     #[inline(always)]
-    fn meet(&self, ready: &Ready<'_>, labels: &mut [u32]) -> u64 {
-        let mut unsure = 0;
+    fn meet(&self, ready: &Ready<'_>, labels: &mut [u32], slacks: &mut [f32]) -> u64 {
+        let (mut unsure, mut scores) = (0, [[f32::NAN; BLOCK]; 3]);
         for (point, label) in labels.iter_mut().enumerate() {
             let (mut best, mut second, mut column) = (f32::MAX, f32::MAX, 0);
             for lane in 0..PANEL {
@@ -130,6 +131,16 @@ impl<T> Nearest<'_, T> {
             if ready.trust.doubts(best, second, self.squares[point]) {
                 unsure |= 1 << point;
             }
+            for (to, value) in scores.iter_mut().zip([best, second, self.squares[point]]) {
+                to[point] = value;
+            }
+        }
+        let simd = self.token.floats();
+        let of = |values| <T::Floats as Simd>::as_simd_f32s(values).0;
+        let (best, second, squares) = (of(&scores[0]), of(&scores[1]), of(&scores[2]));
+        for (at, to) in <T::Floats as Simd>::as_mut_simd_f32s(slacks).0.iter_mut().enumerate() {
+            let (best, second, label) = (best[at], second[at], simd.splat_u32s(0));
+            *to = slack(simd, Least { best, second, label }, squares[at], ready);
         }
         unsure
     }

@@ -83,6 +83,16 @@ impl Recipe {
     /// MiB; 1.0 to 1.15 on one core), 1.0 with 112 in `f64` (21 MiB), 0.75 with 160 `f32` and 128
     /// `f64` (32 MiB).
     ///
+    /// Many steps at a time leave little of the field in cache for the next ones: stores past the
+    /// caches make 1.03 to 1.15 of the speed of ordinary ones from there on (`heat7` from 136 to 192
+    /// points an axis, `heat5` from 1088 to 2048, `f32` and `f64`, one and two Zen 4 cores).
+    ///
+    /// Tiles that overlap step the points between them again, by more the farther a stencil looks.
+    /// With a radius of 2 (`heat13`, 256 points an axis, 500x333x257, 512x512x200, one and two Zen 4
+    /// cores) four steps at a time in tiles of 64 rows make 1.2 to 1.5 of the speed of tiles that lean,
+    /// for those write in place and so read each line before; single steps past the caches make 1.1 to
+    /// 1.5 of it. With one of 4 (`heat25`) single steps past the caches make 1.04 to 1.14 of it.
+    ///
     /// A tile's levels stay in the second-level cache if whole rows can, and enough of them; if
     /// not, in a member's share of what all cores have. That is better than to cut rows: with
     /// 512x512x256 on one and two Zen 3 cores (512 KiB each) tiles of 256x26 make 1.33 and 2.5
@@ -107,14 +117,13 @@ impl Recipe {
         if numbers.saturating_mul(size_of::<T>()) <= near || form.dimensions == 1 {
             return single;
         }
-        // In tiles of their own wider stencils would step most points again and again.
-        if form.radius > 1 || form.keeps_two() {
+        let (far, streaming) = (form.radius > 2, width(isa).streams);
+        if form.keeps_two() || far && (plane || !streaming) {
             return Self::skewed::<T>(form, extent, caches, single);
         }
-        // Many steps at a time leave little of the field in cache for the next ones: stores past
-        // the caches make 1.03 to 1.15 of the speed of ordinary ones from here on (`heat7` from 136
-        // to 192 points an axis, `heat5` from 1088 to 2048, `f32` and `f64`, one and two Zen 4 cores).
-        let streaming = width(isa).streams;
+        if far {
+            return single;
+        }
         let radius = form.radius;
         // Numbers there is room for in each slice, of the ring and of the source.
         let slices = |depth: usize| 2 * radius * (depth - 1) + 3 + 2 * radius + 2;
@@ -128,7 +137,7 @@ impl Recipe {
         // which a member's ends are a small part.
         let wide = |&depth: &usize| {
             let rows = (of_all(depth) / extent.x.max(1)).saturating_sub(2 * radius * depth);
-            rows >= 4 * radius * depth && extent.z / members >= 8 * radius * depth
+            rows >= 4 * radius * depth && extent.z / members >= 8 * radius * depth && radius == 1
         };
         let depth = match plane {
             true => Self::PLANE_DEPTH,
