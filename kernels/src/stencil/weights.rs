@@ -6,7 +6,7 @@
 //! and [`Fused`] rounds a product and a sum once.
 
 use super::formula::{Formula, Near, Shape};
-use super::heat::weighed;
+use super::heat::{each, weighed};
 use crate::vector::{FloatExtra, Real};
 
 /// A weighted sum of a point and its neighbours, which can be [`Fused`]: a [`Star`], a
@@ -70,6 +70,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for Star<T, D, R> {
     const SHAPE: Shape = star(D);
     const DIMENSIONS: usize = D;
     const RADIUS: usize = R;
+    const WRITTEN_OUT: bool = true;
 
     fn is_finite(&self) -> bool {
         finite(self.arms.as_flattened().as_flattened()) && finite(&[self.centre])
@@ -89,15 +90,21 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for Star<T, D, R> {
         near: impl Near<T, S>,
     ) -> T::Register<S> {
         let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
-        for axis in 0..D {
-            for index in 0..R {
-                for side in 0..2 {
-                    let value = near.at(0, along(axis, index, side));
-                    let weight = self.arms[axis][index][side];
-                    sum = add::<T, S, FUSED>(simd, sum, (weight, value));
-                }
-            }
-        }
+        each::<D>(
+            #[inline(always)]
+            |axis| {
+                each::<R>(
+                    #[inline(always)]
+                    |index| {
+                        let [before, behind] = self.arms[axis][index];
+                        for (side, weight) in [(0, before), (1, behind)] {
+                            let value = near.at(0, along(axis, index, side));
+                            sum = add::<T, S, FUSED>(simd, sum, (weight, value));
+                        }
+                    },
+                );
+            },
+        );
         sum
     }
 }
@@ -128,6 +135,7 @@ impl<T: Real, const D: usize, const R: usize> Formula<T> for PairedStar<T, D, R>
     const SHAPE: Shape = star(D);
     const DIMENSIONS: usize = D;
     const RADIUS: usize = R;
+    const WRITTEN_OUT: bool = true;
 
     fn is_finite(&self) -> bool {
         finite(self.arms.as_flattened()) && finite(&[self.centre])
@@ -147,13 +155,19 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R
         near: impl Near<T, S>,
     ) -> T::Register<S> {
         let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
-        for axis in 0..D {
-            for index in 0..R {
-                let before = near.at(0, along(axis, index, 0));
-                let pair = T::plus(simd, before, near.at(0, along(axis, index, 1)));
-                sum = add::<T, S, FUSED>(simd, sum, (self.arms[axis][index], pair));
-            }
-        }
+        each::<D>(
+            #[inline(always)]
+            |axis| {
+                each::<R>(
+                    #[inline(always)]
+                    |index| {
+                        let before = near.at(0, along(axis, index, 0));
+                        let pair = T::plus(simd, before, near.at(0, along(axis, index, 1)));
+                        sum = add::<T, S, FUSED>(simd, sum, (self.arms[axis][index], pair));
+                    },
+                );
+            },
+        );
         sum
     }
 }
@@ -183,6 +197,9 @@ pub struct Block<T, const D: usize, const W: usize> {
 }
 
 impl<T: Real, const D: usize, const W: usize> Block<T, D, W> {
+    /// Few enough points to be written out; of larger ones only rows are.
+    const SMALL: bool = W <= 5;
+
     /// From the weight of each neighbour, `off` points away along x, y and z.
     pub fn new(mut weight: impl FnMut([isize; 3]) -> T) -> Self {
         let off = |axis: usize, index: usize| {
@@ -206,6 +223,7 @@ impl<T: Real, const D: usize, const W: usize> Formula<T> for Block<T, D, W> {
     const SHAPE: Shape = Shape::Box;
     const DIMENSIONS: usize = D;
     const RADIUS: usize = W / 2;
+    const WRITTEN_OUT: bool = Self::SMALL;
 
     fn is_finite(&self) -> bool {
         // The others may be anything.
@@ -233,20 +251,56 @@ impl<T: Real, const D: usize, const W: usize> Weighted<T> for Block<T, D, W> {
             if axis < D { index as isize - (W / 2) as isize } else { 0 }
         };
         let mut sum = T::splat(simd, T::default());
-        for z in 0..most(2) {
-            for y in 0..most(1) {
-                for x in 0..W {
-                    let value = near.at(0, [off(0, x), off(1, y), off(2, z)]);
-                    let weight = self.weights[z][y][x];
-                    sum = match [x, y, z] {
-                        [0, 0, 0] => weighed::<T, S>(simd, weight, value),
-                        _ => add::<T, S, FUSED>(simd, sum, (weight, value)),
-                    };
+        let at = |y: usize, z: usize| [off(1, y), off(2, z)];
+        if const { Self::SMALL } {
+            each::<W>(
+                #[inline(always)]
+                |z| {
+                    if z < most(2) {
+                        each::<W>(
+                            #[inline(always)]
+                            |y| {
+                                if y < most(1) {
+                                    let weights = (&self.weights[z][y], y + z == 0);
+                                    sum = row::<T, S, W, FUSED>(simd, sum, weights, at(y, z), near);
+                                }
+                            },
+                        );
+                    }
+                },
+            );
+        } else {
+            for z in 0..most(2) {
+                for y in 0..most(1) {
+                    let weights = (&self.weights[z][y], y + z == 0);
+                    sum = row::<T, S, W, FUSED>(simd, sum, weights, at(y, z), near);
                 }
             }
         }
         sum
     }
+}
+
+/// Adds a row of a block that is `dy` and `dz` away; the `first` begins with a product.
+#[inline(always)]
+fn row<T: Real, S: FloatExtra, const W: usize, const FUSED: bool>(
+    simd: S,
+    mut sum: T::Register<S>,
+    (weights, first): (&[T; W], bool),
+    [dy, dz]: [isize; 2],
+    near: impl Near<T, S>,
+) -> T::Register<S> {
+    each::<W>(
+        #[inline(always)]
+        |x| {
+            let value = near.at(0, [x as isize - (W / 2) as isize, dy, dz]);
+            sum = match first && x == 0 {
+                true => weighed::<T, S>(simd, weights[x], value),
+                false => add::<T, S, FUSED>(simd, sum, (weights[x], value)),
+            };
+        },
+    );
+    sum
 }
 
 /// The same weighted sum, but each product after the first is added to it in one rounding (a fused
@@ -274,6 +328,7 @@ impl<T: Real, F: Weighted<T>> Formula<T> for Fused<F> {
     const SHAPE: Shape = F::SHAPE;
     const DIMENSIONS: usize = F::DIMENSIONS;
     const RADIUS: usize = F::RADIUS;
+    const WRITTEN_OUT: bool = F::WRITTEN_OUT;
 
     fn is_finite(&self) -> bool {
         self.0.is_finite()
@@ -311,6 +366,7 @@ impl<T: Real, F: Formula<T>> Formula<T> for Varied<F> {
     const SHAPE: Shape = F::SHAPE;
     const DIMENSIONS: usize = F::DIMENSIONS;
     const RADIUS: usize = F::RADIUS;
+    const WRITTEN_OUT: bool = F::WRITTEN_OUT;
     const FIELDS: usize = F::FIELDS;
     const LEVELS: usize = F::LEVELS;
     /// Its own comes after those of the formula it varies.
