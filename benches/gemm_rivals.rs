@@ -6,20 +6,23 @@
 //!
 //! `benches/peers/README.md` says how that Python comes to be; `--help` how to ask for less.
 //! Records go to `results/`. A rival is one small function: in `gemm_rivals/libraries.rs` if it is
-//! written in Rust, in `peers/gemm.py` if not. Three kernels: `gemm`, products of bytes by weights of
+//! written in Rust, in `peers/gemm.py` if not. Four kernels: `gemm`, products of bytes by weights of
 //! seven bits; `gemm-8bit`, some of them by weights of eight, which libraries get wrong on CPUs
-//! without a dot product of bytes; `linear`, a layer from floats to floats.
+//! without a dot product of bytes; `linear`, a layer from floats to floats; `gemm-f32`, products of
+//! floats beside the gemm crate.
 
 mod gemm_rivals {
+    pub(crate) mod floats;
     pub(crate) mod libraries;
     pub(crate) mod linear;
     pub(crate) mod operands;
     pub(crate) mod ours;
 }
 
+use gemm_rivals::floats::Floats;
 use gemm_rivals::linear::Layer;
 use gemm_rivals::operands::{EIGHT_BITS, Operands};
-use gemm_rivals::{libraries, linear, ours};
+use gemm_rivals::{floats, libraries, linear, ours};
 use std::process::ExitCode;
 use tilewise::SpinTeam;
 use tilewise::gemm::Shape;
@@ -73,6 +76,9 @@ fn main() -> ExitCode {
         }
         for shape in shapes(bench, linear::KERNEL, Some(&LAYERS[..9]))? {
             layer(bench, shape)?;
+        }
+        for shape in shapes(bench, floats::KERNEL, Some(&LAYERS[..9]))? {
+            product_of_floats(bench, shape)?;
         }
         Ok(())
     })
@@ -147,6 +153,26 @@ fn layer(bench: &mut Bench, shape: Shape) -> Result<(), String> {
         let judge = |numbers: &Numbers| layer.judge(numbers);
         let contest = contest(bench, task, threads, &judge);
         bench.measure(contest, entrants, absent).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The cells of a product of floats, hot.
+fn product_of_floats(bench: &mut Bench, shape: Shape) -> Result<(), String> {
+    if !bench.options.wants_cache(Cache::Hot) {
+        return Ok(());
+    }
+    let operands = Floats::new(shape, bench.options.seed);
+    for threads in bench.threads() {
+        let team = SpinTeam::new(threads).map_err(|error| error.to_string())?;
+        let pool = libraries::pool(threads)?;
+        let mut entrants = vec![floats::entrant(&operands, &team)?];
+        if bench.options.wants_rival(libraries::FLOAT) {
+            entrants.push(libraries::floats(&operands, &pool));
+        }
+        let judge = |numbers: &Numbers| operands.judge(numbers);
+        let contest = contest(bench, operands.task(), threads, &judge);
+        bench.measure(contest, entrants, Vec::new()).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

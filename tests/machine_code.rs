@@ -18,9 +18,12 @@ use tilewise_harness::baseline::{Baseline, Level};
 use tilewise_harness::roofs::{Probe, Quantity};
 
 /// Every function of the plain source, as it stands in a symbol.
-const PLAIN: [&str; 23] = [
+const PLAIN: [&str; 26] = [
     "4bert11linear_dots",
     "4bert13linear_strips",
+    "4bert8quantise",
+    "4bert17linear_dots_bytes",
+    "4bert19linear_strips_bytes",
     "4bert6attend",
     "4bert4norm",
     "4bert4gelu",

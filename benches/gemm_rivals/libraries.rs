@@ -2,11 +2,13 @@
 //! beforehand where it can, and all calls of a batch made from inside its thread pool, which costs
 //! more to enter than some products take.
 
+use super::floats::Floats;
 use super::operands::Operands;
 use gemmkit::{MatMut, MatRef, PackedRhs};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
+use tilewise::gemm::Shape;
 use tilewise_harness::peers::entrant::{Batch, Entrant, Facts, Numbers};
 
 /// Makes an entrant that multiplies by so many sets of weights in turn.
@@ -14,7 +16,10 @@ type Library = for<'a> fn(&'a Operands, usize, &'a ThreadPool) -> Box<dyn Entran
 
 /// All of them, by name.
 pub(crate) const ALL: [(&str, Library); 3] =
-    [("rten-gemm", rten), ("gemmkit", gemmkit), ("gemm-f32", float)];
+    [("rten-gemm", rten), ("gemmkit", gemmkit), (FLOAT, float)];
+
+/// The one that multiplies floats.
+pub(crate) const FLOAT: &str = "gemm-f32";
 
 /// A pool of so many threads, placed by the scheduler as ours are.
 pub(crate) fn pool(threads: usize) -> Result<ThreadPool, String> {
@@ -191,40 +196,57 @@ impl Multiply for Gemmkit<'_> {
     }
 }
 
-struct Float<'a> {
-    operands: &'a Operands,
+struct Float {
+    shape: Shape,
     lhs: Vec<f32>,
     weights: Vec<Vec<f32>>,
     out: Vec<f32>,
     parallelism: gemm::Parallelism,
 }
 
+impl Float {
+    /// At work in a pool, by each of the sets of weights in turn.
+    fn at_work(
+        shape: Shape,
+        lhs: Vec<f32>,
+        weights: Vec<Vec<f32>>,
+        pool: &ThreadPool,
+    ) -> InPool<'_, Float> {
+        let parallelism = match pool.current_num_threads() {
+            1 => gemm::Parallelism::None,
+            threads => gemm::Parallelism::Rayon(threads),
+        };
+        let timed =
+            "calls on row-major arrays inside its thread pool, weights as they lie; AVX-512 on";
+        let facts = facts(FLOAT, "0.19.0", "f32 x f32 -> f32", timed);
+        let (copies, out) = (weights.len(), vec![0.0; shape.m * shape.n]);
+        let multiply = Float { shape, lhs, weights, out, parallelism };
+        InPool { facts, multiply, copies, next: 0, pool }
+    }
+}
+
+/// The rival of our own floats.
+pub(crate) fn floats<'a>(floats: &Floats, pool: &'a ThreadPool) -> Box<dyn Entrant + 'a> {
+    let (x, weights) = (floats.x.clone(), vec![floats.weights.clone()]);
+    Box::new(Float::at_work(floats.shape, x, weights, pool))
+}
+
 /// Another precision: what a product costs those who have not quantised. Four times the bytes, so
 /// a quarter of the sets of weights fill the same memory.
 fn float<'a>(operands: &'a Operands, copies: usize, pool: &'a ThreadPool) -> Box<dyn Entrant + 'a> {
-    let shape = operands.shape;
     let copies = copies.div_ceil(4);
     let real = |weights: &Vec<i8>| weights.iter().map(|&weight| f32::from(weight)).collect();
-    let multiply = Float {
-        operands,
-        lhs: operands.lhs.iter().map(|&byte| f32::from(byte)).collect(),
-        weights: operands.weights[..copies].iter().map(real).collect(),
-        out: vec![0.0; shape.m * shape.n],
-        parallelism: match pool.current_num_threads() {
-            1 => gemm::Parallelism::None,
-            threads => gemm::Parallelism::Rayon(threads),
-        },
-    };
-    let timed = "calls on row-major arrays inside its thread pool, weights as they lie; AVX-512 on";
-    let facts = facts("gemm-f32", "0.19.0", "f32 x f32 -> f32", timed);
-    let facts = Facts { other_precision: true, ..facts };
-    Box::new(InPool { facts, multiply, copies, next: 0, pool })
+    let lhs = operands.lhs.iter().map(|&byte| f32::from(byte)).collect();
+    let weights = operands.weights[..copies].iter().map(real).collect();
+    let mut entrant = Float::at_work(operands.shape, lhs, weights, pool);
+    entrant.facts.other_precision = true;
+    Box::new(entrant)
 }
 
-impl Multiply for Float<'_> {
+impl Multiply for Float {
     #[allow(unsafe_code, reason = "the gemm crate has no safe door")]
     fn multiply(&mut self, copy: usize) {
-        let [m, k, n] = [self.operands.shape.m, self.operands.shape.k, self.operands.shape.n];
+        let Shape { m, n, k } = self.shape;
         let (lhs, weights, out) = (&self.lhs, &self.weights[copy], &mut self.out);
         assert!(lhs.len() == m * k && weights.len() == k * n && out.len() == m * n);
         let (k_stride, n_stride) = (k as isize, n as isize);

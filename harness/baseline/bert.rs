@@ -1,11 +1,14 @@
-//! The operations of a BERT's forward pass in 32-bit floats.
+//! The operations of a BERT's forward pass in 32-bit floats, and its linear layers in bytes, too.
 
-use crate::abi::{Attend, Linear, Norm, STRIP, SliceMut};
+use crate::abi::{Attend, Linear, LinearBytes, Norm, Quantise, STRIP, SliceMut};
 use crate::rows as rows_of;
 
 /// Partial sums of a long sum: floats may not be added in another order than is written, so a
 /// vector's worth of sums must be written for the compiler to use one.
 const SUMS: usize = 16;
+
+/// Adding it rounds to an integer, which then stands in the lowest bits.
+const ROUND: f32 = 12_582_912.0;
 
 /// `sum + a * b`, in one rounding where the CPU can (see the source of K-Means).
 #[inline(always)]
@@ -71,6 +74,105 @@ pub(crate) extern "C" fn linear_strips(linear: Linear<'_>) {
             let out = out.get_mut(first..).unwrap_or_default();
             for ((out, sum), bias) in out.iter_mut().zip(sums).zip(bias_of) {
                 *out = sum + bias;
+            }
+        }
+    }
+}
+
+/// Rows as bytes, each over its own range, by the rule of `tilewise::gemm::Lhs::f32`: our kernels
+/// multiply the same bytes.
+pub(crate) extern "C" fn quantise(quantise: Quantise<'_>) {
+    let Quantise { x, bytes, scales, zeros, inputs } = quantise;
+    let rows = rows_of(x.get(), inputs).zip(bytes.get().chunks_exact_mut(inputs.max(1)));
+    for ((x, bytes), (scale, zero)) in rows.zip(scales.get().iter_mut().zip(zeros.get())) {
+        let (low, high) = range(x);
+        let step = high / 255.0 - low / 255.0;
+        let step = if step < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { step };
+        let inverse = 1.0 / step;
+        let middle = whole(-low * inverse).max(0).min(255);
+        for (byte, &x) in bytes.iter_mut().zip(x) {
+            *byte = whole(x * inverse).wrapping_add(middle).max(0).min(255) as u8;
+        }
+        (*scale, *zero) = (step, middle);
+    }
+}
+
+/// The least and the greatest of the values and 0.
+#[inline(always)]
+fn range(values: &[f32]) -> (f32, f32) {
+    let lesser = |a: f32, b: f32| if b < a { b } else { a };
+    let greater = |a: f32, b: f32| if b > a { b } else { a };
+    let (mut lows, mut highs) = ([0.0; SUMS], [0.0; SUMS]);
+    let (chunks, rest) = values.as_chunks::<SUMS>();
+    for chunk in chunks {
+        for ((low, high), &x) in lows.iter_mut().zip(&mut highs).zip(chunk) {
+            (*low, *high) = (lesser(*low, x), greater(*high, x));
+        }
+    }
+    let low = lows.into_iter().chain(rest.iter().copied()).fold(0.0, lesser);
+    (low, highs.into_iter().chain(rest.iter().copied()).fold(0.0, greater))
+}
+
+/// The nearest whole number, ties to even, of numbers far below 2^22 in size.
+#[inline(always)]
+fn whole(x: f32) -> i32 {
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
+}
+
+/// What a sum of a row's bytes times an output's weights means.
+#[inline(always)]
+fn real(sum: i32, (scale, zero): (f32, i32), (weight_scale, weight_sum): (f32, i32)) -> f32 {
+    sum.wrapping_sub(zero.wrapping_mul(weight_sum)) as f32 * (scale * weight_scale)
+}
+
+/// Of bytes, in the order of [`linear_dots`].
+pub(crate) extern "C" fn linear_dots_bytes(linear: LinearBytes<'_>) {
+    let LinearBytes { x, scales, zeros, weights, bias, out, inputs, .. } = linear;
+    let (weights, bias) = (weights.get(), bias.get());
+    let (weight_scales, weight_sums) = (linear.weight_scales.get(), linear.weight_sums.get());
+    let meanings = scales.get().iter().zip(zeros.get());
+    let outs = out.get().chunks_exact_mut(bias.len().max(1));
+    for ((x, (&scale, &zero)), out) in rows_of(x.get(), inputs).zip(meanings).zip(outs) {
+        let columns = weight_scales.iter().zip(weight_sums).zip(bias);
+        for ((out, weights), ((&weight_scale, &weight_sum), &bias)) in
+            out.iter_mut().zip(rows_of(weights, inputs)).zip(columns)
+        {
+            let mut sum = 0i32;
+            for (&x, &weight) in x.iter().zip(weights) {
+                sum = sum.wrapping_add(i32::from(x) * i32::from(weight));
+            }
+            *out = real(sum, (scale, zero), (weight_scale, weight_sum)) + bias;
+        }
+    }
+}
+
+/// Of bytes, in the order of [`linear_strips`].
+pub(crate) extern "C" fn linear_strips_bytes(linear: LinearBytes<'_>) {
+    let LinearBytes { x, scales, zeros, weights, bias, out, inputs, .. } = linear;
+    let (x, scales, zeros) = (x.get(), scales.get(), zeros.get());
+    let (bias, out) = (bias.get(), out.get());
+    let (weight_scales, weight_sums) = (linear.weight_scales.get(), linear.weight_sums.get());
+    let strips = weights.get().as_chunks::<STRIP>().0.chunks_exact(inputs.max(1));
+    let columns = weight_scales.chunks(STRIP).zip(weight_sums.chunks(STRIP));
+    let columns = columns.zip(bias.chunks(STRIP));
+    for (first, (weights, ((weight_scales, weight_sums), bias_of))) in
+        (0..).step_by(STRIP).zip(strips.zip(columns))
+    {
+        let outs = out.chunks_exact_mut(bias.len().max(1));
+        let rows = rows_of(x, inputs).zip(scales.iter().zip(zeros)).zip(outs);
+        for ((x, (&scale, &zero)), out) in rows {
+            let mut sums = [0i32; STRIP];
+            for (&x, weights) in x.iter().zip(weights) {
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum = sum.wrapping_add(i32::from(x) * i32::from(weight));
+                }
+            }
+            let out = out.get_mut(first..).unwrap_or_default();
+            let of_outputs = weight_scales.iter().zip(weight_sums).zip(bias_of);
+            for ((out, sum), ((&weight_scale, &weight_sum), bias)) in
+                out.iter_mut().zip(sums).zip(of_outputs)
+            {
+                *out = real(sum, (scale, zero), (weight_scale, weight_sum)) + bias;
             }
         }
     }
@@ -150,8 +252,6 @@ fn erf(x: f32) -> f32 {
 /// `e^x` for `x` up to 0, by a power of two and six terms of the series, without a branch.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// Adding it rounds to an integer, which then stands in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };
     let shifted = x * core::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;

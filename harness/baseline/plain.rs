@@ -31,6 +31,8 @@ pub static TABLE: abi::Table = abi::Table {
     heat7_f32: [stencil::heat7_planes_f32, stencil::heat7_strips_f32],
     heat7_f64: [stencil::heat7_planes_f64, stencil::heat7_strips_f64],
     linear: [bert::linear_dots, bert::linear_strips],
+    quantise: bert::quantise,
+    linear_bytes: [bert::linear_dots_bytes, bert::linear_strips_bytes],
     attend: bert::attend,
     norm: bert::norm,
     gelu: bert::gelu,

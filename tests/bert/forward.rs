@@ -4,7 +4,6 @@ use crate::folder::Folder;
 use tilewise::attention::Attention;
 use tilewise::cache::CacheSizes;
 use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
-use tilewise_harness::baseline::{Baseline, Vectorisation, bert as plain};
 use tilewise_harness::bert::evaluation::Head;
 use tilewise_harness::bert::{
     Activation, AnswerHead, Batch, Checkpoint, Config, Encoder, Error, Expected, Operation,
@@ -12,7 +11,7 @@ use tilewise_harness::bert::{
 };
 
 /// A small model whose sizes go into no panel and no register evenly.
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::minilm();
     (config.hidden, config.heads, config.intermediate) = (60, 3, 101);
     (config.layers, config.vocabulary, config.positions) = (3, 97, 80);
@@ -20,7 +19,7 @@ fn config() -> Config {
 }
 
 /// Sequences of some lengths.
-fn batch(lengths: &[usize]) -> Batch {
+pub(crate) fn batch(lengths: &[usize]) -> Batch {
     let mut batch = Batch::default();
     let mut next = 5u32;
     let mut ids = |len: usize| -> Vec<u32> {
@@ -41,7 +40,7 @@ fn states(encoder: &Encoder, batch: &Batch, team: &dyn Team) -> Vec<f32> {
     encoder.encode(batch, &mut Room::default(), team).unwrap().data().to_vec()
 }
 
-fn far_apart(states: &[f32], exact: &[f64]) -> f64 {
+pub(crate) fn far_apart(states: &[f32], exact: &[f64]) -> f64 {
     assert_eq!(states.len(), exact.len());
     let gaps = states.iter().zip(exact).map(|(a, b)| (f64::from(*a) - b).abs());
     gaps.fold(0.0, |most, gap| if gap.is_nan() { f64::MAX } else { most.max(gap) })
@@ -63,40 +62,6 @@ fn floats_are_close_to_the_reference_on_every_isa() {
             assert!(gap < 1e-4, "{isa}, {activation:?}: {gap:e}");
         }
     }
-}
-
-#[test]
-fn plain_code_is_close_to_the_reference_in_every_build_and_order() {
-    let (batch, source) = (batch(&[1, 17, 80, 3, 49]), Synthetic { seed: 7 });
-    let exact = reference::encode(&config(), &source, &batch).unwrap();
-    let model = plain::Model::read(&config(), &source).unwrap();
-    let mut room = plain::Room::default();
-    for level in Baseline::levels() {
-        for vectorisation in [Vectorisation::Off, Vectorisation::Auto] {
-            let Some(build) = Baseline::at(level, vectorisation) else { continue };
-            for order in plain::Order::ALL {
-                // What stands in the room from another pass must not matter.
-                build.encode(order, &model, &batch, &mut room).unwrap();
-                let states = build.encode(order, &model, &batch, &mut room).unwrap();
-                let gap = far_apart(states, &exact);
-                assert!(gap < 1e-4, "{build}, {order}: {gap:e}");
-            }
-        }
-    }
-    let times = room.take_times();
-    assert!(Operation::ALL.iter().all(|&each| !times.of(each).is_zero()), "{times:?}");
-    assert!(room.take_times().total().is_zero());
-
-    let mut other = config();
-    other.activation = Activation::Relu;
-    let model = plain::Model::read(&other, &source).unwrap();
-    let error = Baseline::auto().encode(plain::Order::Dots, &model, &batch, &mut room);
-    let message = error.expect_err("not GELU").to_string();
-    assert!(message.contains("activation other than GELU"), "{message}");
-    let mut long = Batch::default();
-    long.push(&[1; 81]);
-    let model = plain::Model::read(&config(), &source).unwrap();
-    assert!(Baseline::auto().encode(plain::Order::Dots, &model, &long, &mut room).is_err());
 }
 
 /// Rows of 1024 floats are kept a line apart inside, and given out next to each other.

@@ -6,6 +6,7 @@ mod folder;
 mod forward;
 mod laws;
 mod models;
+mod plain;
 mod ranges;
 mod read;
 mod recorded;

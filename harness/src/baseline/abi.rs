@@ -150,6 +150,46 @@ pub struct Linear<'a> {
 /// none of them.
 pub(super) const STRIP: usize = 64;
 
+/// Rows of floats as bytes: `scale * (byte - zero)`, each row over its own range and 0.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Quantise<'a> {
+    /// Rows of `inputs` numbers.
+    pub x: Slice<'a, f32>,
+    /// As many bytes.
+    pub bytes: SliceMut<'a, u8>,
+    /// A number a row.
+    pub scales: SliceMut<'a, f32>,
+    /// A number a row, a byte.
+    pub zeros: SliceMut<'a, i32>,
+    /// Numbers in a row.
+    pub inputs: usize,
+}
+
+/// `out = x * weights + bias` for rows of bytes by weights of bytes, summed in 32 bits, wrapping.
+#[repr(C)]
+#[derive(Debug)]
+pub struct LinearBytes<'a> {
+    /// Rows of `inputs` bytes.
+    pub x: Slice<'a, u8>,
+    /// A number a row: what a step of its bytes is worth.
+    pub scales: Slice<'a, f32>,
+    /// A number a row: the byte that means zero.
+    pub zeros: Slice<'a, i32>,
+    /// As in [`Linear`]; zero means zero.
+    pub weights: Slice<'a, i8>,
+    /// A number an output: what a step of its weights is worth.
+    pub weight_scales: Slice<'a, f32>,
+    /// A number an output: the sum of its weights.
+    pub weight_sums: Slice<'a, i32>,
+    /// A number an output.
+    pub bias: Slice<'a, f32>,
+    /// Rows of outputs.
+    pub out: SliceMut<'a, f32>,
+    /// Bytes in a row of `x`.
+    pub inputs: usize,
+}
+
 /// Attention within one sequence.
 #[repr(C)]
 #[derive(Debug)]
@@ -192,6 +232,8 @@ pub(super) type SweepFn<T> = extern "C" fn(Sweep<'_, T>);
 pub(super) type PairsFn<T> = extern "C" fn(Pairs<'_, T>);
 /// Runs a linear layer.
 pub(super) type LinearFn = extern "C" fn(Linear<'_>);
+/// Runs a linear layer of bytes.
+pub(super) type LinearBytesFn = extern "C" fn(LinearBytes<'_>);
 
 /// What one build of the plain source exports. The orders of loops are told in `harness/baseline/`.
 #[repr(C)]
@@ -229,6 +271,10 @@ pub struct Table {
     pub heat7_pairs_f64: PairsFn<f64>,
     /// Weights as stored, and in strips.
     pub linear: [LinearFn; 2],
+    /// Rows as bytes.
+    pub quantise: extern "C" fn(Quantise<'_>),
+    /// The same as `linear`, of bytes.
+    pub linear_bytes: [LinearBytesFn; 2],
     /// Attention.
     pub attend: extern "C" fn(Attend<'_>),
     /// Layer norm.

@@ -1,10 +1,14 @@
-//! A plain forward pass of a BERT in 32-bit floats, without padding, as ours.
+//! A plain forward pass of a BERT, without padding, as ours: in 32-bit floats, or with linear layers of
+//! bytes.
 
-use super::abi::{Attend, Linear, Norm, STRIP};
+use super::abi::{Attend, Norm};
 use super::{Baseline, Error};
 use crate::bert::{Activation, Batch, Config, Operation, Source, Times};
+use dense::{Dense, Rows};
 use serde::Serialize;
 use std::fmt;
+
+mod dense;
 
 /// Which loop runs outside which in the linear layers, and how their weights lie in memory. What
 /// else there is to do has one order.
@@ -66,13 +70,8 @@ struct Layer {
     norm: Affine,
 }
 
-/// A linear layer: its weights as stored, and in strips.
-#[derive(Debug)]
-struct Dense {
-    stored: Affine,
-    strips: Vec<f32>,
-    inputs: usize,
-}
+/// Makes a linear layer with so many inputs.
+type Make = fn(Affine, usize) -> Result<Dense, crate::bert::Error>;
 
 /// What a forward pass writes to, and where its time went.
 #[derive(Debug, Default)]
@@ -83,6 +82,7 @@ pub struct Room {
     context: Vec<f32>,
     wide: Vec<f32>,
     scores: Vec<f32>,
+    rows: Rows,
     times: Times,
 }
 
@@ -92,6 +92,26 @@ impl Model {
     /// # Errors
     /// Those of the source.
     pub fn read(config: &Config, source: &dyn Source) -> Result<Model, crate::bert::Error> {
+        Model::made_of(Dense::floats, config, source)
+    }
+
+    /// The same with linear layers that multiply bytes, by the rules of
+    /// [`Precision::Int8`](crate::bert::Precision::Int8). All else is in floats, attention too.
+    ///
+    /// # Errors
+    /// Those of the source, and of weights that are no finite numbers.
+    pub fn read_in_bytes(
+        config: &Config,
+        source: &dyn Source,
+    ) -> Result<Model, crate::bert::Error> {
+        Model::made_of(Dense::bytes, config, source)
+    }
+
+    fn made_of(
+        make: Make,
+        config: &Config,
+        source: &dyn Source,
+    ) -> Result<Model, crate::bert::Error> {
         let Config { hidden, vocabulary, positions, types, .. } = *config;
         let table =
             |name: &str, rows| source.tensor(&format!("embeddings.{name}.weight"), &[rows, hidden]);
@@ -101,7 +121,7 @@ impl Model {
             types: table("token_type_embeddings", types)?,
             norm: Affine::norm(config, source, "embeddings.LayerNorm")?,
             layers: (0..config.layers)
-                .map(|index| Layer::read(config, source, index))
+                .map(|index| Layer::read(make, config, source, index))
                 .collect::<Result<_, _>>()?,
             config: config.clone(),
         })
@@ -121,6 +141,7 @@ impl Affine {
 
 impl Layer {
     fn read(
+        make: Make,
         config: &Config,
         source: &dyn Source,
         index: usize,
@@ -134,7 +155,7 @@ impl Layer {
                 weights.extend(source.tensor(&format!("{name}.weight"), &[outputs, inputs])?);
                 bias.extend(source.tensor(&format!("{name}.bias"), &[outputs])?);
             }
-            Ok::<_, crate::bert::Error>(Dense::new(Affine { weights, bias }, inputs))
+            make(Affine { weights, bias }, inputs)
         };
         let qkv = ["attention.self.query", "attention.self.key", "attention.self.value"];
         let norm = |part: &str| Affine::norm(config, source, &name(part));
@@ -146,20 +167,6 @@ impl Layer {
             down: dense(&["output.dense"], hidden, intermediate)?,
             norm: norm("output.LayerNorm")?,
         })
-    }
-}
-
-impl Dense {
-    fn new(stored: Affine, inputs: usize) -> Dense {
-        let outputs = stored.bias.len();
-        let mut strips = vec![0.0; outputs.next_multiple_of(STRIP) * inputs];
-        for (output, row) in stored.weights.chunks_exact(inputs).enumerate() {
-            let strip = &mut strips[output / STRIP * STRIP * inputs..];
-            for (input, &weight) in row.iter().enumerate() {
-                strip[input * STRIP + output % STRIP] = weight;
-            }
-        }
-        Dense { stored, strips, inputs }
     }
 }
 
@@ -237,33 +244,18 @@ impl Pass<'_> {
 
     /// Replaces the hidden states by what the layer makes of them.
     fn layer(&self, layer: &Layer, room: &mut Room) {
-        let Room { hidden, middle, qkv, context, wide, scores, times } = room;
-        times.spend(Operation::QueryKeyValue, || self.dense(&layer.qkv, hidden, qkv));
+        let Room { hidden, middle, qkv, context, wide, scores, rows, times } = room;
+        let by = (self.build.0, self.order);
+        times.spend(Operation::QueryKeyValue, || layer.qkv.run(by, hidden, qkv, rows));
         times.spend(Operation::Attention, || self.attend(qkv, context, scores));
-        times.spend(Operation::AttentionOutput, || self.dense(&layer.output, context, middle));
+        times.spend(Operation::AttentionOutput, || layer.output.run(by, context, middle, rows));
         times.spend(Operation::LayerNorm, || self.norm(middle, hidden, &layer.attention_norm));
         times.spend(Operation::FeedForwardUp, || {
-            self.dense(&layer.up, middle, wide);
+            layer.up.run(by, middle, wide, rows);
             (self.build.0.table().gelu)(wide.as_mut_slice().into());
         });
-        times.spend(Operation::FeedForwardDown, || self.dense(&layer.down, wide, hidden));
+        times.spend(Operation::FeedForwardDown, || layer.down.run(by, wide, hidden, rows));
         times.spend(Operation::LayerNorm, || self.norm(hidden, middle, &layer.norm));
-    }
-
-    fn dense(&self, dense: &Dense, x: &[f32], out: &mut [f32]) {
-        let Dense { stored, strips, inputs } = dense;
-        let [dots, in_strips] = self.build.0.table().linear;
-        let (function, weights) = match self.order {
-            Order::Dots => (dots, &stored.weights),
-            Order::Strips => (in_strips, strips),
-        };
-        function(Linear {
-            x: x.into(),
-            weights: weights.as_slice().into(),
-            bias: stored.bias.as_slice().into(),
-            out: out.into(),
-            inputs: *inputs,
-        });
     }
 
     fn attend(&self, qkv: &[f32], context: &mut [f32], scores: &mut [f32]) {

@@ -7,6 +7,7 @@ use crate::baseline::{self, Baseline};
 use crate::roofs::{Pattern, Quantity};
 use crate::workload::{Amount, Cache, Candidate, Check, Kind, Part, RateUnit, Task, Work, random};
 use serde_json::json;
+use tilewise::attention::Attention;
 use tilewise::{Isa, Team};
 
 /// `batch` sequences of `seq` tokens, drawn from the model's vocabulary.
@@ -31,6 +32,7 @@ pub struct Workload<'s, S> {
     batch: Batch,
     expected: Expected,
     plain: baseline::bert::Model,
+    plain_in_bytes: baseline::bert::Model,
 }
 
 impl<'s, S: Source> Workload<'s, S> {
@@ -52,6 +54,7 @@ impl<'s, S: Source> Workload<'s, S> {
             source,
             expected: Expected::new(&exact, config.hidden),
             plain: baseline::bert::Model::read(&config, source)?,
+            plain_in_bytes: baseline::bert::Model::read_in_bytes(&config, source)?,
             config,
             batch,
         })
@@ -59,12 +62,13 @@ impl<'s, S: Source> Workload<'s, S> {
 
     /// Bytes a workload of a model takes, with its plain and its packed weights.
     pub fn bytes(config: &Config) -> usize {
-        // Plain weights twice, ours in floats and bytes, and a tensor or two on the way.
-        20 * config.weights()
+        // Plain weights twice, in floats and in bytes, ours in both for one thread and for all, and a
+        // tensor or two on the way.
+        24 * config.weights()
     }
 
-    /// What is done.
-    pub fn task(&self) -> Task {
+    /// What is done in a precision.
+    pub fn task(&self, precision: Precision<'_>) -> Task {
         let Workload { config, batch, .. } = self;
         let Config { layers, hidden, intermediate, .. } = *config;
         let sequences = (0..batch.len()).map(|index| batch.sequence(index).len());
@@ -72,14 +76,30 @@ impl<'s, S: Source> Workload<'s, S> {
         let in_layers = layers * (4 * hidden * hidden + 2 * hidden * intermediate);
         let work = 2 * (batch.tokens() * in_layers + layers * 2 * pairs * hidden);
         let seq = sequences.max().unwrap_or(0);
+        let (numbers, dtype, arithmetic) = match precision {
+            Precision::Fp32 => (
+                "FP32",
+                String::from("f32 in and out; products in f32, or of bytes where an arm says so"),
+                Quantity::F32Compute,
+            ),
+            Precision::Int8 | Precision::Int8Static(_) => (
+                "INT8",
+                format!(
+                    "f32 in and out; linear layers multiply bytes, the same weights on all sides; \
+                     attention of {} tokens or more does so in our code, never in plain code",
+                    Attention::FEWEST_IN_BYTES
+                ),
+                Quantity::Int8Compute,
+            ),
+        };
         Task {
             kernel: "bert".into(),
-            title: format!("{} {} x {seq}", self.name, batch.len()),
+            title: format!("{} {} x {seq}, {numbers}", self.name, batch.len()),
             shape: json!({
                 "layers": layers, "hidden": hidden, "heads": config.heads,
                 "intermediate": intermediate, "batch": batch.len(), "seq": seq,
             }),
-            dtype: "f32 in and out; products in f32, or of bytes where an arm says so".into(),
+            dtype,
             amount: Amount {
                 formula: "2 x multiply-adds of linear layers and attention".into(),
                 work: work as f64,
@@ -89,29 +109,44 @@ impl<'s, S: Source> Workload<'s, S> {
                 bytes: in_layers as f64 / work as f64,
                 working_set: in_layers as f64,
                 pattern: Pattern::Read,
-                arithmetic: Some(Quantity::F32Compute),
+                arithmetic: Some(arithmetic),
             },
             cache: Cache::Hot,
-            timed:
-                "token numbers in, hidden states of the last layer out; packing of weights excluded"
-                    .into(),
+            timed: "token numbers in, hidden states of the last layer out, making bytes of rows \
+                    among it; weights laid out beforehand on all sides"
+                .into(),
         }
     }
 
     /// The plain source in every order.
     pub fn plain(&self, build: Baseline) -> Vec<Candidate<'_>> {
-        let candidate = |&order: &baseline::bert::Order| {
-            let work = Plain {
-                build,
-                order,
-                model: &self.plain,
-                judge: self.judge(Precision::Fp32),
-                room: baseline::bert::Room::default(),
-                times: Vec::new(),
-            };
-            Candidate::plain(build, &order, work)
-        };
-        baseline::bert::Order::ALL.iter().map(candidate).collect()
+        let orders = baseline::bert::Order::ALL.into_iter();
+        let work = |order| self.pass((build, order), &self.plain, Precision::Fp32);
+        orders.map(|order| Candidate::plain(build, &order, work(order))).collect()
+    }
+
+    /// The same with linear layers of bytes.
+    pub fn plain_in_bytes(&self, build: Baseline) -> Vec<Candidate<'_>> {
+        let orders = baseline::bert::Order::ALL.into_iter();
+        let work = |order| self.pass((build, order), &self.plain_in_bytes, Precision::Int8);
+        let title = |order: baseline::bert::Order| format!("products of bytes, {order}");
+        orders.map(|order| Candidate::plain(build, &title(order), work(order))).collect()
+    }
+
+    fn pass<'a>(
+        &'a self,
+        (build, order): (Baseline, baseline::bert::Order),
+        model: &'a baseline::bert::Model,
+        precision: Precision<'a>,
+    ) -> Plain<'a> {
+        Plain {
+            build,
+            order,
+            model,
+            judge: self.judge(precision),
+            room: baseline::bert::Room::default(),
+            times: Vec::new(),
+        }
     }
 
     /// Our encoder in a precision, on a whole team.

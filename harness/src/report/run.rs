@@ -188,9 +188,10 @@ impl<'p, 'a> Run<'p, 'a> {
         let models = bert::models(plan.mode);
         let weights = layers.iter().map(gemm::Layer::weight).sum::<f64>()
             + fields.iter().map(stencil::Run::weight).sum::<f64>()
-            + models.iter().map(|model| model.weight).sum::<f64>()
+            + models.iter().flat_map(|model| model.weights).sum::<f64>()
             + kmeans::WEIGHT;
-        (plan.progress)("roofs", 0, layers.len() + fields.len() + models.len() + 3);
+        let passes = bert::PRECISIONS.len() * models.len();
+        (plan.progress)("roofs", 0, layers.len() + fields.len() + passes + 3);
         // The clock runs from here: the first roofs are part of the time.
         let budget = Budget::new(plan.mode, weights, roofs::time(plan.mode));
         Ok(Run {
@@ -211,7 +212,8 @@ impl<'p, 'a> Run<'p, 'a> {
 
     /// Tells what comes next.
     fn step(&mut self, what: &str) {
-        let all = self.layers.len() + self.fields.len() + self.models.len() + 3;
+        let passes = bert::PRECISIONS.len() * self.models.len();
+        let all = self.layers.len() + self.fields.len() + passes + 3;
         (self.plan.progress)(what, self.done, all);
         self.done += 1;
     }
@@ -265,17 +267,29 @@ impl<'p, 'a> Run<'p, 'a> {
 
     fn bert(&mut self) -> Result<(), Error> {
         let source = Synthetic { seed: self.plan.seed };
-        for index in 0..self.models.len() {
-            let (id, weight) = (self.models[index].id(), self.models[index].weight);
-            if self.must_skip(&id, self.models[index].too_large(self.plan)) {
+        (0..self.models.len()).try_for_each(|index| self.model(index, &source))
+    }
+
+    /// The cells of a model, of one workload.
+    fn model(&mut self, index: usize, source: &Synthetic) -> Result<(), Error> {
+        let mut made = None;
+        for (precision, weight) in bert::PRECISIONS.into_iter().zip(self.models[index].weights) {
+            let model = &self.models[index];
+            let (id, too_large) = (model.id(precision), model.too_large(self.plan));
+            if self.must_skip(&id, too_large) {
                 continue;
             }
-            let workload = bert::workload(&self.models[index], &source)?;
-            let draft = bert::draft(self.plan, &self.models[index], &workload)?;
+            let model = &self.models[index];
+            let workload = match made.take() {
+                Some(workload) => workload,
+                None => bert::workload(model, source)?,
+            };
+            let draft = bert::draft(self.plan, model, &workload, precision)?;
             // Passes are long and their differences large: the fewest rounds will do.
             let mut watch = self.budget.share(weight);
             watch.min_rounds = stats::MIN_ROUNDS;
             self.time(draft, watch)?;
+            made = Some(workload);
         }
         Ok(())
     }

@@ -102,9 +102,12 @@ fn moves(roof: &Roof, kind: Quantity) -> bool {
 
 fn points(report: &Report, kind: Quantity, threads: usize) -> Vec<Point<'_>> {
     let of = |cell: &'_ Cell| -> Option<(Estimate, f64)> {
-        let made_of = |arm: &Arm| arm.arithmetic.or(cell.task.amount.arithmetic);
+        // What an arm does in other arithmetic is in a cell of its own: here it would be there twice.
+        if cell.task.amount.arithmetic != Some(kind) {
+            return None;
+        }
         let ours = cell.arms.iter().filter(|arm| !arm.kind.is_plain() && arm.threads == threads);
-        let ours = ours.filter(|arm| made_of(arm) == Some(kind));
+        let ours = ours.filter(|arm| arm.arithmetic.is_none_or(|other| other == kind));
         // Fused steps use a byte more often.
         let bytes = |arm: &Arm| arm.traffic.map_or(cell.task.amount.bytes, |traffic| traffic.least);
         let rates = ours.filter_map(|arm| Some((arm.rate?, bytes(arm))));
