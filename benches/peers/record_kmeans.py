@@ -72,14 +72,15 @@ def record(case):
         init = case["init"]
         trials = 2 + int(np.log(k))
         each = 1 + (k - 1) * trials if init == "k-means++" else 2 * k + 8
-        draws = np.random.RandomState(case["seed"]).random_sample(each * case["n_init"]).tolist()
+        starts = case["n_init"] or (1 if init == "k-means++" else 10)
+        draws = np.random.RandomState(case["seed"]).random_sample(each * starts).tolist()
     else:
         init = start(case, x)
     state = np.random.RandomState(case["seed"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = KMeans(
-            k, init=init, n_init=case["n_init"], max_iter=case["max_iter"], tol=case["tol"],
+            k, init=init, n_init=case["n_init"] or "auto", max_iter=case["max_iter"], tol=case["tol"],
             random_state=state,
         ).fit(x, sample_weight=w)
     if case["init"] == "k-means++":
@@ -128,6 +129,17 @@ def cases():
     # More centres than places: what scikit-learn then does, its rounding decides.
     changes.append({"kind": "places", "k": 12, "n": 60})
     changes.append({"kind": "places", "k": 12, "n": 60, "init": "given"})
+    for dtype in ["f32", "f64"]:
+        for init in ["k-means++", "random", "given"]:
+            for k in [3, 7]:
+                changes.append({"kind": "offset", "dtype": dtype, "init": init, "k": k})
+    for n, d, k in [(400, 4, 100), (500, 9, 150)]:
+        for init in ["k-means++", "random", "given"]:
+            changes.append({"kind": "uniform", "n": n, "d": d, "k": k, "init": init})
+    # As many starts as scikit-learn takes by itself.
+    for kind in ["uniform", "blobs"]:
+        for init in ["k-means++", "random"]:
+            changes.append({"kind": kind, "n_init": None, "init": init, "n": 120, "k": 6})
     for change in changes:
         seed += 10
         yield {**base, **change, "seed": seed}

@@ -24,8 +24,8 @@
 //! take a quarter of the time (`bytes.rs`): how far rounding moved them is measured, so it is known
 //! which few centres may be the nearest, and those are compared as above.
 //!
-//! A fit keeps for each point how far centres may move before its label can change (`kept.rs`), and
-//! looks again at those only whose label may have.
+//! Where a point costs much and many labels stay, a fit keeps for each point how far centres may move
+//! before its label can change (`kept.rs`), and looks again at those only whose label may have.
 //!
 //! Sums are whole numbers (`fixed.rs`), of a unit for each feature, the same in any order. So an
 //! iteration moves only the points whose label has changed (`update.rs`), and a fit of few features

@@ -18,7 +18,8 @@ struct Record {
     dtype: String,
     weighted: bool,
     init: String,
-    n_init: usize,
+    /// None where scikit-learn decides itself.
+    n_init: Option<usize>,
     tol: f64,
     max_iter: usize,
     far: usize,
@@ -89,8 +90,10 @@ impl Record {
         let rows = Matrix::new(&points, self.n, self.d).unwrap();
         let weights = self.weights();
         let plan = plan(Shape { n: self.n, d: self.d, k: self.k });
-        let mut kmeans =
-            KMeans::new(self.k).n_init(self.n_init).tol(self.tol).max_iter(self.max_iter);
+        let mut kmeans = KMeans::new(self.k).tol(self.tol).max_iter(self.max_iter);
+        if let Some(starts) = self.n_init {
+            kmeans = kmeans.n_init(starts);
+        }
         if let Some(start) = self.start(rows) {
             kmeans = kmeans.centres(Matrix::new(&start, self.k, self.d).unwrap());
         } else if self.init == "random" {

@@ -168,8 +168,11 @@ fn good(record: &Accuracy, path: &str) -> String {
 
 fn ladder(report: &Report, kernel: &str) -> Option<String> {
     let cells = report.cells.iter().filter(|cell| cell.task.kernel == kernel);
-    let work = |cell: &&Cell| cell.task.amount.work;
-    let cell = cells.max_by(|a, b| work(a).total_cmp(&work(b)))?;
+    // The first of equals: a model's floats come before its bytes.
+    let cell = cells.reduce(|most, cell| {
+        let work = |cell: &Cell| cell.task.amount.work;
+        if work(cell) > work(most) { cell } else { most }
+    })?;
     Some(format!("{} ({}):\n\n{}", cell.task.title, cell.origin, view::rungs(cell).markdown()))
 }
 

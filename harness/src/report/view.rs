@@ -4,6 +4,7 @@
 
 use super::model::{Arm, Cell, Headline, Mode, Report, Skipped, Total, Whole};
 use super::number;
+use crate::roofs::Quantity;
 use crate::workload::Cache;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +54,7 @@ pub(super) struct View<'a> {
 /// A kernel's result in one sentence.
 #[derive(Serialize)]
 struct Card {
-    kernel: &'static str,
+    kernel: String,
     number: String,
     unit: String,
     detail: String,
@@ -111,7 +112,7 @@ pub fn summary(report: &Report, with_times: bool) -> Vec<String> {
         let detail = if with_times { format!(". {detail}.") } else { String::new() };
         format!("{kernel}: {number} {unit}{detail}")
     };
-    let mut lines: Vec<_> = kernels(report).map(|kernel| line(card(report, kernel))).collect();
+    let mut lines: Vec<_> = cards(report).into_iter().map(line).collect();
     lines.extend(report.cells.iter().flat_map(losses).map(|line| format!("Lost: {line}")));
     lines
 }
@@ -142,7 +143,7 @@ impl<'a> View<'a> {
             ),
             failures: &report.failures,
             cautions: &report.cautions,
-            cards: kernels(report).map(|kernel| card(report, kernel)).collect(),
+            cards: cards(report),
             against: match &report.peers {
                 None => {
                     "Against the fastest plain code here; no external alternative was measured."
@@ -294,13 +295,27 @@ fn comparison(cell: &Cell, pair: &super::model::Comparison) -> Option<String> {
     Some(format!("{}: {}", pair.label, against(&pair.factor, to, from)?))
 }
 
+/// A card for each kernel, two where some of its cells are of bytes and some of floats: a span from
+/// one to the other would say of neither how much faster it is.
+fn cards(report: &Report) -> Vec<Card> {
+    let in_bytes = |cell: &&Cell| cell.task.amount.arithmetic == Some(Quantity::Int8Compute);
+    let of_kernel = |kernel: &'static str| {
+        let (cells, title) = (report.cells_of(kernel), kernel_title(kernel));
+        let (bytes, floats): (Vec<&Cell>, Vec<&Cell>) = cells.iter().copied().partition(in_bytes);
+        if bytes.is_empty() || floats.is_empty() {
+            return vec![card(report, title.into(), &cells)];
+        }
+        let floats = card(report, format!("{title}, floats"), &floats);
+        vec![floats, card(report, format!("{title}, INT8"), &bytes)]
+    };
+    kernels(report).flat_map(of_kernel).collect()
+}
+
 /// One cell is quoted with its interval, several with the span of their factors and no average.
-fn card(report: &Report, kernel: &'static str) -> Card {
-    let cells = report.cells_of(kernel);
+fn card(report: &Report, title: String, cells: &[&Cell]) -> Card {
     let mut pairs: Vec<(&Cell, &Headline)> =
         cells.iter().filter_map(|cell| Some((*cell, cell.headline.as_ref()?))).collect();
     pairs.sort_by(|a, b| a.1.factor.median.total_cmp(&b.1.factor.median));
-    let title = kernel_title(kernel);
     let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else {
         let detail = "no result: see the failures above".into();
         return Card { kernel: title, number: "none".into(), unit: String::new(), detail };
@@ -344,5 +359,16 @@ mod tests {
         report.environment.machine = serde_json::json!({ "caches": { "l3": 32_000_000 } });
         assert_eq!(memory(&report, &report.cells[0]), "caches hot");
         assert_eq!(memory(&report, &report.cells[2]), "from memory");
+    }
+    #[test]
+    fn floats_and_bytes_of_a_kernel_have_a_card_each() {
+        let mut report = sample::report();
+        let before = cards(&report).len();
+        let mut floats = report.cells[0].clone();
+        floats.task.amount.arithmetic = Some(Quantity::F32Compute);
+        report.cells.push(floats);
+        let titles: Vec<String> = cards(&report).into_iter().map(|card| card.kernel).collect();
+        assert_eq!(titles.len(), before + 1, "{titles:?}");
+        assert_eq!(titles[..2], ["INT8 matrix product, floats", "INT8 matrix product, INT8"]);
     }
 }

@@ -110,12 +110,13 @@ impl KMeans {
     ///
     /// # Memory
     /// Beside the points a fit takes what [`Chunks`](super::Chunks) says for each of them, however many
-    /// features they have, and of points in memory 4 more. Points in memory of up to 4 features, and rows of a file that is mapped are
-    /// such, may be sorted into a copy: from 16,384 points and 16 centres on, of bytes without weights
-    /// with any number of centres, if more than 4 iterations are allowed. It is as large as the points
-    /// (equal ones are in it once, if they have no weights), twice that while it is made, and some 30
-    /// bytes for each point come with it. Where memory has no room for it, a fit goes without and finds
-    /// the same.
+    /// features they have, and where points in memory have more than 4 features and cost 1024 products
+    /// each (features times centres), 4 bytes more if there is room. Points in memory of up to 4 features,
+    /// and rows of a file that is mapped are such, may be sorted into a copy: from 16,384 points and 16
+    /// centres on, of bytes without weights with any number of centres, if more than 4 iterations are
+    /// allowed. It is as large as the points (equal ones are in it once, if they have no weights), twice
+    /// that while it is made, and some 30 bytes for each point come with it. Where memory has no room for
+    /// it, a fit goes without and finds the same.
     ///
     /// # Errors
     /// As [`KMeans::fit_with`].

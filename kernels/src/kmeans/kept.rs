@@ -131,7 +131,9 @@ impl Kept {
 
     /// Begins again: no point has a label.
     pub(super) fn clear(&mut self) {
-        let Moved { each, farthest, high, low, any, who, .. } = &mut self.moved;
+        let Moved { each, farthest, high, low, any, who, asked, stayed, .. } = &mut self.moved;
+        // The last labels of a start before were asked for too.
+        (*asked.get_mut(), *stayed.get_mut()) = (0, 0);
         each.fill(0.0);
         high[..each.len()].fill(0.0);
         low[..each.len()].fill(0.0);

@@ -84,7 +84,8 @@ impl<'a, T: Element> Lloyd<'a, T> {
             times: sorted.and_then(|(sorted, _)| sorted.times.as_deref()),
             scratch,
             sums: Sums::new(scales, (k, d), members)?,
-            kept: keeps.then(|| Kept::new(task.shape())).transpose()?,
+            // Who has no room for bounds goes without, and finds the same.
+            kept: keeps.then(|| Kept::new(task.shape()).ok()).flatten(),
             centres: Vec::new(),
             labels: vector(repeat_n(NONE, n))?,
             previous: vector(repeat_n(NONE, n))?,

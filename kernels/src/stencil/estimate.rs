@@ -120,7 +120,7 @@ impl Recipe {
             return single;
         }
         let (far, streaming) = (form.radius > 2, width(isa).streams);
-        if form.keeps_two() || far && !streaming {
+        if form.keeps_two() || far && !single.streaming {
             return Self::skewed::<T>(form, extent, caches, single);
         }
         if far {

@@ -102,6 +102,7 @@ impl<'a> Pass<'_, 'a> {
     }
 
     /// Bytes against plain code of bytes: the same weights and the same rule for rows on both sides.
+    /// Attention is not: ours multiplies bytes there too, plain code floats, which the cell says.
     fn in_bytes(&self) -> Result<Draft<'a>, Error> {
         let Pass { plan, workload, precision, .. } = *self;
         let mut ladder = Ladder::plain(both(|build| workload.plain_in_bytes(build)));
@@ -152,9 +153,15 @@ impl<'a> Pass<'_, 'a> {
     }
 
     fn finish(&self, ladder: Ladder<'a>, comparisons: Vec<Pair>) -> Draft<'a> {
+        let bytes = match self.precision {
+            Precision::Fp32 => "",
+            _ => "; our attention multiplies bytes too, that of plain code floats",
+        };
         Draft {
             id: self.model.id(self.precision),
-            origin: "a whole forward pass; random weights, a sequence without padding".into(),
+            origin: format!(
+                "a whole forward pass; random weights, a sequence without padding{bytes}"
+            ),
             task: self.workload.task(self.precision),
             ladder,
             comparisons,

@@ -133,6 +133,9 @@ fn what_moved_away_and_what_came_nearer_are_both_counted() {
     assert!(until < 4.5 && until > 4.4999, "{until}");
     kept.moved([0.0, 0.25].into_iter());
     assert_eq!(kept.moved.open(scalar, &[1, 0, 1], &[until, 3.6, 5.1]), 0b001);
+    kept.moved.hear(64, 64);
     kept.clear();
     assert_eq!(kept.moved.keeps(0), (true, false));
+    kept.moved([1.0, 1.0].into_iter());
+    assert_eq!(kept.moved.who, Who::Some, "what stayed in another start decides nothing");
 }
