@@ -1,7 +1,11 @@
 //! Once plan, weights and scratch are there, a product allocates nothing: of any operands, with any
 //! output, alone or in a team of threads of its own, on every instruction set. Nor do the steps of a
-//! stencil on a grid that has reserved what they need, nor labels of points.
+//! stencil on a grid that has reserved what they need, nor labels of points. A fit of points that are
+//! read part by part allocates no more than it says.
 #![allow(unsafe_code, reason = "an allocator that counts")]
+
+#[path = "allocations/chunks.rs"]
+mod chunks;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -24,6 +28,11 @@ static ALLOCATOR: Counting = Counting;
 /// Requests for memory so far, of all threads.
 static REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
+/// Bytes that were asked for and not given back, of all threads, and the most of them at a time since
+/// somebody began to watch.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
 /// The system's allocator, counted.
 struct Counting;
 
@@ -31,11 +40,14 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let before = HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        MOST.fetch_max(before + layout.size(), Ordering::Relaxed);
         // SAFETY: by the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, storage: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: by the caller's promise.
         unsafe { System.dealloc(storage, layout) }
     }
@@ -46,6 +58,14 @@ fn requests(work: impl FnOnce()) -> usize {
     let before = REQUESTS.load(Ordering::Relaxed);
     work();
     REQUESTS.load(Ordering::Relaxed) - before
+}
+
+/// The most bytes that `work` held at a time, beside those that were held before.
+fn most_held(work: impl FnOnce()) -> usize {
+    let before = HELD.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    work();
+    MOST.load(Ordering::Relaxed) - before
 }
 
 /// So many rows that weights are widened beforehand where they are, for each of two members.
@@ -224,11 +244,17 @@ fn check_labels(isa: Isa, team: &dyn Team) {
 
 // One test alone: what runs beside it would be counted too.
 #[test]
-fn products_steps_and_labels_ask_for_no_memory() {
+fn products_steps_and_labels_ask_for_no_memory_and_fits_for_what_they_say() {
     assert!(requests(|| drop(black_box(vec![1u8; 100]))) > 0, "requests are counted");
+    // Three, one after the other, are held once.
+    let most = most_held(|| (0..3).for_each(|_| drop(black_box(vec![1u8; 1 << 20]))));
+    assert!(most.abs_diff(1 << 20) < chunks::PAGE, "bytes are counted: {most}");
     let (operands, pair) = (Operands::new(), SpinTeam::new(2).unwrap());
     // What a thread asks for as it begins is over when it has worked once.
     pair.run(&|_| ());
+    for team in [&Solo as &dyn Team, &pair] {
+        chunks::check_fits(team);
+    }
     each_isa(|isa| {
         for team in [&Solo as &dyn Team, &pair] {
             check_steps(isa, team);

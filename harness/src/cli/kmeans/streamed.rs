@@ -4,7 +4,7 @@
 mod labels;
 
 use super::claims::Claims;
-use super::watched::{self, Ended, Run};
+use super::watched::{self, Ended, Left, Run};
 use super::{failure, predict, remark_rounding, settings, starts};
 use crate::cli::args::KmeansArgs;
 use crate::cli::failure::Failure;
@@ -101,8 +101,9 @@ pub(super) struct Stream<'a, T> {
     part: usize,
 }
 
-/// Fits, writes, and measures how long labels take. An interrupted fit leaves the centres of the best
-/// start that had ended, or else those of the last whole iteration.
+/// Fits, finds the labels again, writes if they are the same, and measures how long they take. An
+/// interrupted fit leaves the centres of the best start that had ended, or else those of the last whole
+/// iteration; one that is interrupted before it is written leaves its centres.
 pub(super) fn run<T: Number>(
     args: &KmeansArgs,
     setup: &Setup,
@@ -122,15 +123,21 @@ pub(super) fn run<T: Number>(
     let seconds = start.elapsed().as_secs_f64();
     remark_rounding::<T>("--data", Some(file));
     let check = stream.check(fit.centres(), fit.labels())?;
+    let labels = match Labels::find(&stream, fit.centres()) {
+        // Labels that were not found again are not written; from the centres a fit can go on.
+        Err(Failure::Interrupted(_)) => {
+            return watched::stopped::<T>(Some(Left::of(&fit, None)), shape, claims);
+        }
+        labels => labels?,
+    };
+    if labels.found() != fit.labels() {
+        return Err(Failure::failed("the labels are not those of the fit; none are written"));
+    }
     claims.write::<T>(None, fit.centres(), fit.labels())?;
     super::remark_clusters(&fit, shape.k);
     // Who interrupts what follows loses the line that says so.
     let (count, inertia) = (fit.iterations(), fit.inertia());
     output::remark(format_args!("fitted in {count} iterations, inertia {inertia}"));
-    let labels = Labels::find(&stream, fit.centres())?;
-    if labels.found() != fit.labels() {
-        return Err(Failure::failed("the labels are not those of the fit; no time is printed"));
-    }
     let mut line = stream.line(&labels.time()?, &check);
     line.insert("fit_median_s".into(), seconds.into());
     line.insert("fit_rounds".into(), 1.into());

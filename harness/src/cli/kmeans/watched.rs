@@ -136,7 +136,7 @@ pub(super) fn is_interruption(error: &Error) -> bool {
 
 impl Left {
     /// What a fit came to.
-    fn of<C: Real>(fit: &Fit<C>, iteration: Option<usize>) -> Left {
+    pub(super) fn of<C: Real>(fit: &Fit<C>, iteration: Option<usize>) -> Left {
         Left { start: fit.start(), iteration, centres: flat(fit.centres()) }
     }
 
