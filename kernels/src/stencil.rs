@@ -63,6 +63,7 @@ mod space;
 mod sweep;
 mod table;
 mod traffic;
+mod varied;
 mod wave;
 mod weights;
 
@@ -76,7 +77,8 @@ pub use outcome::{Outcome, Unstable};
 pub use plan::Plan;
 pub use react::GrayScott;
 pub use recipe::{Recipe, Registers, Scheme, SideBySide};
-pub use weights::{Block, Fused, PairedStar, Star, Varied, Weighted};
+pub use varied::Varied;
+pub use weights::{Block, Fused, PairedStar, Star, Weighted};
 
 use crate::cache::CacheSizes;
 use crate::isa::Isa;
