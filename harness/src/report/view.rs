@@ -360,6 +360,7 @@ mod tests {
         assert_eq!(memory(&report, &report.cells[0]), "caches hot");
         assert_eq!(memory(&report, &report.cells[2]), "from memory");
     }
+
     #[test]
     fn floats_and_bytes_of_a_kernel_have_a_card_each() {
         let mut report = sample::report();

@@ -25,9 +25,10 @@
 //!
 //! Finding slacks and asking for limits takes 2 ns a point (`f32`, one Zen 4 core): half of what it takes to label
 //! a point of 2 features against 10 centres. Whether as many labels stay as repays that depends on the
-//! points: with 64 to 100 clusters of as many labels 80 of 100 do after ten iterations, of points that are
-//! spread evenly 30. So one block in sixteen keeps bounds from the start, and what stays of those decides
-//! whether all do.
+//! points: by a simulation of this bound with 20,000 of them, 55 of 100 labels stay after ten
+//! iterations and 75 after twenty where points lie in 50 clusters (32 features, 100 centres), 30 and 45
+//! where they are spread evenly (16 features, 64 centres). So one block in sixteen keeps bounds from
+//! the start, and what stays of those decides whether all do.
 //!
 //! # The bound
 //!

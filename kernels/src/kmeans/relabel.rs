@@ -24,7 +24,7 @@ const SOME: u32 = BLOCK as u32 * 3 / 4;
 /// Points of some blocks that have labels, which may change.
 pub(super) struct Relabelled<'a> {
     pub(super) blocks: Range<usize>,
-    /// The first point of all.
+    /// Which of all points is the first of them.
     pub(super) first: usize,
     /// For each point: its label from now on, the one before, and until when it stays.
     pub(super) labels: &'a mut [u32],
