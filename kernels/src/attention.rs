@@ -331,7 +331,7 @@ impl<'a> Head<'a> {
     /// Writes what belongs into a panel of the row of one of the tokens.
     #[inline(always)]
     #[allow(unsafe_code, reason = "disjoint output views")]
-    fn write(&self, token: usize, panel: usize, values: &[f32; PANEL]) {
+    fn write(&self, token: usize, panel: usize, values: [f32; PANEL]) {
         let Attention { width, .. } = *self.call.attention;
         let (row, first) = (self.tokens.start + token, self.head * width + panel * PANEL);
         let start = row * self.call.stride + first;
@@ -340,7 +340,7 @@ impl<'a> Head<'a> {
         // other's.
         let out = unsafe { self.call.out.part(start..start + here) };
         match out.first_chunk_mut() {
-            Some(full) => *full = *values,
+            Some(full) => *full = values,
             None => begin(values, out),
         }
     }
@@ -349,7 +349,7 @@ impl<'a> Head<'a> {
 /// Copies the first values. Out of the way: of this copy and one of known length the compiler would
 /// make one call.
 #[inline(never)]
-fn begin(values: &[f32; PANEL], out: &mut [f32]) {
+fn begin(values: [f32; PANEL], out: &mut [f32]) {
     out.copy_from_slice(&values[..out.len()]);
 }
 

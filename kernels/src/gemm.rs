@@ -35,7 +35,7 @@ mod batch;
 mod call;
 mod cuts;
 pub(crate) mod drive;
-mod epilogue;
+pub(crate) mod epilogue;
 mod error;
 mod float;
 mod layer;

@@ -262,7 +262,7 @@ impl<P: Product<Sum = i32>> Epilogue<P> for Means<'_> {
                 for c in 0..PANEL {
                     means[c] = sums[c] as f32 * (scales[c] * inverse);
                 }
-                self.head.write(self.first + row, panel, &means);
+                self.head.write(self.first + row, panel, means);
             }
         }
     }

@@ -2,10 +2,12 @@
 
 use super::{Attention, Head, Line, ROWS, Which, Whole, cuts, take};
 use crate::gemm::drive::{Epilogue, TileSums};
-use crate::matrix::Matrix;
+use crate::gemm::epilogue::Places;
+use crate::matrix::{Matrix, RowsMut};
 use crate::product::Floats;
 use crate::rows::softmax;
 use crate::vector::{FloatExtra, PANEL, Vocabulary};
+use core::ops::Range;
 
 /// How many lines of scratch it takes, part by part.
 pub(super) struct Sizes {
@@ -54,9 +56,9 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
         let rows = ROWS.min(count - first);
         let block = queries.slice_rows(first..first + rows);
         let all = Whole { product, rows, panels: &*keys, steps: width };
-        all.run(&block, sums, &mut Scores { scores, panels });
-        let mut inverses = [0.0; ROWS];
         let scores: &mut [f32] = scores.as_flattened_mut();
+        all.run(&block, sums, &mut Scores(Places::new(scores, panels * PANEL)));
+        let mut inverses = [0.0; ROWS];
         token.run(
             #[inline(always)]
             || {
@@ -119,22 +121,19 @@ fn pack_values(values: Matrix<'_, f32>, panels: &mut [Line]) {
     }
 }
 
-/// Keeps a block of scores.
-struct Scores<'a> {
-    scores: &'a mut [Line],
-    /// Panels in a row.
-    panels: usize,
-}
+/// Keeps a block of scores: tiles leave them in their places.
+struct Scores<'a>(Places<'a, f32>);
 
 impl<T: Vocabulary> Epilogue<Floats<T>> for Scores<'_> {
     type Last = ();
 
     #[inline(always)]
-    fn finish(&mut self, tile: TileSums<'_, f32>) {
-        for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {
-            let start = row * self.panels + tile.panel;
-            self.scores[start..][..tile.panels].copy_from_slice(sums);
-        }
+    fn place(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, f32>> {
+        self.0.tile(rows, panels)
+    }
+
+    fn finish(&mut self, _: TileSums<'_, f32>) {
+        unreachable!("panels are whole and no depth is 0 or cut, so every tile has its place");
     }
 }
 
@@ -158,7 +157,7 @@ impl<T: Vocabulary> Epilogue<Floats<T>> for Means<'_> {
                 for c in 0..PANEL {
                     means[c] = sums[c] * inverse;
                 }
-                self.head.write(self.first + row, panel, &means);
+                self.head.write(self.first + row, panel, means);
             }
         }
     }

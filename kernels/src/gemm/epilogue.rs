@@ -52,7 +52,7 @@ pub(super) trait Sink<S>: Sync {
 }
 
 /// The lines of one output: its rows, or what is written as its rows.
-pub(super) struct Places<'a, E> {
+pub(crate) struct Places<'a, E> {
     out: Disjoint<'a, E>,
     /// Where line 0 begins.
     start: usize,
@@ -62,7 +62,12 @@ pub(super) struct Places<'a, E> {
     stride: usize,
 }
 
-impl<E> Places<'_, E> {
+impl<'a, E> Places<'a, E> {
+    /// Lines of so many columns behind each other.
+    pub(crate) fn new(out: &'a mut [E], columns: usize) -> Self {
+        Places { out: Disjoint::new(out), start: 0, columns, stride: columns }
+    }
+
     /// So many elements from `at` on of line `index`.
     #[inline(always)]
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
@@ -76,7 +81,7 @@ impl<E> Places<'_, E> {
     /// Those of a tile, where lines are rows; none where the last panel is not whole.
     #[inline(always)]
     #[allow(unsafe_code, reason = "disjoint output views")]
-    pub(super) fn tile(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, E>> {
+    pub(crate) fn tile(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, E>> {
         let (column, wide) = (panels.start * PANEL, panels.len() * PANEL);
         if column + wide > self.columns {
             return None;
