@@ -2,7 +2,6 @@
 //! which segment.
 
 use super::encoder::{norm, rows_mut};
-use super::room::pitch;
 use super::{Batch, Config, Error, Source};
 use tilewise::buffer::Buffer;
 use tilewise::rows::LayerNorm;
@@ -39,18 +38,19 @@ impl Embeddings {
         (isa, team): (Isa, &dyn Team),
     ) -> Result<(), Error> {
         let columns = self.norm.columns();
-        let row = |index: usize| index * columns..(index + 1) * columns;
+        let (ids, types) = (batch.ids(), batch.types());
         let positions = (0..batch.len()).flat_map(|index| 0..batch.sequence(index).len());
-        let tokens = batch.ids().iter().zip(batch.types()).zip(positions);
-        let rows = hidden.chunks_exact_mut(pitch(columns));
-        for (out, ((&id, &kind), position)) in rows.zip(tokens) {
-            let word = &self.words[row(id as usize)];
-            let kind = &self.types[row(kind as usize)];
-            let place = &self.positions[row(position)];
+        let positions: Vec<usize> = positions.collect();
+        let row = |index: usize| index * columns..(index + 1) * columns;
+        let make = |token: usize, out: &mut [f32]| {
+            let word = &self.words[row(ids[token] as usize)];
+            let kind = &self.types[row(types[token] as usize)];
+            let place = &self.positions[row(positions[token])];
             for (((out, word), kind), place) in out.iter_mut().zip(word).zip(kind).zip(place) {
                 *out = word + kind + place;
             }
-        }
-        Ok(self.norm.run(rows_mut(hidden, batch.tokens(), columns), isa, team)?)
+        };
+        let rows = rows_mut(hidden, batch.tokens(), columns);
+        Ok(self.norm.fill(rows, &make, isa, team)?)
     }
 }
