@@ -29,7 +29,13 @@ fn a_quick_report_is_whole() {
     let report: Value = serde_json::from_str(&read("report.json")).expect("JSON");
     assert_schema("report", &report);
     assert!(output.status.success(), "{said}");
-    for cell in report["cells"].as_array().expect("cells") {
+    let cells = report["cells"].as_array().expect("cells");
+    // The first of every section come before any second.
+    for kernel in ["gemm", "kmeans", "stencil", "bert"] {
+        let is_there = cells.iter().any(|cell| cell["kernel"] == kernel);
+        assert!(is_there, "nothing of {kernel}: {}", report["skipped"]);
+    }
+    for cell in cells {
         // There is nothing to tune.
         if cell["kernel"] == "bert" {
             is_whole_pass(cell);
@@ -44,9 +50,7 @@ fn a_quick_report_is_whole() {
         }
     }
     let page = read("report.html");
-    // On a busy machine there may be no time left for the picture; then the report says so.
-    let skipped = report["skipped"].to_string().contains("kmeans-picture");
-    assert!(page.contains("<svg") && page.contains("data:image/png;base64,") != skipped);
+    assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
     assert!(!page.contains("http://") && !page.contains("https://"), "the page fetches something");
     assert!(read("report.md").contains("# tilewise"));
     [page, read("report.md")].iter().for_each(|text| peers::shown(text));

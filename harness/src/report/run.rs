@@ -6,6 +6,7 @@ mod cell;
 mod gemm;
 mod kmeans;
 mod ladder;
+mod planned;
 mod roofs;
 mod stencil;
 
@@ -16,8 +17,9 @@ use super::rules;
 use crate::bert::Synthetic;
 use crate::picture::Picture;
 use crate::provenance::Provenance;
-use budget::Budget;
+use budget::{Budget, Claim};
 use cell::{Draft, Measured};
+use planned::{Planned, Turn};
 use roofs::Roofs;
 use serde::Serialize;
 use std::time::Instant;
@@ -136,10 +138,14 @@ pub fn run(plan: &Plan<'_>) -> Result<Finished, Error> {
     let start = Instant::now();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut run = Run::begin(plan)?;
-    run.gemm()?;
-    run.kmeans()?;
-    run.stencils()?;
-    run.bert()?;
+    for turn in run.planned.turns(plan.mode) {
+        match turn {
+            Turn::Gemm(index) => run.gemm(index)?,
+            Turn::KMeans => run.kmeans()?,
+            Turn::Stencil(index) => run.stencil(index)?,
+            Turn::Bert(index) => run.bert(index)?,
+        }
+    }
     run.step("roofs, again");
     let roofs = run.roofs.finish()?;
     run.sessions.append(&mut run.roofs.sessions);
@@ -168,9 +174,7 @@ pub fn run(plan: &Plan<'_>) -> Result<Finished, Error> {
 /// A run under way.
 struct Run<'p, 'a> {
     plan: &'p Plan<'a>,
-    layers: Vec<gemm::Layer>,
-    fields: Vec<stencil::Run>,
-    models: Vec<bert::Model>,
+    planned: Planned,
     budget: Budget,
     done: usize,
     roofs: Roofs<'a>,
@@ -184,21 +188,13 @@ struct Run<'p, 'a> {
 impl<'p, 'a> Run<'p, 'a> {
     /// Plans all cells before the first is timed, and measures the roofs.
     fn begin(plan: &'p Plan<'a>) -> Result<Self, Error> {
-        let (layers, fields) = (gemm::layers(plan.mode), stencil::runs(plan.mode));
-        let models = bert::models(plan.mode);
-        let weights = layers.iter().map(gemm::Layer::weight).sum::<f64>()
-            + fields.iter().map(stencil::Run::weight).sum::<f64>()
-            + models.iter().flat_map(|model| model.weights).sum::<f64>()
-            + kmeans::WEIGHT;
-        let passes = bert::PRECISIONS.len() * models.len();
-        (plan.progress)("roofs", 0, layers.len() + fields.len() + passes + 3);
+        let planned = Planned::of(plan.mode);
+        (plan.progress)("roofs", 0, planned.parts());
         // The clock runs from here: the first roofs are part of the time.
-        let budget = Budget::new(plan.mode, weights, roofs::time(plan.mode));
+        let budget = Budget::new(plan.mode, &planned.claims(), roofs::time(plan.mode));
         Ok(Run {
             plan,
-            layers,
-            fields,
-            models,
+            planned,
             budget,
             done: 1,
             roofs: Roofs::new(plan)?,
@@ -212,81 +208,68 @@ impl<'p, 'a> Run<'p, 'a> {
 
     /// Tells what comes next.
     fn step(&mut self, what: &str) {
-        let passes = bert::PRECISIONS.len() * self.models.len();
-        let all = self.layers.len() + self.fields.len() + passes + 3;
-        (self.plan.progress)(what, self.done, all);
+        (self.plan.progress)(what, self.done, self.planned.parts());
         self.done += 1;
     }
 
-    fn gemm(&mut self) -> Result<(), Error> {
-        for index in 0..self.layers.len() {
-            let (id, weight) = (self.layers[index].id(), self.layers[index].weight());
-            if self.must_skip(&id, None) {
-                continue;
-            }
-            let workload = gemm::workload(&self.layers[index], self.plan.seed)?;
-            let draft = gemm::draft(self.plan, &self.layers[index], &workload)?;
-            self.measure(draft, weight)?;
+    fn gemm(&mut self, index: usize) -> Result<(), Error> {
+        let layer = &self.planned.layers[index];
+        let (id, claim) = (layer.id(), layer.claim());
+        if self.must_skip(&id, claim, None) {
+            return Ok(());
         }
-        Ok(())
+        let layer = &self.planned.layers[index];
+        let workload = gemm::workload(layer, self.plan.seed)?;
+        let draft = gemm::draft(self.plan, layer, &workload)?;
+        self.measure(draft, claim)
     }
 
     fn kmeans(&mut self) -> Result<(), Error> {
-        if self.must_skip(kmeans::ID, None) {
+        if self.must_skip(kmeans::ID, kmeans::CLAIM, None) {
             return Ok(());
         }
         let fitted = kmeans::fit(self.plan)?;
         let draft = kmeans::draft(self.plan, &fitted)?;
-        self.measure(draft, kmeans::WEIGHT)?;
+        self.measure(draft, kmeans::CLAIM)?;
         self.sessions.push(fitted.session);
         self.picture = Some(fitted.record);
         self.quantised = Some(fitted.quantised);
         Ok(())
     }
 
-    fn stencils(&mut self) -> Result<(), Error> {
-        for index in 0..self.fields.len() {
-            let field = self.fields[index];
-            if self.must_skip(&field.id(), field.too_large(self.plan)) {
-                continue;
-            }
-            if field.double {
-                self.stencil::<f64>(field)?;
-            } else {
-                self.stencil::<f32>(field)?;
-            }
+    fn stencil(&mut self, index: usize) -> Result<(), Error> {
+        let field = self.planned.fields[index];
+        if self.must_skip(&field.id(), field.claim(), field.too_large(self.plan)) {
+            return Ok(());
         }
-        Ok(())
+        if field.double { self.field::<f64>(field) } else { self.field::<f32>(field) }
     }
 
-    fn stencil<T: crate::stencil::Field>(&mut self, field: stencil::Run) -> Result<(), Error> {
+    fn field<T: crate::stencil::Field>(&mut self, field: stencil::Run) -> Result<(), Error> {
         let workload = stencil::workload::<T>(self.plan, &field)?;
         let draft = stencil::draft(self.plan, &field, &workload)?;
-        self.measure(draft, field.weight())
-    }
-
-    fn bert(&mut self) -> Result<(), Error> {
-        let source = Synthetic { seed: self.plan.seed };
-        (0..self.models.len()).try_for_each(|index| self.model(index, &source))
+        self.measure(draft, field.claim())
     }
 
     /// The cells of a model, of one workload.
-    fn model(&mut self, index: usize, source: &Synthetic) -> Result<(), Error> {
+    fn bert(&mut self, index: usize) -> Result<(), Error> {
+        let source = Synthetic { seed: self.plan.seed };
         let mut made = None;
-        for (precision, weight) in bert::PRECISIONS.into_iter().zip(self.models[index].weights) {
-            let model = &self.models[index];
+        let claims = self.planned.models[index].claims();
+        for (precision, claim) in bert::PRECISIONS.into_iter().zip(claims) {
+            let model = &self.planned.models[index];
             let (id, too_large) = (model.id(precision), model.too_large(self.plan));
-            if self.must_skip(&id, too_large) {
+            if self.must_skip(&id, claim, too_large) {
                 continue;
             }
-            let model = &self.models[index];
+            let model = &self.planned.models[index];
             let workload = match made.take() {
                 Some(workload) => workload,
-                None => bert::workload(model, source)?,
+                None => bert::workload(model, &source)?,
             };
             let draft = bert::draft(self.plan, model, &workload, precision)?;
             // Passes are long and their differences large: the fewest rounds will do.
-            let mut watch = self.budget.share(weight);
+            let mut watch = self.budget.share(claim);
             watch.min_rounds = stats::MIN_ROUNDS;
             self.time(draft, watch)?;
             made = Some(workload);
@@ -295,17 +278,20 @@ impl<'p, 'a> Run<'p, 'a> {
     }
 
     /// Tells what comes next, and notes it as skipped if there is a reason.
-    fn must_skip(&mut self, id: &str, reason: Option<String>) -> bool {
+    fn must_skip(&mut self, id: &str, claim: Claim, reason: Option<String>) -> bool {
         self.step(id);
         let spent = self.budget.is_spent().then(|| "the time for this report was used up".into());
         let reason = reason.or(spent);
         let skip = reason.is_some();
+        if skip {
+            self.budget.withdraw(claim);
+        }
         self.skipped.extend(reason.map(|reason| Skipped { id: id.into(), reason }));
         skip
     }
 
-    fn measure(&mut self, draft: Draft<'_>, weight: f64) -> Result<(), Error> {
-        let watch = self.budget.share(weight);
+    fn measure(&mut self, draft: Draft<'_>, claim: Claim) -> Result<(), Error> {
+        let watch = self.budget.share(claim);
         self.time(draft, watch)
     }
 

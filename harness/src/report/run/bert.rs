@@ -3,10 +3,12 @@
 
 use super::super::model::Mode;
 use super::super::number::threads as count;
+use super::budget::Claim;
 use super::cell::{Draft, Pair, Step};
 use super::ladder::{Ladder, both};
 use super::{Error, Plan};
 use crate::bert::{Config, Precision, Synthetic, Workload};
+use std::time::Duration;
 use tilewise::{Solo, Team};
 
 /// What the linear layers of a model's cells multiply, cell by cell.
@@ -18,8 +20,8 @@ pub(super) struct Model {
     config: Config,
     /// Sequences, and tokens of each.
     sizes: (usize, usize),
-    /// Time each of its cells should get.
-    pub(super) weights: [f64; PRECISIONS.len()],
+    /// Parts of the time, one for each of its cells.
+    weights: [f64; PRECISIONS.len()],
 }
 
 impl Model {
@@ -27,6 +29,19 @@ impl Model {
     pub(super) fn id(&self, precision: Precision<'_>) -> String {
         let (batch, seq) = self.sizes;
         format!("bert-{}-{}-{batch}x{seq}", self.name, precision.name())
+    }
+
+    /// What its cells ask for.
+    pub(super) fn claims(&self) -> [Claim; PRECISIONS.len()] {
+        let Config { layers, hidden, intermediate, .. } = self.config;
+        let (batch, seq) = self.sizes;
+        let in_layers = layers * (4 * hidden * hidden + 2 * hidden * intermediate);
+        let products = (batch * seq * in_layers) as f64;
+        // A scalar pass takes a third of a nanosecond for each (minilm 1x128 in a full report) and
+        // is made 16 times; the other arms and the reference take about half as much again. Weights
+        // are made anew for every form they are laid out in: what that takes is an estimate.
+        let least = 5e-8 * self.config.weights() as f64 + 8e-9 * products;
+        self.weights.map(|weight| Claim { weight, least: Duration::from_secs_f64(least) })
     }
 
     /// Why this machine is too small for it, if it is.

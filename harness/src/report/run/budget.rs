@@ -1,30 +1,48 @@
 //! Who gets how much of the time.
 //!
 //! Cells have weights; each gets its share of what is left when its turn comes, so that a slow
-//! one makes the later ones shorter instead of the report longer.
+//! one makes the later ones shorter instead of the report longer. In a quick report shares are
+//! short: the fewest rounds of a slow cell take longer, and its reference and checks come on top.
+//! So what the later ones take at the least is set aside before anything is shared; by weights
+//! alone the last ones had nothing.
 
 use super::super::model::Mode;
 use std::time::{Duration, Instant};
 use tilewise_tuner::measure::{Stopwatch, stats};
 
-/// The time left, and the weights it is to be shared among.
+/// What a cell asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    /// Its part of the time, beside the weights of others.
+    pub(super) weight: f64,
+    /// What it takes all told with the fewest rounds: inputs, reference and checks among it. As
+    /// found on two Zen 4 cores; what scalar code takes is most of it, on every machine.
+    pub(super) least: Duration,
+}
+
+/// The time left, and the claims it is to be shared among.
 pub(super) struct Budget {
     mode: Mode,
     deadline: Instant,
     weights_left: f64,
+    /// Set aside for those whose turn has not come.
+    owed: Duration,
 }
 
 impl Budget {
-    /// Shares the time of a mode among `weights`, less what the closing roofs will take.
-    pub(super) fn new(mode: Mode, weights: f64, closing: Duration) -> Budget {
-        let whole = match mode {
+    /// Shares the time of a mode among `claims`, less what the closing roofs will take.
+    pub(super) fn new(mode: Mode, claims: &[Claim], closing: Duration) -> Budget {
+        let (whole, owed) = match mode {
             // On two cores a quick report ends within 60 s, a full one within 600 s: the rest is
-            // for the checks and the references, which no budget can shorten.
-            Mode::Quick => Duration::from_secs(42),
-            Mode::Full => Duration::from_secs(480),
+            // for checks and references, which no budget can shorten, those of the last cell above
+            // all.
+            Mode::Quick => (50, claims.iter().map(|claim| claim.least).sum::<Duration>()),
+            // Its shares are long enough by themselves.
+            Mode::Full => (480, Duration::ZERO),
         };
-        let deadline = Instant::now() + whole.saturating_sub(closing);
-        Budget { mode, deadline, weights_left: weights }
+        let deadline = Instant::now() + Duration::from_secs(whole).saturating_sub(closing);
+        let weights_left = claims.iter().map(|claim| claim.weight).sum();
+        Budget { mode, deadline, weights_left, owed }
     }
 
     /// Whether there is any time left.
@@ -32,11 +50,12 @@ impl Budget {
         Instant::now() >= self.deadline
     }
 
-    /// The share of a cell of this weight. Asked for when its inputs are ready.
-    pub(super) fn share(&mut self, weight: f64) -> Stopwatch {
+    /// The share of a cell. Asked for when its inputs are ready.
+    pub(super) fn share(&mut self, claim: Claim) -> Stopwatch {
+        let part = claim.weight / self.weights_left.max(claim.weight);
+        self.withdraw(claim);
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let share = left.mul_f64((weight / self.weights_left.max(weight)).clamp(0.0, 1.0));
-        self.weights_left -= weight;
+        let share = left.saturating_sub(self.owed).mul_f64(part.clamp(0.0, 1.0));
         // The rest is for checking the results.
         let mut watch = Stopwatch::within(share.mul_f64(0.8));
         if self.mode == Mode::Full {
@@ -44,5 +63,69 @@ impl Budget {
             watch.min_rounds = 2 * stats::MIN_ROUNDS;
         }
         watch
+    }
+
+    /// Leaves the time of a cell that is not measured to the others.
+    pub(super) fn withdraw(&mut self, claim: Claim) {
+        self.weights_left -= claim.weight;
+        self.owed = self.owed.saturating_sub(claim.least);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::planned::Planned;
+    use super::super::roofs;
+    use super::*;
+
+    fn claim(weight: f64, least: u64) -> Claim {
+        Claim { weight, least: Duration::from_secs(least) }
+    }
+
+    /// Whether a cell has its turn. It takes what it is given, or what it claimed if that is more.
+    fn has_turn(budget: &mut Budget, claim: Claim) -> bool {
+        let has = !budget.is_spent();
+        let given = Duration::from_secs_f64(budget.share(claim).budget_s);
+        budget.deadline -= given.max(claim.least);
+        has
+    }
+
+    #[test]
+    fn the_last_have_what_they_claimed_whatever_the_first_weigh() {
+        let mut claims = [claim(10.0, 1), claim(1.0, 25), claim(1.0, 10)];
+        for _ in 0..claims.len() {
+            let mut budget = Budget::new(Mode::Quick, &claims, Duration::ZERO);
+            let had = claims.map(|claim| has_turn(&mut budget, claim));
+            assert_eq!(had, [true; 3], "{:?}", claims.map(|claim| claim.least));
+            claims.rotate_left(1);
+        }
+    }
+
+    #[test]
+    fn a_quick_report_has_time_for_all_that_is_planned() {
+        let (claims, roofs) = (Planned::of(Mode::Quick).claims(), roofs::time(Mode::Quick));
+        let mut budget = Budget::new(Mode::Quick, &claims, roofs);
+        // The first roofs are part of the time.
+        budget.deadline -= roofs;
+        let had: Vec<bool> = claims.iter().map(|&claim| has_turn(&mut budget, claim)).collect();
+        assert!(!had.contains(&false), "{had:?}");
+        assert!(!budget.is_spent(), "what was claimed is more than there is");
+    }
+
+    #[test]
+    fn a_full_report_shares_by_weights_alone() {
+        let claims = [claim(1.0, 0), claim(3.0, 400)];
+        let mut budget = Budget::new(Mode::Full, &claims, Duration::ZERO);
+        let share = budget.share(claims[0]).budget_s;
+        assert!((share - 0.8 * 480.0 / 4.0).abs() < 1.0, "{share}");
+    }
+
+    #[test]
+    fn who_is_left_out_leaves_time_to_the_others() {
+        let claims = [claim(1.0, 1), claim(3.0, 20)];
+        let mut budget = Budget::new(Mode::Quick, &claims, Duration::ZERO);
+        budget.withdraw(claims[1]);
+        let share = budget.share(claims[0]).budget_s;
+        assert!((share - 0.8 * 50.0).abs() < 1.0, "{share}");
     }
 }

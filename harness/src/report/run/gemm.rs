@@ -1,11 +1,13 @@
 //! The INT8 products a report measures: the linear layers of BERT, and a cube.
 
 use super::super::model::Mode;
+use super::budget::Claim;
 use super::cell::Draft;
 use super::ladder::{Early, both, ladder};
 use super::{Error, Plan};
 use crate::gemm::Workload;
 use crate::workload::Cache;
+use std::time::Duration;
 use tilewise::Isa;
 use tilewise::gemm::{Recipe, Shape, tiles};
 use tilewise::vector::PANEL;
@@ -24,10 +26,11 @@ impl Layer {
         format!("gemm-{m}x{k}x{n}")
     }
 
-    /// Time it should get: larger ones have longer calls, but not in proportion.
-    pub(super) fn weight(&self) -> f64 {
+    /// What it asks for: larger ones have longer calls, but should not get time in proportion.
+    pub(super) fn claim(&self) -> Claim {
         let Shape { m, n, k } = self.shape;
-        1.0 + (m as f64 * n as f64 * k as f64) / 1e9
+        let billions = (m as f64 * n as f64 * k as f64) / 1e9;
+        Claim { weight: 1.0 + billions, least: Duration::from_secs_f64(0.6 + 5.6 * billions) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! K-Means on the pixels of a picture: one fit, and the labelling of every pixel.
 
 use super::super::model::{Mode, PictureRecord, RawSession, Whole};
+use super::budget::Claim;
 use super::cell::{Draft, Pair};
 use super::ladder::{Early, Plain, ladder};
 use super::{Error, Plan};
@@ -22,8 +23,8 @@ pub(super) const ID: &str = "kmeans-picture";
 /// Colours the picture is reduced to.
 const CENTRES: usize = 64;
 
-/// Time it should get, beside a product of a billion multiply-adds at 2.
-pub(super) const WEIGHT: f64 = 3.0;
+/// What it asks for, beside a product of a billion multiply-adds with a weight of 2.
+pub(super) const CLAIM: Claim = Claim { weight: 3.0, least: Duration::from_secs(3) };
 
 /// A finished fit, and what is to be labelled with it.
 pub(super) struct Fitted {
