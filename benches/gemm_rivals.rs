@@ -12,6 +12,7 @@
 //! floats beside the gemm crate.
 
 mod gemm_rivals {
+    pub(crate) mod call;
     pub(crate) mod floats;
     pub(crate) mod libraries;
     pub(crate) mod linear;

@@ -1,10 +1,11 @@
 //! Products of floats, rows by weights: what the linear layers of a float model are made of.
 
+use super::call;
 use tilewise::cache::CacheSizes;
-use tilewise::gemm::{FloatPlan, PackedFloats, Scratch, Shape, Store};
+use tilewise::gemm::{FloatPlan, PackedFloats, Shape, Store};
 use tilewise::{Isa, Matrix, MatrixMut, Team};
 use tilewise_harness::gemm::task;
-use tilewise_harness::peers::entrant::{Batch, Entrant, Facts, Numbers, OURS};
+use tilewise_harness::peers::entrant::{Entrant, Facts, Numbers, OURS};
 use tilewise_harness::roofs::Quantity;
 use tilewise_harness::workload::{self, Cache, Check, Task, random};
 use tilewise_tuner::wisdom::Chosen;
@@ -99,68 +100,32 @@ impl Floats {
     }
 }
 
-struct Ours<'a> {
-    facts: Facts,
-    floats: &'a Floats,
-    plan: FloatPlan,
-    weights: PackedFloats,
-    out: Vec<f32>,
-    scratch: Scratch,
-    team: &'a dyn Team,
-}
-
 /// The plan that layers of a float model follow, weights packed beforehand.
 pub(crate) fn entrant<'a>(
     floats: &'a Floats,
     team: &'a dyn Team,
 ) -> Result<Box<dyn Entrant + 'a>, String> {
     let (shape, isa, threads) = (floats.shape, Isa::best(), team.size());
+    let Shape { m, n, k } = shape;
     let failed = |error: tilewise::gemm::Error| error.to_string();
     let recipe = FloatPlan::estimate(shape, isa, &CacheSizes::detect(), threads);
     let plan = FloatPlan::new(shape, isa, recipe).map_err(failed)?;
-    let weights = Matrix::new(&floats.weights, shape.k, shape.n);
-    let weights = weights.map_err(|error| error.to_string())?;
-    Ok(Box::new(Ours {
-        facts: Facts {
-            name: OURS.into(),
-            title: format!("tilewise FloatPlan, {isa}"),
-            version: env!("CARGO_PKG_VERSION").into(),
-            dtype: "f32 x f32 -> f32".into(),
-            other_precision: false,
-            timed: "calls on row-major arrays; weights packed beforehand".into(),
-            recipe: Some(workload::Recipe::describe(&Chosen::estimated(recipe))),
-        },
-        weights: PackedFloats::pack(weights).map_err(failed)?,
-        scratch: plan.scratch(threads).map_err(failed)?,
-        out: vec![0.0; shape.m * shape.n],
-        floats,
-        plan,
-        team,
-    }))
-}
-
-impl Ours<'_> {
-    fn run(&mut self) {
-        let Shape { m, n, k } = self.floats.shape;
-        let x = Matrix::new(&self.floats.x, m, k).expect("m x k numbers were made");
-        let y = MatrixMut::new(&mut self.out, m, n).expect("m x n numbers were made");
-        self.plan
-            .run(x, &self.weights, &Store, y, &mut self.scratch, self.team)
+    let weights = Matrix::new(&floats.weights, k, n).map_err(|error| error.to_string())?;
+    let weights = PackedFloats::pack(weights).map_err(failed)?;
+    let mut scratch = plan.scratch(threads).map_err(failed)?;
+    let facts = Facts {
+        name: OURS.into(),
+        title: format!("tilewise FloatPlan, {isa}"),
+        version: env!("CARGO_PKG_VERSION").into(),
+        dtype: "f32 x f32 -> f32".into(),
+        other_precision: false,
+        timed: "calls on row-major arrays; weights packed beforehand".into(),
+        recipe: Some(workload::Recipe::describe(&Chosen::estimated(recipe))),
+    };
+    Ok(call::entrant(facts, m * n, move |out| {
+        let x = Matrix::new(&floats.x, m, k).expect("m x k numbers were made");
+        let y = MatrixMut::new(out, m, n).expect("m x n numbers were made");
+        plan.run(x, &weights, &Store, y, &mut scratch, team)
             .expect("operands were made for this plan");
-    }
-}
-
-impl Entrant for Ours<'_> {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn result(&mut self) -> Result<Numbers, String> {
-        self.run();
-        Ok(Numbers::F32(self.out.clone()))
-    }
-
-    fn batch(&mut self, calls: usize) -> Result<Batch, String> {
-        Ok(Batch::run(calls, || self.run()))
-    }
+    }))
 }

@@ -1,10 +1,11 @@
 //! The whole linear layer, floats to floats: rows quantised on the way in, a product of bytes, then
 //! scales of the columns and a bias.
 
+use super::call;
 use super::operands::weights;
-use tilewise::gemm::{Linear, Scratch, Shape};
+use tilewise::gemm::{Linear, Shape};
 use tilewise::{Isa, Matrix, MatrixMut, Team};
-use tilewise_harness::peers::entrant::{Batch, Entrant, Facts, Numbers, OURS};
+use tilewise_harness::peers::entrant::{Entrant, Facts, Numbers, OURS};
 use tilewise_harness::workload::{Check, random};
 
 /// Its name, for the runner and the workers.
@@ -107,15 +108,6 @@ impl Layer {
     }
 }
 
-struct Ours<'a> {
-    facts: Facts,
-    layer: &'a Layer,
-    linear: Linear,
-    out: Vec<f32>,
-    scratch: Scratch,
-    team: &'a dyn Team,
-}
-
 /// [`Linear`], as anybody would use it.
 pub(crate) fn entrant<'a>(
     layer: &'a Layer,
@@ -125,44 +117,19 @@ pub(crate) fn entrant<'a>(
     let failed = |error: tilewise::gemm::Error| error.to_string();
     let weights = Matrix::new(&layer.weights, k, n).map_err(|error| error.to_string())?;
     let linear = Linear::new(weights, &layer.scales, Some(&layer.bias)).map_err(failed)?;
-    Ok(Box::new(Ours {
-        facts: Facts {
-            name: OURS.into(),
-            title: format!("tilewise Linear, {}", Isa::best()),
-            version: env!("CARGO_PKG_VERSION").into(),
-            dtype: "f32 -> u8 a row x i8 -> f32".into(),
-            other_precision: false,
-            timed: "calls on row-major arrays, a bias included; weights packed beforehand".into(),
-            recipe: None,
-        },
-        scratch: linear.scratch(m, team.size()).map_err(failed)?,
-        out: vec![0.0; m * n],
-        layer,
-        linear,
-        team,
+    let mut scratch = linear.scratch(m, team.size()).map_err(failed)?;
+    let facts = Facts {
+        name: OURS.into(),
+        title: format!("tilewise Linear, {}", Isa::best()),
+        version: env!("CARGO_PKG_VERSION").into(),
+        dtype: "f32 -> u8 a row x i8 -> f32".into(),
+        other_precision: false,
+        timed: "calls on row-major arrays, a bias included; weights packed beforehand".into(),
+        recipe: None,
+    };
+    Ok(call::entrant(facts, m * n, move |out| {
+        let x = Matrix::new(&layer.x, m, k).expect("m x k numbers were made");
+        let y = MatrixMut::new(out, m, n).expect("m x n numbers were made");
+        linear.run(x, y, &mut scratch, team).expect("scratch was made for it");
     }))
-}
-
-impl Ours<'_> {
-    fn run(&mut self) {
-        let Shape { m, n, k } = self.layer.shape;
-        let x = Matrix::new(&self.layer.x, m, k).expect("m x k numbers were made");
-        let y = MatrixMut::new(&mut self.out, m, n).expect("m x n numbers were made");
-        self.linear.run(x, y, &mut self.scratch, self.team).expect("scratch was made for it");
-    }
-}
-
-impl Entrant for Ours<'_> {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn result(&mut self) -> Result<Numbers, String> {
-        self.run();
-        Ok(Numbers::F32(self.out.clone()))
-    }
-
-    fn batch(&mut self, calls: usize) -> Result<Batch, String> {
-        Ok(Batch::run(calls, || self.run()))
-    }
 }

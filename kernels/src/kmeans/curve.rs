@@ -14,7 +14,11 @@ use alloc::{vec, vec::Vec};
 use core::mem;
 use core::ops::Range;
 
-/// Most features: with more, a block of 64 points is no small box in any order.
+/// Most features: with more, a block of 64 points is no small box in any order. With no more, its
+/// box leaves so few centres to score (see `prune`), or a table so few to look at, that a point
+/// takes no longer than asking whether its label stays (see `kept`) and finding its slack does:
+/// with 64 centres and every block keeping bounds, 273,280 pixels take 1.3 of the time. While
+/// centres are chosen, distances are all taken (see `look`).
 pub(super) const FEW: usize = 4;
 
 /// Bits of a place.

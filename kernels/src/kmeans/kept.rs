@@ -38,6 +38,7 @@
 //! features, beyond which no pass is trusted. So where the test holds, the other centres are farther
 //! by the definition as well. What is not a number is open.
 
+use super::curve::FEW;
 use super::{Error, Shape};
 use crate::buffer::vector;
 use crate::matrix::Disjoint;
@@ -100,12 +101,7 @@ enum Who {
 /// Products a point should cost at least for bounds to pay.
 const WORTH: usize = 1024;
 
-/// Features up to which a block's box leaves so few centres to score (see `prune`), or a table so few to
-/// look at, that a point takes no longer than asking and finding slacks does: with 64 centres and
-/// every block keeping bounds, 273,280 pixels take 1.3 of the time.
-const FEW: usize = 4;
-
-/// Whether keeping bounds may pay.
+/// Whether keeping bounds may pay: not where features are [`FEW`].
 pub(super) fn suits(Shape { k, d, .. }: Shape) -> bool {
     d > FEW && k.saturating_mul(d) >= WORTH
 }
@@ -179,11 +175,11 @@ impl Moved {
         (*asked, *stayed) = (0, 0);
     }
 
-    /// Whether a block keeps bounds, and whether it had any before.
-    pub(super) fn keeps(&self, block: usize) -> (bool, bool) {
+    /// Of a block that keeps bounds, whether it had any before.
+    pub(super) fn keeps(&self, block: usize) -> Option<bool> {
         let sample = block.is_multiple_of(SAMPLE);
         let keeps = self.who != Who::Some || sample;
-        (keeps, self.any && (self.who == Who::All || sample))
+        keeps.then_some(self.any && (self.who == Who::All || sample))
     }
 
     /// Whether points that are open are gathered: not by a block that is a sample, which would be

@@ -209,7 +209,9 @@ impl<'a, T: Element> Lloyd<'a, T> {
         // The first of the heaviest, where a centre that is still without points is put.
         let heavier = |best, label| if weight(label) > weight(best) { label } else { best };
         let heaviest = (0..k).fold(0, heavier);
-        let (mut any, mut shift, mut squares) = (false, 0.0, vec![0.0; k]);
+        let (mut any, mut shift) = (false, 0.0);
+        // How far each moves is of interest to bounds alone.
+        let mut squares = self.kept.is_some().then(|| vec![0.0; k]);
         for label in 0..k {
             let from = if weight(label) > 0.0 { label } else { heaviest };
             if weight(from) <= 0.0 {
@@ -222,11 +224,13 @@ impl<'a, T: Element> Lloyd<'a, T> {
                 let moved = mean.into() - (*centre).into();
                 any |= mean != *centre;
                 shift += moved * moved;
-                squares[label] += moved * moved;
+                if let Some(squares) = &mut squares {
+                    squares[label] += moved * moved;
+                }
                 *centre = mean;
             }
         }
-        if let Some(kept) = &mut self.kept {
+        if let Some((kept, squares)) = self.kept.as_mut().zip(squares) {
             kept.moved(squares.into_iter());
         }
         Ok((any, shift))

@@ -45,21 +45,21 @@ pub(super) fn relabel<T: Element>(
     let loops = engine.over::<T>();
     let mut waiting = Waiting { first: blocks.start * BLOCK, points: [0; BLOCK], count: 0 };
     let (count, mut asked, mut stayed, mut next) = (labels.len(), 0, 0, 0);
-    while next < blocks.len() {
+    loop {
         // Those that keep nothing are labelled together, up to the next one that does.
-        let ends = |at: &usize| moved.keeps(first / BLOCK + at).0;
-        let at = (next..blocks.len()).find(ends).unwrap_or(blocks.len());
+        let keeps = |at: usize| moved.keeps(first / BLOCK + at).map(|had| (at, had));
+        let found = (next..blocks.len()).find_map(keeps);
+        let at = found.map_or(blocks.len(), |(at, _)| at);
         if at > next {
             let out = &mut labels[next * BLOCK..count.min(at * BLOCK)];
             let plain = blocks.start + next..blocks.start + at;
             loops.label(held, ready, (plain, out), desk, &mut []);
-            next = at;
-            continue;
         }
-        next += 1;
+        let Some((_, had)) = found else { break };
+        next = at + 1;
         let here = at * BLOCK..count.min((at + 1) * BLOCK);
         let (out, before) = (&mut labels[here.clone()], &previous[here.clone()]);
-        if moved.keeps(first / BLOCK + at).1 {
+        if had {
             let open = engine.open(moved, before, &until[here.clone()]);
             let gathers = ready.columns.is_empty() || desk.patience.waits();
             asked += out.len();

@@ -154,6 +154,19 @@ pub trait Near<T: Real, S: FloatExtra>: Copy {
     fn medium(self, medium: usize) -> T::Register<S>;
 }
 
+/// Calls `body` with 0 to `N - 1`, written out: in a loop that the compiler keeps (with a radius of
+/// 4 it does) distances are no constants, and registers that are [held](super::held) would be put
+/// in memory to be indexed. A star of radius 4 in a plane makes 0.16 GLUP/s in such a loop, and 1.7
+/// written out; one of 3 in space 0.27 and 1.8 (2000x2000 and 160 points an axis, `f32`, one Zen 4 core).
+#[inline(always)]
+pub(super) fn each<const N: usize>(mut body: impl FnMut(usize)) {
+    const { assert!(N <= 17) };
+    macro_rules! written_out {
+        ($($index:literal)*) => { $(if N > $index { body($index) })* };
+    }
+    written_out!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+}
+
 /// The constants of a formula as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

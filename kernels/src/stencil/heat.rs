@@ -4,7 +4,7 @@
 //! Every operation is an operation of [`Real`], so that nothing is fused and results are the same on
 //! all instruction sets. With a radius of 1 the product with the weight 1 is left out.
 
-use super::formula::{Formula, Near, Shape};
+use super::formula::{Formula, Near, Shape, each};
 use crate::vector::{FloatExtra, Real};
 
 /// The weight of the points `k` away in the second difference of order `2 radius`.
@@ -145,19 +145,6 @@ impl<T: Real, const D: usize> Formula<T> for Compact<T, D> {
         let excess = T::minus(simd, all, weighed::<T, S>(simd, self.centre, u));
         T::plus(simd, u, weighed::<T, S>(simd, self.coefficient, excess))
     }
-}
-
-/// Calls `body` with 0 to `N - 1`, written out: in a loop that the compiler keeps (with a radius of
-/// 4 it does) distances are no constants, and registers that are [held](super::held) would be put
-/// in memory to be indexed. A star of radius 4 in a plane makes 0.16 GLUP/s in such a loop, and 1.7
-/// written out; one of 3 in space 0.27 and 1.8 (2000x2000 and 160 points an axis, `f32`, one Zen 4 core).
-#[inline(always)]
-pub(super) fn each<const N: usize>(mut body: impl FnMut(usize)) {
-    const { assert!(N <= 17) };
-    macro_rules! written_out {
-        ($($index:literal)*) => { $(if N > $index { body($index) })* };
-    }
-    written_out!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
 }
 
 /// The sum of the neighbours `k` away on the axes, pair by pair.

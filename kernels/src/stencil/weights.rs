@@ -4,8 +4,8 @@
 //! [`Star`] adds neighbour after neighbour, a [`PairedStar`] the two at the same distance first,
 //! and [`Fused`] rounds a product and a sum once.
 
-use super::formula::{Formula, Near, Shape};
-use super::heat::{each, weighed};
+use super::formula::{Formula, Near, Shape, each};
+use super::heat::weighed;
 use crate::vector::{FloatExtra, Real};
 
 /// A weighted sum of a point and its neighbours, which can be [`Fused`]: a [`Star`], a
@@ -89,19 +89,14 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for Star<T, D, R> {
         near: impl Near<T, S>,
     ) -> T::Register<S> {
         let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
-        each::<D>(
+        each_pair::<D, R>(
             #[inline(always)]
-            |axis| {
-                each::<R>(
-                    #[inline(always)]
-                    |index| {
-                        let [before, behind] = self.arms[axis][index];
-                        for (side, weight) in [(0, before), (1, behind)] {
-                            let value = near.at(0, along(axis, index, side));
-                            sum = add::<T, S, FUSED>(simd, sum, (weight, value));
-                        }
-                    },
-                );
+            |axis, index| {
+                let [before, behind] = self.arms[axis][index];
+                for (side, weight) in [(0, before), (1, behind)] {
+                    let value = near.at(0, along(axis, index, side));
+                    sum = add::<T, S, FUSED>(simd, sum, (weight, value));
+                }
             },
         );
         sum
@@ -154,17 +149,12 @@ impl<T: Real, const D: usize, const R: usize> Weighted<T> for PairedStar<T, D, R
         near: impl Near<T, S>,
     ) -> T::Register<S> {
         let mut sum = weighed::<T, S>(simd, self.centre, near.at(0, [0; 3]));
-        each::<D>(
+        each_pair::<D, R>(
             #[inline(always)]
-            |axis| {
-                each::<R>(
-                    #[inline(always)]
-                    |index| {
-                        let before = near.at(0, along(axis, index, 0));
-                        let pair = T::plus(simd, before, near.at(0, along(axis, index, 1)));
-                        sum = add::<T, S, FUSED>(simd, sum, (self.arms[axis][index], pair));
-                    },
-                );
+            |axis, index| {
+                let before = near.at(0, along(axis, index, 0));
+                let pair = T::plus(simd, before, near.at(0, along(axis, index, 1)));
+                sum = add::<T, S, FUSED>(simd, sum, (self.arms[axis][index], pair));
             },
         );
         sum
@@ -353,6 +343,20 @@ pub(super) fn finite<T: Real>(weights: &[T]) -> bool {
 /// On a line a star is all there is.
 const fn star(dimensions: usize) -> Shape {
     if dimensions == 1 { Shape::Box } else { Shape::Star }
+}
+
+/// Calls `body` with each axis and each distance on it less 1, written out as [`each`] does.
+#[inline(always)]
+fn each_pair<const D: usize, const R: usize>(mut body: impl FnMut(usize, usize)) {
+    each::<D>(
+        #[inline(always)]
+        |axis| {
+            each::<R>(
+                #[inline(always)]
+                |index| body(axis, index),
+            );
+        },
+    );
 }
 
 /// The neighbour `index + 1` away along an axis, before (0) or behind (1).

@@ -56,9 +56,10 @@ pub(super) fn run(
     batch: &Batch,
     cores: &[Vec<usize>],
 ) -> Result<Combined, Failure> {
-    let run = Run { encoder, batch, start: Barrier::new(cores.len()) };
+    let start = Barrier::new(cores.len());
     let outcomes = std::thread::scope(|scope| {
-        let copies: Vec<_> = cores.iter().map(|own| scope.spawn(|| run.copy(own))).collect();
+        let copies = cores.iter().map(|own| scope.spawn(|| copy(encoder, batch, own, &start)));
+        let copies: Vec<_> = copies.collect();
         copies.into_iter().map(|copy| copy.join().expect("no copy panics")).collect::<Vec<_>>()
     });
     let (mut passes_per_s, mut latencies) = (0.0, Vec::new());
@@ -71,37 +72,33 @@ pub(super) fn run(
     Ok(Combined { passes_per_s, latencies })
 }
 
-/// What copies share.
-struct Run<'a> {
-    encoder: &'a Encoder,
-    batch: &'a Batch,
-    start: Barrier,
-}
-
-impl Run<'_> {
-    /// One copy: the seconds of its passes.
-    fn copy(&self, cores: &[usize]) -> Result<Vec<f64>, Failure> {
-        // Threads begin on the cores of the one that makes them, so the whole team is pinned.
-        let pinned = pin(cores);
-        let team = SpinTeam::new(cores.len()).map_err(Failure::failed);
-        let mut room = Room::default();
-        let warm = (0..WARM_UP).try_for_each(|_| {
-            let team = team.as_ref().map_err(|_| Failure::failed("no team"))?;
-            self.encoder.encode(self.batch, &mut room, team).map(|_| ()).map_err(failure)
-        });
-        // Nobody waits for a copy that failed.
-        self.start.wait();
-        pinned?;
-        let team = team?;
-        warm?;
-        let (begin, mut seconds) = (Instant::now(), Vec::new());
-        while !enough(begin.elapsed(), seconds.len()) {
-            let pass = Instant::now();
-            self.encoder.encode(self.batch, &mut room, &team).map_err(failure)?;
-            seconds.push(pass.elapsed().as_secs_f64());
-        }
-        Ok(seconds)
+/// One copy, which starts with the others: the seconds of its passes.
+fn copy(
+    encoder: &Encoder,
+    batch: &Batch,
+    cores: &[usize],
+    start: &Barrier,
+) -> Result<Vec<f64>, Failure> {
+    // Threads begin on the cores of the one that makes them, so the whole team is pinned.
+    let pinned = pin(cores);
+    let team = SpinTeam::new(cores.len()).map_err(Failure::failed);
+    let mut room = Room::default();
+    let warm = (0..WARM_UP).try_for_each(|_| {
+        let team = team.as_ref().map_err(|_| Failure::failed("no team"))?;
+        encoder.encode(batch, &mut room, team).map(|_| ()).map_err(failure)
+    });
+    // Nobody waits for a copy that failed.
+    start.wait();
+    pinned?;
+    let team = team?;
+    warm?;
+    let (begin, mut seconds) = (Instant::now(), Vec::new());
+    while !enough(begin.elapsed(), seconds.len()) {
+        let pass = Instant::now();
+        encoder.encode(batch, &mut room, &team).map_err(failure)?;
+        seconds.push(pass.elapsed().as_secs_f64());
     }
+    Ok(seconds)
 }
 
 /// Whether a copy may end after so many passes of its own. Those of others do not count for it: copies

@@ -122,7 +122,7 @@ fn labels_that_stay_are_those_that_would_be_found() {
 fn what_moved_away_and_what_came_nearer_are_both_counted() {
     let mut kept = Kept::new(Shape { n: 3, d: 1, k: 2 }).unwrap();
     let scalar = Scalar::new();
-    assert_eq!(kept.moved.keeps(0), (true, false), "no labels yet");
+    assert_eq!(kept.moved.keeps(0), Some(false), "no labels yet");
     kept.moved([1.0, 4.0].into_iter());
     // The first has moved by 1, the second by 2, the farther of them by 2.
     assert_eq!(kept.moved.open(scalar, &[0, 1, 0], &[3.1, 3.1, 2.9]), 0b110);
@@ -135,7 +135,7 @@ fn what_moved_away_and_what_came_nearer_are_both_counted() {
     assert_eq!(kept.moved.open(scalar, &[1, 0, 1], &[until, 3.6, 5.1]), 0b001);
     kept.moved.hear(64, 64);
     kept.clear();
-    assert_eq!(kept.moved.keeps(0), (true, false));
+    assert_eq!(kept.moved.keeps(0), Some(false));
     kept.moved([1.0, 1.0].into_iter());
     assert_eq!(kept.moved.who, Who::Some, "what stayed in another start decides nothing");
 }
