@@ -85,7 +85,8 @@ impl Case {
         let sizes = |sizes: &[usize]| sizes == [x, y, z] || (z == 1 && sizes == [x, y]);
         let shape = options.shapes.is_empty() || options.shapes.iter().any(|each| sizes(&each.0));
         let quick = self.extent == NEAR && self.dtype == F32;
-        shape && options.wants_kernel(self.kernel()) && (!options.quick || quick)
+        let stencil = options.wants_stencil(&format!("{}-{}", self.kind, self.dtype.name()));
+        shape && stencil && options.wants_kernel(self.kernel()) && (!options.quick || quick)
     }
 
     /// Of a field, the rim among them.

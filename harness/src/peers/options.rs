@@ -19,6 +19,10 @@ pub struct Options {
     /// [default: all]
     #[arg(long = "shape", value_name = "SIZES")]
     pub shapes: Vec<Sizes>,
+    /// Only these stencils and types of number, as in wave25-f64; may be given several times
+    /// [default: all]
+    #[arg(long = "stencil", value_name = "NAME")]
+    pub stencils: Vec<String>,
     /// Only these rivals; may be given several times [default: all]
     #[arg(long = "rival", value_name = "NAME")]
     pub rivals: Vec<String>,
@@ -89,6 +93,11 @@ impl Options {
         self.kernels.is_empty() || self.kernels.iter().any(|wanted| wanted == name)
     }
 
+    /// Whether a stencil, with its type of number, is wanted.
+    pub fn wants_stencil(&self, name: &str) -> bool {
+        self.stencils.is_empty() || self.stencils.iter().any(|wanted| wanted == name)
+    }
+
     /// Whether a state of the caches is wanted.
     pub fn wants_cache(&self, cache: Cache) -> bool {
         match self.cache {
@@ -136,5 +145,8 @@ mod tests {
         let options = Options::parse_from(["bench", "--threads", "3", "--bench"]);
         assert!(options.threads(2).is_err());
         assert_eq!(options.threads(4), Ok(vec![3]));
+        assert!(options.wants_stencil("heat7-f32"), "all, where none is named");
+        let options = Options::parse_from(["bench", "--stencil", "wave25-f64"]);
+        assert!(options.wants_stencil("wave25-f64") && !options.wants_stencil("wave25-f32"));
     }
 }
