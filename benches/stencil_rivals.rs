@@ -6,7 +6,8 @@
 //!
 //! `benches/peers/README.md` says how that Python comes to be; `--help` how to ask for less: a
 //! `--kernel` is `stencil-step` (one step, so that nothing can be fused) or `stencil-run` (several),
-//! a `--shape` the points along x, y and z. Records go to `results/`. Rivals are in
+//! a `--shape` the points along x, y and z, a `--stencil` a stencil and its type of number
+//! (`wave25-f64`): some take ten minutes a cell. Records go to `results/`. Rivals are in
 //! `peers/stencil.py`.
 //!
 //! All start from the same field and keep the same rim. Results may differ by rounding: each

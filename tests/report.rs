@@ -24,16 +24,21 @@ fn a_quick_report_is_whole() {
             .output()
             .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
-    eprintln!("a quick report took {:.0} s: {said}", start.elapsed().as_secs_f64());
+    let took = start.elapsed().as_secs_f64();
+    eprintln!("a quick report took {took:.0} s: {said}");
     let read = |name: &str| fs::read_to_string(out.join(name)).expect(name);
     let report: Value = serde_json::from_str(&read("report.json")).expect("JSON");
     assert_schema("report", &report);
     assert!(output.status.success(), "{said}");
     let cells = report["cells"].as_array().expect("cells");
-    // The first of every section come before any second.
+    // The first of every section come before any second: there are all, but where a machine is far
+    // slower than what a quick report is made for, or too small.
+    let skipped = report["skipped"].to_string();
     for kernel in ["gemm", "kmeans", "stencil", "bert"] {
         let is_there = cells.iter().any(|cell| cell["kernel"] == kernel);
-        assert!(is_there, "nothing of {kernel}: {}", report["skipped"]);
+        let told = skipped.contains(&format!("\"{kernel}-"));
+        let excused = told && (took > 60.0 || skipped.contains("available"));
+        assert!(is_there || excused, "nothing of {kernel} in {took:.0} s: {skipped}");
     }
     for cell in cells {
         // There is nothing to tune.

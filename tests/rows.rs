@@ -1,6 +1,7 @@
 //! Row kernels: against their definitions in 64 bits, the same bits on every instruction set, for
 //! every team.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tilewise::attention::Attention;
 use tilewise::rows::{Error, Fixed, LayerNorm};
 use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
@@ -60,6 +61,33 @@ fn layer_norms_have_the_same_bits_everywhere() {
                 let team = SpinTeam::new(threads).unwrap();
                 assert_eq!(normed(&norm, &rows, isa, &team), expected, "{isa}, {threads}");
             }
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_made_before_their_norm_are_those_and_nothing_between_them() {
+    for columns in [5, 16, 384] {
+        let norm = LayerNorm::new(&numbers(columns, 1), &numbers(columns, 2), 1e-12).unwrap();
+        let rows = numbers(9 * columns, 3);
+        let expected = normed(&norm, &rows, Isa::Scalar, &Solo);
+        let asked: Vec<_> = (0..9).map(|_| AtomicUsize::new(0)).collect();
+        let make = |index: usize, row: &mut [f32]| {
+            asked[index].fetch_add(1, Relaxed);
+            row.copy_from_slice(&rows[index * columns..][..columns]);
+        };
+        for (calls, (isa, threads)) in
+            Isa::available().flat_map(|isa| [(isa, 1), (isa, 2), (isa, 3)]).enumerate()
+        {
+            let mut out = vec![7.0; 9 * (columns + 3)];
+            let team = SpinTeam::new(threads).unwrap();
+            let matrix = MatrixMut::with_stride(&mut out, 9, columns, columns + 3).unwrap();
+            norm.fill(matrix, &make, isa, &team).unwrap();
+            for (row, expected) in out.chunks(columns + 3).zip(expected.chunks(columns)) {
+                assert_eq!(row[..columns], *expected, "{isa}, {threads}");
+                assert_eq!(row[columns..], [7.0; 3], "{isa}, {threads}");
+            }
+            assert!(asked.iter().all(|asked| asked.load(Relaxed) == calls + 1));
         }
     }
 }

@@ -347,7 +347,8 @@ impl<'a> Head<'a> {
 }
 
 /// Copies the first values. Out of the way: of this copy and one of known length the compiler would
-/// make one call.
+/// make one call. By value: taken by reference, all sixteen were made one by one in memory, and the wide
+/// store behind waited for them (attention in bytes took 1.06 to 1.18 of the time, one Zen 4 core).
 #[inline(never)]
 fn begin(values: [f32; PANEL], out: &mut [f32]) {
     out.copy_from_slice(&values[..out.len()]);

@@ -110,6 +110,11 @@ fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Re
     if !interrupted || bench.cells.is_empty() {
         outcome?;
     }
+    if bench.cells.is_empty() {
+        return Err("nothing was measured, for no cell is as the options ask; --help and \
+                    benches/peers/README.md name what there is"
+            .into());
+    }
     let (record, sessions) = bench.finish(name, time, start.elapsed().as_secs_f64());
     let raw = serde_json::to_vec(&sessions).map_err(|error| error.to_string())?;
     let contents = [
@@ -246,33 +251,64 @@ fn root() -> PathBuf {
 
 /// What measures the same again; files by no name of this machine.
 fn command(name: &str, options: &Options) -> String {
+    // Whoever adds an option has to say here what becomes of it.
+    let Options {
+        python,
+        shapes,
+        stencils,
+        rivals,
+        kernels,
+        threads,
+        cache,
+        quick,
+        seconds,
+        image,
+        wisdom,
+        seed,
+        out: _,
+        bench: _,
+    } = options;
     let bench = name.replace('-', "_");
     let mut command =
         format!("cargo bench -p tilewise-benches --features rivals --bench {bench} --");
     let mut add = |part: String| command += &format!(" {part}");
-    if options.python.is_some() {
+    if python.is_some() {
         add("--python PYTHON".into());
     }
-    if options.quick {
+    if *quick {
         add("--quick".into());
     }
-    for sizes in &options.shapes {
+    for sizes in shapes {
         let sizes: Vec<String> = sizes.0.iter().map(ToString::to_string).collect();
         add(format!("--shape {}", sizes.join(",")));
     }
-    options.rivals.iter().for_each(|rival| add(format!("--rival {rival}")));
-    options.kernels.iter().for_each(|kernel| add(format!("--kernel {kernel}")));
-    options.threads.iter().for_each(|threads| add(format!("--threads {threads}")));
-    if let Some(cache) = options.cache {
+    stencils.iter().for_each(|stencil| add(format!("--stencil {stencil}")));
+    rivals.iter().for_each(|rival| add(format!("--rival {rival}")));
+    kernels.iter().for_each(|kernel| add(format!("--kernel {kernel}")));
+    threads.iter().for_each(|threads| add(format!("--threads {threads}")));
+    if let Some(cache) = cache {
         add(format!("--cache {cache:?}").to_lowercase());
     }
-    if options.image.is_some() {
+    if image.is_some() {
         add("--image FILE".into());
     }
-    options.seconds.iter().for_each(|seconds| add(format!("--seconds {seconds}")));
-    if options.wisdom.is_some() {
+    seconds.iter().for_each(|seconds| add(format!("--seconds {seconds}")));
+    if wisdom.is_some() {
         add("--wisdom FILE".into());
     }
-    add(format!("--seed {}", options.seed));
+    add(format!("--seed {seed}"));
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_in_a_record_asks_for_the_same_cells() {
+        let given = "--shape 512,512,512 --stencil wave25-f64 --rival halide --kernel stencil-run \
+                     --threads 2 --cache hot --seconds 0.3 --seed 7";
+        let options = Options::parse_from(["bench"].into_iter().chain(given.split_whitespace()));
+        assert!(command("stencil-rivals", &options).ends_with(given));
+    }
 }

@@ -78,7 +78,8 @@ impl<'a, E> Places<'a, E> {
         unsafe { self.out.part(start..start + len) }
     }
 
-    /// Those of a tile, where lines are rows; none where the last panel is not whole.
+    /// Those of a tile, where lines are rows; none where the last panel is not whole. To be asked for
+    /// once for each tile.
     #[inline(always)]
     #[allow(unsafe_code, reason = "disjoint output views")]
     pub(crate) fn tile(&self, rows: Range<usize>, panels: Range<usize>) -> Option<RowsMut<'_, E>> {

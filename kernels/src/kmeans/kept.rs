@@ -175,7 +175,7 @@ impl Moved {
         (*asked, *stayed) = (0, 0);
     }
 
-    /// Of a block that keeps bounds, whether it had any before.
+    /// Of a block that keeps bounds, whether it had any before; none where it keeps none.
     pub(super) fn keeps(&self, block: usize) -> Option<bool> {
         let sample = block.is_multiple_of(SAMPLE);
         let keeps = self.who != Who::Some || sample;

@@ -57,7 +57,19 @@ impl LayerNorm {
         Ok(each(rows.count, isa, team, &rows)?)
     }
 
-    /// Does it to what `make` puts into each row, given its index.
+    /// Does it to what `make` puts into each row, given its index: as many numbers as there are
+    /// columns, which until then are what they were. All of the team call it, once for each row, and
+    /// it is not compiled for the instruction set.
+    ///
+    /// ```
+    /// use tilewise::{Isa, MatrixMut, Solo, rows::LayerNorm};
+    /// let norm = LayerNorm::new(&[1.0, 2.0], &[0.0, 5.0], 1e-12)?;
+    /// let mut rows = [0.0; 4];
+    /// let make = |index: usize, row: &mut [f32]| row.copy_from_slice(&[index as f32, 1.0]);
+    /// norm.fill(MatrixMut::new(&mut rows, 2, 2)?, &make, Isa::best(), &Solo)?;
+    /// assert_eq!(rows, [-1.0, 7.0, 0.0, 5.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`run`](LayerNorm::run).
@@ -107,7 +119,8 @@ impl InPlace<'_> {
     #[allow(unsafe_code, clippy::mut_from_ref, reason = "disjoint output views")]
     fn part(&self, index: usize) -> &mut [f32] {
         let start = index * self.stride;
-        // SAFETY: each row is asked for once by all of a team, and rows do not overlap.
+        // SAFETY: a team's passes over the rows follow each other, each asks for every row once, and
+        // rows do not overlap.
         unsafe { self.rows.part(start..start + self.norm.columns()) }
     }
 }
@@ -119,7 +132,7 @@ impl Each for InPlace<'_> {
     }
 }
 
-/// Rows that are made before.
+/// Rows that are made before, by a function that is called from the trampoline, not inlined into it.
 struct Made<'a> {
     rows: &'a InPlace<'a>,
     make: &'a (dyn Fn(usize, &mut [f32]) + Sync),

@@ -65,7 +65,7 @@ impl Budget {
         watch
     }
 
-    /// Leaves the time of a cell that is not measured to the others.
+    /// Takes a cell out of those to come: its turn is now, or it has none.
     pub(super) fn withdraw(&mut self, claim: Claim) {
         self.weights_left -= claim.weight;
         self.owed = self.owed.saturating_sub(claim.least);
