@@ -9,6 +9,8 @@ mod cover;
 mod fields;
 #[path = "stencil/gives.rs"]
 mod gives;
+#[path = "stencil/matrix.rs"]
+mod matrix;
 #[path = "stencil/refused.rs"]
 mod refused;
 #[path = "stencil/short.rs"]
@@ -105,12 +107,16 @@ fn half_registers_give_the_bits_of_whole_ones_where_there_are_halves() {
 
 #[test]
 fn the_front_door_gives_the_bits_of_the_plain_loop() {
-    // Small enough for one core, and large enough for a team.
-    for extent in [Extent::space(20, 18, 16), Extent::space(130, 120, 110)] {
+    // Small enough for one core, large enough for a team, and a line that no team could share.
+    for (stencil, extent) in [
+        (Stencil::heat7(0.125), Extent::space(20, 18, 16)),
+        (Stencil::heat7(0.125), Extent::space(130, 120, 110)),
+        (Stencil::heat3(0.125), Extent::line(1 << 20)),
+    ] {
         let mut expected = field::<f32>(extent, 1);
         let mut grid = Grid::from_slice(extent, &expected).unwrap();
-        reference::run(&Stencil::heat7(0.125), extent, &mut expected, 3);
-        Stencil::heat7(0.125).run(&mut grid, 3).unwrap().stable().unwrap();
+        reference::run(&stencil, extent, &mut expected, 3);
+        stencil.run(&mut grid, 3).unwrap().stable().unwrap();
         let mut found = expected.clone();
         grid.copy_to_slice(&mut found).unwrap();
         assert!(found == expected, "{extent}");

@@ -1,28 +1,38 @@
 //! What heat does whatever the bits: waves decay as the discrete scheme says, polynomials show the
 //! order of a Laplacian, nothing is lost between mirrors, and no new extremes appear. Stars, blocks and
-//! a reaction do what their weights and equations say.
+//! a reaction do what their weights and equations say, and steps may be as long as the worst wave lets
+//! them.
 
 #[path = "stencil/equations.rs"]
 mod equations;
 #[path = "stencil/fields.rs"]
 mod fields;
+#[path = "stencil/laplacian.rs"]
+mod laplacian;
+#[path = "stencil/stability.rs"]
+mod stability;
 #[path = "stencil/stars.rs"]
 mod stars;
 #[path = "stencil/weights.rs"]
 mod weights;
 
 use fields::{noise, points};
+use laplacian::{eigenvalue, laplacian};
 use std::f64::consts::{PI, TAU};
 use tilewise::stencil::{self, Boundary, Extent, GrayScott, Grid, Kind, Stencil};
-use weights::second_difference;
 
 /// A grid of a kind with so many points along each axis it has.
-fn cube(kind: Kind, points: usize) -> Extent {
+fn with_sides(kind: Kind, [x, y, z]: [usize; 3]) -> Extent {
     match kind.dimensions() {
-        1 => Extent::line(points),
-        2 => Extent::plane(points, points),
-        _ => Extent::space(points, points, points),
+        1 => Extent::line(x),
+        2 => Extent::plane(x, y),
+        _ => Extent::space(x, y, z),
     }
+}
+
+/// The same with all sides alike.
+fn cube(kind: Kind, points: usize) -> Extent {
+    with_sides(kind, [points; 3])
 }
 
 /// The kinds that spread heat.
@@ -35,36 +45,6 @@ fn values(grid: &Grid<f64>) -> impl Iterator<Item = ([usize; 3], f64)> {
     points(grid.extent()).map(|at| (at, grid.row(at[1], at[2])[at[0]]))
 }
 
-/// A Laplacian as the literature lists it: neighbours and their weights, the point itself last.
-fn laplacian(kind: Kind) -> Vec<([i32; 3], f64)> {
-    let star = second_difference(kind.radius());
-    // Patra and Karttunen 2006, by the number of axes along which a neighbour is one away.
-    let weight = |at: [i32; 3]| match kind {
-        Kind::Heat9 => [0.0, 2.0 / 3.0, 1.0 / 6.0][away(at)],
-        Kind::Heat27 => [0.0, 7.0 / 15.0, 1.0 / 10.0, 1.0 / 30.0][away(at)],
-        _ if away(at) == 1 => star[at.map(i32::unsigned_abs).iter().sum::<u32>() as usize],
-        _ => 0.0,
-    };
-    let range = |axis: usize| {
-        let radius = if axis < kind.dimensions() { kind.radius() as i32 } else { 0 };
-        -radius..=radius
-    };
-    let mut all = Vec::new();
-    for z in range(2) {
-        for y in range(1) {
-            all.extend(range(0).map(|x| ([x, y, z], weight([x, y, z]))));
-        }
-    }
-    let centre = -all.iter().map(|(_, weight)| weight).sum::<f64>();
-    all.push(([0; 3], centre));
-    all
-}
-
-/// Along how many axes a place is away from the origin.
-fn away(at: [i32; 3]) -> usize {
-    at.iter().filter(|&&along| along != 0).count()
-}
-
 /// Each of some sixty operations of a step rounds a number below 16, and a step makes no error of
 /// an earlier one larger.
 fn rounding(steps: usize) -> f64 {
@@ -74,10 +54,7 @@ fn rounding(steps: usize) -> f64 {
 /// The factor by which a step multiplies a product of waves that turn by `angles` from one point
 /// to the next.
 fn factor(kind: Kind, coefficient: f64, angles: [f64; 3]) -> f64 {
-    let turned = |(at, weight): &([i32; 3], f64)| {
-        weight * (0..3).map(|axis| (angles[axis] * f64::from(at[axis])).cos()).product::<f64>()
-    };
-    1.0 + coefficient * laplacian(kind).iter().map(turned).sum::<f64>()
+    1.0 + coefficient * eigenvalue(&laplacian(kind), angles)
 }
 
 #[test]
@@ -102,6 +79,34 @@ fn waves_round_the_end_decay_as_the_discrete_scheme_says() {
             for (at, found) in values(&grid) {
                 let error = (found - decay * wave(at)).abs();
                 assert!(error <= rounding(steps), "{kind} {waves:?}: {error} at {at:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn waves_between_mirrors_decay_as_the_discrete_scheme_says() {
+    // No side is another's, so that no axis is taken for another.
+    let (sides, steps) = ([24, 17, 20], 20);
+    for kind in heats() {
+        let coefficient = kind.stability_limit() * 0.6;
+        for halves in
+            [[1, 0, 0], [0, 1, 0], [0, 0, 1], [5, 0, 0], [0, 6, 7], [2, 3, 1], [23, 16, 19]]
+        {
+            // So many half waves end at mirrors, which stand half a point past the last points.
+            let mut angles =
+                [0, 1, 2].map(|axis| PI * f64::from(halves[axis]) / sides[axis] as f64);
+            angles[kind.dimensions()..].fill(0.0);
+            let wave = |at: [usize; 3]| -> f64 {
+                (0..3).map(|axis| (angles[axis] * (at[axis] as f64 + 0.5)).cos()).product()
+            };
+            let mut grid = Grid::from_fn(with_sides(kind, sides), wave).unwrap();
+            let stencil = Stencil::new(kind, coefficient).with_boundary([Boundary::Mirror; 3]);
+            stencil.run(&mut grid, steps).unwrap().stable().unwrap();
+            let decay = factor(kind, coefficient, angles).powi(steps as i32);
+            for (at, found) in values(&grid) {
+                let error = (found - decay * wave(at)).abs();
+                assert!(error <= rounding(steps), "{kind} {halves:?}: {error} at {at:?}");
             }
         }
     }

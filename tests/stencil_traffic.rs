@@ -282,6 +282,39 @@ fn grids_made_by_a_team_are_the_same_and_rows_are_written_and_looked_back_at() {
     assert_eq!(found, points);
 }
 
+#[test]
+fn every_row_begins_on_a_cache_line() {
+    fn check<T: Real>(extent: Extent, fields: usize) {
+        let mut grid = Grid::<T>::with_fields(extent, fields).unwrap();
+        // What was one step before stands in the other buffer.
+        let before = vec![T::from_f64(0.0); fields * extent.points().unwrap()];
+        grid.set_before(&before).unwrap();
+        let on_a_line = |row: &[T]| row.as_ptr().addr().is_multiple_of(64);
+        for field in 0..fields {
+            for z in 0..extent.z {
+                for y in 0..extent.y {
+                    let both = [
+                        on_a_line(grid.field_row(field, y, z)),
+                        on_a_line(grid.row_before(field, y, z).unwrap()),
+                    ];
+                    let of = T::NAME;
+                    assert_eq!(both, [true; 2], "{of} {extent}, {y} {z}, {field} of {fields}");
+                }
+            }
+        }
+    }
+    // Rows of a number, of lines and not of lines, and of a page, which stand a few lines apart.
+    let lines = [1, 17].map(Extent::line);
+    let planes = [(33, 5), (64, 4), (1024, 3)].map(|(x, y)| Extent::plane(x, y));
+    let spaces = [(19, 4, 3), (513, 3, 2)].map(|(x, y, z)| Extent::space(x, y, z));
+    for extent in lines.into_iter().chain(planes).chain(spaces) {
+        for fields in 1..=4 {
+            check::<f32>(extent, fields);
+            check::<f64>(extent, fields);
+        }
+    }
+}
+
 /// Every scheme of a fused sum on every instruction set gives the bits of the plain loop, which are
 /// not those of the sum that is rounded twice.
 fn fused<T: Real, F: Weighted<T>>(formula: F, extent: Extent) {

@@ -13,8 +13,9 @@ mod traps;
 
 use fake::{Fake, plain_with};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
-use tilewise::stencil::{Extent, Kind};
+use tilewise::stencil::{Extent, Kind, Recipe, Scheme};
 use tilewise::{Isa, gemm, kmeans};
 use tilewise_tuner::machine::Machine;
 use tilewise_tuner::measure::Clock;
@@ -212,6 +213,40 @@ fn no_sweep_of_a_stencil_is_tried_twice() {
                 assert!(points.iter().all(|recipe| fits(recipe.tile_rows)), "{kind} on {isa}");
             }
         }
+    }
+}
+
+#[test]
+fn every_choice_there_is_for_a_stencil_is_in_its_space() {
+    let machine = Machine::read();
+    let setting = Setting { threads: 2, ..Setting::best(&machine) };
+    for kind in [Kind::Heat5, Kind::Heat7, Kind::Wave7] {
+        let extent = match kind.form().dimensions {
+            2 => Extent::plane(600, 500),
+            _ => Extent::space(300, 280, 260),
+        };
+        let field = Field::<f32>::new(kind, extent).with_steps(16);
+        let space = field.space(&setting, &[]).unwrap();
+        let some = |test: &dyn Fn(&Recipe) -> bool| space.points().iter().any(test);
+        for scheme in Scheme::ALL {
+            let mut recipe = field.estimate(&setting);
+            recipe.scheme = scheme;
+            let legal = field.check(setting.isa, &recipe).is_ok();
+            // Whole planes are tiles of all rows.
+            let rows = extent.y - 2 * kind.radius();
+            let there = match scheme {
+                Scheme::Plain => some(&|r| r.scheme == Scheme::Spatial && r.tile_rows == rows),
+                _ => some(&|r| r.scheme == scheme),
+            };
+            assert_eq!(there, legal, "{kind}, {scheme}");
+        }
+        // Waves are stepped in place, in whole rows; nor do all instruction sets have such stores.
+        let heat = kind.form().levels == 1;
+        let streams = heat && cfg!(target_arch = "x86_64") && setting.isa != Isa::Scalar;
+        assert!(some(&|recipe| !recipe.streaming), "{kind}: ordinary stores");
+        assert_eq!(some(&|recipe| recipe.streaming), streams, "{kind}: stores past the caches");
+        let widths: BTreeSet<usize> = space.points().iter().map(|r| r.tile_points).collect();
+        assert_eq!(widths.len() > 1, heat, "{kind}: {widths:?}");
     }
 }
 

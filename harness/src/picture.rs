@@ -47,7 +47,8 @@ impl Picture {
         Picture::new(width, height, paint::landscape(width, height, seed))
     }
 
-    /// Paints values as heat, from the least (dark) to the greatest (bright).
+    /// Paints values as heat, from the least (dark) to the greatest (bright); values that are all the
+    /// same are dark, and what is no number is black.
     ///
     /// # Panics
     /// When there are not `width * height` values.
@@ -118,6 +119,29 @@ mod tests {
         let (width, height) = Picture::DEFAULT_SIZE;
         let colours = Picture::generate(width, height, 1).colours();
         assert!((20_000..273_280).contains(&colours), "{colours}");
+    }
+
+    #[test]
+    fn fields_are_painted_from_dark_to_bright() {
+        let colours = |values: &[f64]| {
+            let picture = Picture::of_field(values.len(), 1, values);
+            picture.rgb().as_chunks::<3>().0.to_vec()
+        };
+        let light = |colour: [u8; 3]| colour.map(u32::from).iter().sum::<u32>();
+        let (dark, bright) = (paint::heat(0.0), paint::heat(1.0));
+        assert!(light(dark) < 60 && light(bright) > 700, "{dark:?} {bright:?}");
+        // Wherever they stand.
+        let painted = colours(&[7.0, -3.0, 2.0, 6.0, -2.5]);
+        assert_eq!((painted[1], painted[0]), (dark, bright));
+        let sorted = [1, 4, 2, 3, 0].map(|at| light(painted[at]));
+        assert!(sorted.is_sorted_by(|darker, brighter| darker < brighter), "{sorted:?}");
+        // Nothing differs: no division by nothing.
+        assert_eq!(colours(&[0.0; 3]), [dark; 3]);
+        assert_eq!(colours(&[-5.5; 2]), [dark; 2]);
+        // What is no number changes no other colour.
+        let black = [0; 3];
+        assert_eq!(colours(&[f64::NAN, 4.0, 3.0]), [black, bright, dark]);
+        assert_eq!(colours(&[f64::NAN; 2]), [black; 2]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Attention {
     /// Fewest tokens of a sequence whose products are of bytes [if asked for](Attention::in_bytes).
     /// Making bytes takes more than it gains where there are fewer: 0.74, 0.87, 0.95 and 1.11 times as
     /// fast as floats with 8, 16, 24 and 32 tokens and heads of 32, 0.90, 0.99, 1.05 and 1.16 with
-    /// heads of 64 (one Zen 4 core).
+    /// heads of 64 (one Zen 4 core, before means were made in registers, which gave bytes more).
     pub const FEWEST_IN_BYTES: usize = 24;
 
     /// For `heads` heads of `width` numbers, with products of floats.

@@ -189,7 +189,9 @@ impl Stencil {
     }
 
     /// Steps a grid with the best instruction set, an estimated recipe and, where the grid leaves
-    /// the second-level cache, all cores. What it gives back says so if the field grows without bound.
+    /// the second-level cache, all cores. A line is one row, and rows are what threads share out: it is
+    /// stepped by the caller alone, however long it is. What it gives back says so if the field grows
+    /// without bound.
     ///
     /// All cores are a team of threads that is started and ended by every call, and every call makes a
     /// plan anew. Those who step again and again keep a [`SpinTeam`](crate::SpinTeam) and a [`Plan`];
@@ -241,8 +243,9 @@ fn front_door<T: Real>(
         };
         plan(extent, isa, recipe)
     };
+    // Of a line, which is one row, a team would have work for one member.
     #[cfg(feature = "std")]
-    if grid.bytes() > caches.l2 {
+    if form.dimensions > 1 && grid.bytes() > caches.l2 {
         let team = crate::SpinTeam::all_cores()?;
         let plan = plan(crate::Team::size(&team))?;
         plan.run(grid, steps, &team)?;

@@ -88,4 +88,7 @@ fn blocks_sum_what_stands_where_their_weights_say() {
     sums::<1, 7>(Extent::line(23));
     sums::<2, 5>(Extent::plane(21, 14));
     sums::<3, 5>(Extent::space(19, 11, 8));
+    // Too large to be written out.
+    sums::<2, 9>(Extent::plane(23, 14));
+    sums::<3, 7>(Extent::space(19, 11, 8));
 }

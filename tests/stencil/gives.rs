@@ -63,17 +63,28 @@ fn load<T: Real>(grid: &mut Grid<T>, state: &State<T>) {
 /// Whether a plan gives these bits.
 pub(crate) fn gives<T: Number>(
     plan: &Plan<T>,
-    (start, steps): (&State<T>, usize),
+    start: (&State<T>, usize),
     expected: &[T],
     team: &dyn Team,
 ) -> Result<(), TestCaseError> {
     let mut grid = Grid::with_fields(plan.extent(), plan.form().fields).unwrap();
+    gives_on(&mut grid, plan, start, expected, team)
+}
+
+/// The same on a grid that is there, whatever is in it.
+pub(crate) fn gives_on<T: Number>(
+    grid: &mut Grid<T>,
+    plan: &Plan<T>,
+    (start, steps): (&State<T>, usize),
+    expected: &[T],
+    team: &dyn Team,
+) -> Result<(), TestCaseError> {
     let mut found = start.now.clone();
     // The first run makes the room for tiles, so that it is the second one that has NaN in it, and
     // what the first one left in the buffers.
     for run in ["first", "second"] {
-        load(&mut grid, start);
-        plan.run(&mut grid, steps, team).unwrap();
+        load(grid, start);
+        plan.run(grid, steps, team).unwrap();
         grid.copy_to_slice(&mut found).unwrap();
         for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
             let (found, expected) = (found.bits(), expected.bits());

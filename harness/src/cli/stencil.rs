@@ -11,6 +11,7 @@ use super::single::{self, Line};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use tilewise::cache::CacheSizes;
 use tilewise::stencil::{self, Extent, Kind, Plan, Recipe, Scheme, Stencil};
 use tilewise::{Isa, SpinTeam};
 use tilewise_harness::picture::Picture;
@@ -202,8 +203,8 @@ fn points<T: Field + Number>(file: &Path, kind: Kind, extent: Extent) -> Result<
 }
 
 /// What the plan should cost, what memory allows at the rate of a streaming copy now, and the share
-/// of it that calls of so many seconds reached. The copy is timed after the kernel, not among its
-/// rounds as a roof is: the share has no interval.
+/// of it that calls of so many seconds reached, where memory is what they wait for. The copy is timed
+/// after the kernel, not among its rounds as a roof is: the share has no interval.
 fn predicted<T: Field>(
     workload: &Workload<T>,
     plan: &Plan<T>,
@@ -220,20 +221,31 @@ fn predicted<T: Field>(
     let roofs = roofs::measure(watch, &probes, &team).map_err(Failure::failed)?;
     let (bandwidth, bytes) =
         (roofs[0].value, plan.bytes_per_update(workload.steps(), setting.caches()));
-    let limit = bandwidth / bytes;
-    let rate = workload.task().amount.work / seconds / 1e9;
-    Ok(json!({
+    let (limit, amount) = (bandwidth / bytes, workload.task().amount);
+    let rate = amount.work / seconds / 1e9;
+    let share = share(rate / limit, amount.working_set, setting.caches());
+    let mut predicted = json!({
         "bytes_per_update": bytes,
         "bandwidth": bandwidth,
         "bandwidth_unit": roofs[0].unit,
         "bandwidth_timed": "a streaming copy on as many threads, after the kernel, not in its rounds",
         "streaming_limit": limit,
         "streaming_limit_unit": "GLUP/s",
-        "share_of_streaming_limit": rate / limit,
+        "share_of_streaming_limit": share,
         "single_step_limit": bandwidth / workload.least(),
         "single_step_limit_unit": "GLUP/s",
         "cache_footprint": plan.cache_footprint(workload.steps()),
-    }))
+    });
+    if share.is_none() {
+        predicted["why_no_share"] = "the grid fits the last cache: memory is no limit".into();
+    }
+    Ok(predicted)
+}
+
+/// What of a limit that memory sets was reached; of a working set that stays in the last cache, which
+/// memory does not limit, there is nothing to say.
+fn share(of_limit: f64, working_set: f64, caches: &CacheSizes) -> Option<f64> {
+    (working_set > caches.l3 as f64).then_some(of_limit)
 }
 
 /// Why no store of a stencil goes past the caches.
@@ -285,5 +297,19 @@ fn failure(error: Error) -> Failure {
             | stencil::Error::TooLarge { .. },
         ) => Failure::usage(error),
         other => Failure::failed(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_in_the_last_cache_has_no_share_of_what_memory_allows() {
+        let caches = CacheSizes { l3: 32 << 20, ..CacheSizes::ASSUMED };
+        let mib = |mib: u32| f64::from(mib << 20);
+        assert_eq!(share(1.7, mib(1), &caches), None);
+        assert_eq!(share(0.9, mib(32), &caches), None);
+        assert_eq!(share(0.9, mib(33), &caches), Some(0.9));
     }
 }

@@ -58,7 +58,8 @@ use core::str::FromStr;
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Kind {
-    /// Heat on a line: a point and its two neighbours. A star with `w_1 = 1` and `w_0 = 2`.
+    /// Heat on a line: a point and its two neighbours. A star with `w_1 = 1` and `w_0 = 2`. A line is
+    /// one row, which one thread steps.
     Heat3,
     /// Heat in two dimensions: a point and its four neighbours. A star with `w_1 = 1` and
     /// `w_0 = 2`.
