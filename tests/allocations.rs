@@ -18,6 +18,7 @@ use tilewise::gemm::{
 use tilewise::isa::{Scalar, Token};
 use tilewise::kmeans;
 use tilewise::matrix::StackMut;
+use tilewise::points::Element;
 use tilewise::stencil::{self, Extent, Grid, Kind, Scheme, Stencil};
 use tilewise::{Isa, Matrix, MatrixMut, Solo, SpinTeam, Team};
 use tilewise_tests::each_isa;
@@ -224,22 +225,39 @@ fn check_steps(isa: Isa, team: &dyn Team) {
     }
 }
 
-/// Labels of rows, by lanes and by a table over space.
+/// Labels by lanes and by a table over space as they are estimated, and by every kernel.
 fn check_labels(isa: Isa, team: &dyn Team) {
-    for shape @ kmeans::Shape { n, d, k } in
-        [kmeans::Shape { n: 3000, d: 5, k: 20 }, kmeans::Shape { n: 140_000, d: 3, k: 64 }]
+    let recipe = |shape| kmeans::Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
+    for shape in [kmeans::Shape { n: 3000, d: 5, k: 20 }, kmeans::Shape { n: 140_000, d: 3, k: 64 }]
     {
-        let mut recipe = kmeans::Recipe::estimate(shape, isa, &CacheSizes::ASSUMED, 1);
-        recipe.threads = 2;
-        let plan = kmeans::Plan::new(shape, isa, recipe).unwrap();
-        let rows: Vec<f32> = (0..n * d).map(|i| (i * 89 % 1009) as f32).collect();
-        let rows = Matrix::new(&rows, n, d).unwrap();
-        let centres = rows.slice_rows(0..k);
-        let (mut labels, mut scratch) = (vec![0; n], plan.scratch(2).unwrap());
-        none(&format!("labels, {recipe}"), || {
-            plan.assign(rows, centres, &mut labels, None, &mut scratch, team).unwrap();
-        });
+        check_labels_by::<f32>((shape, isa, recipe(shape)), team);
     }
+    let shape = kmeans::Shape { n: 3000, d: 4, k: 64 };
+    for form in kmeans::Form::ALL {
+        let mut recipe = recipe(shape);
+        (recipe.form, recipe.tile, recipe.bounds) = (form, kmeans::tiles(form, isa)[0], false);
+        check_labels_by::<f32>((shape, isa, recipe), team);
+        check_labels_by::<f64>((shape, isa, recipe), team);
+        check_labels_by::<u8>((shape, isa, recipe), team);
+    }
+}
+
+/// Of rows with gaps: there is neither a copy of points nor a table of distances.
+fn check_labels_by<T: Element + From<u8>>(
+    (shape, isa, mut recipe): (kmeans::Shape, Isa, kmeans::Recipe),
+    team: &dyn Team,
+) {
+    let kmeans::Shape { n, d, k } = shape;
+    recipe.threads = 2;
+    let plan = kmeans::Plan::new(shape, isa, recipe).unwrap();
+    let rows: Vec<T> = (0..n * (d + 1)).map(|i| T::from((i * 89 % 251) as u8)).collect();
+    let rows = Matrix::with_stride(&rows, n, d, d + 1).unwrap();
+    let centres: Vec<f64> = (0..k * d).map(|i| (i * 97 % 256) as f64).collect();
+    let centres = Matrix::new(&centres, k, d).unwrap();
+    let (mut labels, mut scratch) = (vec![0; n], plan.scratch(2).unwrap());
+    none(&format!("labels of {}, {recipe}", T::NAME), || {
+        plan.assign(rows, centres, &mut labels, None, &mut scratch, team).unwrap();
+    });
 }
 
 // One test alone: what runs beside it would be counted too.
@@ -254,6 +272,7 @@ fn products_steps_and_labels_ask_for_no_memory_and_fits_for_what_they_say() {
     pair.run(&|_| ());
     for team in [&Solo as &dyn Team, &pair] {
         chunks::check_fits(team);
+        chunks::check_labels(team);
     }
     each_isa(|isa| {
         for team in [&Solo as &dyn Team, &pair] {

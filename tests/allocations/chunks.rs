@@ -1,5 +1,5 @@
 //! How much memory a fit takes of points that are read part by part: what [`Chunks`] says for each of
-//! them, and a part for each member of the team. Whoever copies all points takes more than that, for
+//! them, and a part for each member of the team; and labels of such points: the parts alone. Whoever copies all points takes more than that, for
 //! here even those of bytes are larger than what may be kept of them.
 
 use crate::most_held;
@@ -114,4 +114,32 @@ fn most_of_fit<T: Element + From<u8>>(
         }
         kmeans.fit_with(chunks, with).unwrap();
     })
+}
+
+/// Labels of points that are read take the parts, and nothing for each point but its label, for which
+/// the caller has room.
+pub(crate) fn check_labels(team: &dyn Team) {
+    labels::<f32>(team);
+    labels::<f64>(team);
+    labels::<u8>(team);
+}
+
+fn labels<T: Element + From<u8>>(team: &dyn Team) {
+    let shape = Shape { n: MANY, d: D, k: K };
+    let mut recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::ASSUMED, 2);
+    recipe.threads = 2;
+    let plan = Plan::new(shape, Isa::best(), recipe).unwrap();
+    let centres: Vec<f64> = (0..K * D).map(|i| (i * 89 % 256) as f64).collect();
+    let centres = Matrix::new(&centres, K, D).unwrap();
+    let (mut labels, mut scratch) = (vec![0; MANY], plan.scratch(2).unwrap());
+    let reader = Nowhere(MANY);
+    for part in PARTS {
+        let chunks: Chunks<'_, T> = Chunks::new(&reader, part);
+        let held = most_held(|| {
+            plan.assign(chunks, centres, &mut labels, None, &mut scratch, team).unwrap();
+        });
+        let most = team.size() * part * D * size_of::<T>() + PAGE;
+        let how = format!("labels, {}, parts of {part}, a team of {}", T::NAME, team.size());
+        assert!(held <= most, "{how}: {held} bytes; the parts are {most}");
+    }
 }

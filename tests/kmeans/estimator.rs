@@ -1,6 +1,6 @@
 //! Settings: starts, draws, weights, watching, storing, and what is refused.
 
-use crate::problem::{Case, Kind, Problem};
+use crate::problem::{Case, Kind, Problem, Sample};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use tilewise::cache::CacheSizes;
@@ -66,30 +66,80 @@ fn points_without_weight_are_never_seeds_and_move_no_centre() {
 
 #[test]
 fn weights_are_repetitions() {
-    let problem = problem(Shape { n: 90, d: 3, k: 4 });
-    let counts: Vec<usize> = (0..90).map(|row| row * 7 % 4).collect();
-    let weights: Vec<f64> = counts.iter().map(|count| *count as f64).collect();
-    let repeated: Vec<f64> = counts
-        .iter()
-        .enumerate()
-        .flat_map(|(row, count)| problem.rows().row(row).repeat(*count))
-        .collect();
-    let repeated = Matrix::new(&repeated, repeated.len() / 3, 3).unwrap();
-    let kmeans = KMeans::new(4).centres(problem.centres()).tol(0.0);
-    let weighted = kmeans.fit_weighted(problem.rows(), &weights[..]).unwrap();
-    let copies = kmeans.fit(repeated).unwrap();
-    let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(1.0);
-    assert!(close(weighted.inertia(), copies.inertia()));
-    assert!((0..4).all(|row| {
+    for shape in [Shape { n: 90, d: 3, k: 4 }, Shape { n: 700, d: 9, k: 6 }] {
+        repetitions::<f32>(shape);
+        repetitions::<f64>(shape);
+        repetitions::<u8>(shape);
+    }
+}
+
+fn repetitions<T: Sample>(shape: Shape) {
+    let Shape { n, d, k } = shape;
+    let problem: Problem<T, T::Centre> = Case { kind: Kind::Uniform, shape, pad: 1, seed: 11 }.of();
+    let rows = problem.rows();
+    let times: Vec<usize> = (0..n).map(|row| row * 7 % 4).collect();
+    let weights: Vec<f64> = times.iter().map(|times| *times as f64).collect();
+    let all: Vec<usize> = (0..n).flat_map(|row| std::iter::repeat_n(row, times[row])).collect();
+    let repeated: Vec<T> = all.iter().flat_map(|row| rows.row(*row).to_vec()).collect();
+    // Different points that weigh something: no cluster is left empty, which would take one copy.
+    let mut start: Vec<&[T]> = Vec::new();
+    for row in (0..n).filter(|row| times[*row] > 0) {
+        if start.len() < k && !start.contains(&rows.row(row)) {
+            start.push(rows.row(row));
+        }
+    }
+    let start: Vec<T> = start.concat();
+    let start: Vec<f64> = start.into_iter().map(Into::into).collect();
+    let kmeans = KMeans::new(k).centres(Matrix::new(&start, k, d).unwrap()).tol(0.0);
+    let weighted = kmeans.fit_weighted(rows, &weights[..]).unwrap();
+    let copies = kmeans.fit(Matrix::new(&repeated, all.len(), d).unwrap()).unwrap();
+    let labels: Vec<u32> = all.iter().map(|row| weighted.labels()[*row]).collect();
+    assert_eq!(copies.labels(), labels, "{}", T::NAME);
+    // A mean is rounded once to what centres are, from sums that differ in bits f64 does not have.
+    let once = if T::NAME == "f32" { f64::from(f32::EPSILON) } else { 1e-12 };
+    let close = |a: f64, b: f64| (a - b).abs() <= once * a.abs().max(1.0);
+    assert!(close(weighted.inertia(), copies.inertia()), "{}", T::NAME);
+    for row in 0..k {
         let (a, b) = (weighted.centres().row(row), copies.centres().row(row));
-        a.iter().zip(b).all(|(a, b)| close(*a, *b))
-    }));
+        assert!(a.iter().zip(b).all(|(&a, &b)| close(a.into(), b.into())), "{}", T::NAME);
+    }
     // Twice the weights, the same fit.
     let double: Vec<f64> = weights.iter().map(|weight| weight * 2.0).collect();
-    let doubled = kmeans.fit_weighted(problem.rows(), &double[..]).unwrap();
-    assert_eq!(doubled.labels(), weighted.labels());
-    let score = weighted.model().score(problem.rows(), Some(&weights)).unwrap();
-    assert!(close(-score, weighted.inertia()));
+    let doubled = kmeans.fit_weighted(rows, &double[..]).unwrap();
+    assert_eq!(doubled.labels(), weighted.labels(), "{}", T::NAME);
+    let score = weighted.model().score(rows, Some(&weights)).unwrap();
+    assert!(close(-score, weighted.inertia()), "{}", T::NAME);
+}
+
+#[test]
+fn the_tolerance_is_a_share_of_the_mean_variance() {
+    tolerance::<f32>();
+    tolerance::<f64>();
+    tolerance::<u8>();
+}
+
+/// Far from zero, and whatever points weigh.
+fn tolerance<T: Sample>() {
+    let shape @ Shape { n, d, k } = Shape { n: 700, d: 3, k: 4 };
+    let problem: Problem<T, T::Centre> = Case { kind: Kind::Offset, shape, pad: 1, seed: 4 }.of();
+    let variance = |feature: usize| {
+        let values: Vec<f64> = (0..n).map(|row| problem.rows().row(row)[feature].into()).collect();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n as f64
+    };
+    let right = 0.25 * (0..d).map(variance).sum::<f64>() / d as f64;
+    let plan = plan(shape, Isa::best());
+    for weighted in [false, true] {
+        let mut found = f64::NAN;
+        let mut watch = |progress: tilewise::kmeans::Progress<'_, T::Centre>| {
+            found = progress.tolerance;
+            ControlFlow::Continue(())
+        };
+        let with = With::new(&plan, &Solo).watch(&mut watch);
+        let with = if weighted { with.weights(&problem.weights) } else { with };
+        KMeans::new(k).tol(0.25).fit_with(problem.rows(), with).unwrap();
+        assert!((found - right).abs() <= 1e-9 * right, "{}: {found}, not {right}", T::NAME);
+    }
 }
 
 #[test]
@@ -183,6 +233,11 @@ fn centres_are_stored_and_checked_when_read() {
     let centres = Centres::new(Matrix::new(&[0.1f32, 2.5, -3e-9, 4.0], 2, 2).unwrap()).unwrap();
     let text = serde_json::to_string(&centres).unwrap();
     assert_eq!(serde_json::from_str::<Centres<f32>>(&text).unwrap(), centres);
+    let wide = Centres::new(Matrix::new(&[0.1, 1e300], 1, 2).unwrap()).unwrap();
+    let wider = serde_json::to_string(&wide).unwrap();
+    assert_eq!(serde_json::from_str::<Centres<f64>>(&wider).unwrap(), wide);
+    // No f32 is as large.
+    assert!(serde_json::from_str::<Centres<f32>>(&wider).is_err());
     let cut = text.replace("\"k\":2", "\"k\":3");
     let error = serde_json::from_str::<Centres<f32>>(&cut).unwrap_err().to_string();
     assert!(error.contains("values: 4 given, 6 expected"), "{error}");

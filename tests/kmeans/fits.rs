@@ -98,20 +98,50 @@ proptest! {
     }
 
     #[test]
-    fn inertia_never_rises(case in cases(), seed in any::<u64>()) {
-        let problem: Problem<f32, f32> = case.of();
-        let Shape { n, k, .. } = problem.shape;
-        prop_assume!(k <= n);
-        let points = Points::from_rows(problem.rows()).unwrap();
-        let mut last = f64::INFINITY;
-        for most in 1..6 {
-            let fit = KMeans::new(k).seed(seed).tol(0.0).max_iter(most).fit(&points).unwrap();
-            // Centres are rounded to f32, which moves each feature of each point by that much.
-            let size = problem.points.iter().fold(0.0, |size, x| f64::max(size, f64::from(x.abs())));
-            let slack = n as f64 * problem.shape.d as f64 * (size * f64::from(f32::EPSILON)).powi(2);
-            prop_assert!(fit.inertia() <= last * (1.0 + 1e-12) + slack, "{} after {last}", fit.inertia());
-            last = fit.inertia();
-        }
+    fn inertia_never_rises(case in cases(), seed in any::<u64>(), weighted in any::<bool>()) {
+        never_rises::<f32>(case, seed, weighted);
+        never_rises::<f64>(case, seed, weighted);
+        never_rises::<u8>(case, seed, weighted);
+    }
+}
+
+fn never_rises<T: Sample>(case: Case, seed: u64, weighted: bool)
+where
+    T::Centre: Real,
+{
+    let mut problem: Problem<T, T::Centre> = case.of();
+    let Shape { d, k, n } = problem.shape;
+    if !weighted {
+        problem.weights.fill(1.0);
+    }
+    let weight: f64 = problem.weights.iter().sum();
+    if k > n || weight == 0.0 {
+        return;
+    }
+    // Centres are rounded, which moves each feature of each point by that much.
+    let single = size_of::<T::Centre>() == size_of::<f32>();
+    let once = if single { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let size = problem.points.iter().fold(0.0, |size, &x| f64::max(size, x.into().abs()));
+    let slack = weight * d as f64 * (size * once).powi(2);
+    let mut last = f64::INFINITY;
+    for most in 1..6 {
+        let kmeans = KMeans::new(k).seed(seed).tol(0.0).max_iter(most);
+        let weights = weighted.then_some(&problem.weights[..]);
+        let inertia = kmeans.fit_weighted(problem.rows(), weights).unwrap().inertia();
+        let name = T::NAME;
+        assert!(inertia <= last * (1.0 + 1e-12) + slack, "{name}: {inertia} after {last}");
+        last = inertia;
+    }
+}
+
+/// As many features and centres as the cases above have, and points for all of the centres.
+#[test]
+fn many_features_and_centres_follow_the_reference() {
+    for (kind, n, d, k) in [(Kind::Uniform, 600, 200, 300), (Kind::Offset, 640, 47, 211)] {
+        let case = Case { kind, shape: Shape { n, d, k }, pad: 1, seed: 31 };
+        follows_the_reference::<f32>(case, 2, true);
+        follows_the_reference::<f64>(case, 2, false);
+        follows_the_reference::<u8>(case, 2, false);
     }
 }
 

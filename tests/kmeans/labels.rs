@@ -42,8 +42,10 @@ fn labels_are_right<T: Sample, C: Real>(case: Case, team: usize) {
             problem.check(&Plan::new(problem.shape, isa, recipe).unwrap(), team, &right);
         }
     }
-    let distances: Vec<f64> =
-        Centres::new(problem.centres()).unwrap().transform(problem.rows()).unwrap();
+    let model = Centres::new(problem.centres()).unwrap();
+    let distances: Vec<f64> = model.transform(problem.rows()).unwrap();
+    let rounded: Vec<f32> = model.transform(problem.rows()).unwrap();
+    assert_eq!(rounded, distances.iter().map(|&distance| distance as f32).collect::<Vec<_>>());
     for (row, distances) in distances.chunks(problem.shape.k).enumerate() {
         for (centre, distance) in distances.iter().enumerate() {
             let (point, centre) = (problem.rows().row(row), problem.centres().row(centre));

@@ -49,4 +49,17 @@ fn what_is_no_array_is_no_matrix() {
     for len in [0, 7, 9, 60, 127, 130, file.len() - 4] {
         assert!(mapped_points::rows(&file[..len]).is_err(), "{len} bytes");
     }
+    for (right, wrong) in [
+        ("'<f4'", "'<f8'"),
+        ("'<f4'", "'>f4'"),
+        ("False", "True "),
+        ("(4, 2)", "(4, 3)"),
+        ("(4, 2)", "(8,  )"),
+        ("(4, 2)", "(-4,2)"),
+    ] {
+        let at = file.windows(right.len()).position(|part| part == right.as_bytes()).unwrap();
+        let mut other = file.clone();
+        other[at..at + right.len()].copy_from_slice(wrong.as_bytes());
+        assert!(mapped_points::rows(&other).is_err(), "{wrong}");
+    }
 }

@@ -140,8 +140,9 @@ impl<T: Sample, C: Real> Problem<T, C> {
 
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let n = prop_oneof![0..70usize, Just(127), Just(128), 129..700usize];
-    let d = prop_oneof![1..9usize, Just(17), Just(61), Just(200)];
-    let k = prop_oneof![1..20usize, Just(31), Just(64), Just(67), Just(131), Just(300)];
+    let d = prop_oneof![1..9usize, 9..200usize, Just(17), Just(61), Just(200)];
+    let k =
+        prop_oneof![1..20usize, 20..300usize, Just(31), Just(64), Just(67), Just(131), Just(300)];
     (prop::sample::select(&Kind::ALL[..]), n, d, k, 0..3usize, any::<u64>()).prop_map(
         |(kind, n, d, k, pad, seed)| {
             // The definition takes its time.

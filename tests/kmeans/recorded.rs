@@ -3,7 +3,7 @@
 
 use crate::problem::{Sample, plan};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tilewise::kmeans::{Fit, KMeans, Shape, With};
 use tilewise::{Matrix, Solo};
 
@@ -150,6 +150,8 @@ impl Record {
         let names: BTreeMap<u32, u32> =
             fit.labels().iter().zip(&self.labels).map(|(ours, theirs)| (*ours, *theirs)).collect();
         let free = self.init == "far" && self.far > 1;
+        let theirs: BTreeSet<u32> = names.values().copied().collect();
+        same("clusters", &[names.len()], &[theirs.len()])?;
         let name = |label: &u32| if free { names[label] } else { *label };
         let labels: Vec<u32> = fit.labels().iter().map(name).collect();
         same("labels", &labels, &self.labels)?;
@@ -180,6 +182,9 @@ fn same<V: PartialEq + std::fmt::Debug>(
     ours: &[V],
     theirs: &[V],
 ) -> Result<(), String> {
+    if ours.len() != theirs.len() {
+        return Err(format!("{what}: {}, not {}", ours.len(), theirs.len()));
+    }
     match ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs) {
         Some(at) => Err(format!("{what}: {:?}, not {:?}, at {at}", ours[at], theirs[at])),
         None => Ok(()),

@@ -1,8 +1,9 @@
 //! What cannot be: sizes nobody has, weights that are none, centres that are no numbers.
 
-use tilewise::Matrix;
+use proptest::prelude::*;
 use tilewise::kmeans::{Centres, Chunks, Error, KMeans, Reader, Reason, With};
-use tilewise::{Solo, points::Points};
+use tilewise::points::{Element, Points};
+use tilewise::{Matrix, Solo};
 
 fn centres() -> Centres<f32> {
     Centres::new(Matrix::new(&[0.0f32, 10.0], 2, 1).unwrap()).unwrap()
@@ -84,6 +85,89 @@ fn given_centres_are_held_against_what_centres_can_be() {
             let Err(Error::Centres(bad)) = error else { panic!("{value} was accepted") };
             assert_eq!((bad.row, bad.column), (0, 0));
         }
+    }
+}
+
+#[test]
+fn more_clusters_than_there_can_be_are_refused() {
+    let rows = [0.0f32, 1.0];
+    let rows = Matrix::new(&rows, 2, 1).unwrap();
+    let fit = |k: usize| KMeans::new(k).fit(rows);
+    for k in [3, 1 << 20, (1 << 31) - 1] {
+        assert_eq!(fit(k), Err(Error::TooManyClusters { k, n: 2 }));
+    }
+    for k in [1 << 31, usize::MAX] {
+        assert_eq!(fit(k), Err(Error::TooLarge { what: "k", value: k, most: i32::MAX as usize }));
+    }
+}
+
+/// A fit needs points; centres that are there have labels for none.
+#[test]
+fn no_points_have_no_labels() {
+    let none = Matrix::new(&[0.0f32; 0], 0, 1).unwrap();
+    assert_eq!(centres().predict(none), Ok(Vec::new()));
+    assert_eq!(centres().transform::<f32, f64>(none), Ok(Vec::new()));
+    assert_eq!(centres().score(none, Some(&[])), Ok(0.0));
+    assert_eq!(KMeans::new(2).fit(none), Err(Error::NoPoints));
+    assert_eq!(KMeans::new(2).fit_predict(none), Err(Error::NoPoints));
+}
+
+/// Numbers of all sizes, some of which are none.
+fn a_number() -> impl Strategy<Value = f32> {
+    prop_oneof![4 => -9.0..9.0f32, 1 => any::<u32>().prop_map(f32::from_bits)]
+}
+
+/// Weights, among them those that no sum shows.
+fn a_weight() -> impl Strategy<Value = f64> {
+    prop_oneof![6 => 0.1..3.0f64, 3 => Just(0.0), 1 => prop::sample::select(vec![5e-324, 1e-40])]
+}
+
+/// What is no weight.
+fn no_weight() -> impl Strategy<Value = f64> {
+    prop::sample::select(vec![-1.0, f64::NAN, f64::INFINITY, 2e30])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn whatever_is_given_is_fitted_or_refused_by_name(
+        (n, d, k) in (0..40usize, 1..4usize, 0..9usize),
+        values in prop::collection::vec(a_number(), 120),
+        weights in prop::collection::vec(a_weight(), 40),
+        wrong in prop::option::weighted(0.2, (any::<prop::sample::Index>(), no_weight())),
+    ) {
+        let mut weights = weights[..n].to_vec();
+        if let Some((at, weight)) = wrong.filter(|_| n > 0) {
+            weights[at.index(n)] = weight;
+        }
+        let wide: Vec<f64> = values.iter().map(|&x| x.into()).collect();
+        fitted_or_refused(Matrix::new(&values, n, d).unwrap(), &weights, k);
+        fitted_or_refused(Matrix::new(&wide, n, d).unwrap(), &weights, k);
+    }
+}
+
+/// A fit of what can be fitted, all of it numbers, or the error that says why not.
+fn fitted_or_refused<T: Element>(rows: Matrix<'_, T>, weights: &[f64], k: usize) {
+    let n = rows.rows();
+    let mut places = (0..n).flat_map(|row| (0..rows.cols()).map(move |column| (row, column)));
+    let bad = places.find(|&(row, column)| !f64::is_finite(rows.row(row)[column].into()));
+    let is_weight = |weight: &f64| (0.0..=1e30).contains(weight);
+    match KMeans::new(k).max_iter(20).fit_weighted(rows, weights) {
+        Ok(fit) => {
+            assert!((1..=n).contains(&k) && bad.is_none() && weights.iter().all(is_weight));
+            let mut centres = (0..k).flat_map(|row| fit.centres().row(row));
+            assert!(centres.all(|&c| f64::is_finite(c.into())) && fit.inertia().is_finite());
+            assert_eq!(fit.predict(rows).unwrap(), fit.labels());
+        }
+        Err(Error::NoClusters) => assert_eq!(k, 0),
+        Err(Error::NoPoints) => assert_eq!(n, 0),
+        Err(Error::TooManyClusters { .. }) => assert!(k > n),
+        Err(Error::Weight { point, .. }) => assert!(!is_weight(&weights[point])),
+        Err(Error::NoWeight) => assert!(weights.iter().all(|weight| *weight == 0.0)),
+        Err(Error::TooLight { together, .. }) => assert!(together < 1e-100),
+        Err(Error::Points(found)) => assert_eq!(Some((found.row, found.column)), bad),
+        Err(other) => panic!("{other}"),
     }
 }
 

@@ -108,6 +108,29 @@ fn in_one_place<T: Sample>() {
     }
 }
 
+#[test]
+fn the_largest_values_have_means() {
+    as_large::<f32>(f32::MAX.into());
+    as_large::<f64>(1e115);
+}
+
+/// Three places in turn, as far out as values may be.
+fn as_large<T: Sample>(most: f64) {
+    let (n, d, places) = (90, 5, [most, -most, most / 2.0]);
+    let rows: Vec<T> = (0..n * d).map(|at| T::exactly(places[at / d % 3])).collect();
+    let rows = Matrix::new(&rows, n, d).unwrap();
+    let fit = KMeans::new(3).seed(1).fit(rows).unwrap();
+    assert_eq!((fit.clusters(), fit.predict(rows).unwrap()), (3, fit.labels().to_vec()));
+    for (row, &label) in fit.labels().iter().enumerate() {
+        for &c in fit.centres().row(label as usize) {
+            let c: f64 = c.into();
+            let off = (c - places[row % 3]).abs();
+            assert!(off <= 4.0 * f64::EPSILON * most, "{}: {c:e} in row {row}", T::NAME);
+        }
+    }
+    assert!(fit.inertia() <= (most * 1e-15).powi(2) * (n * d) as f64, "{}", fit.inertia());
+}
+
 /// Rows that can be read until they cannot.
 struct Torn<'a> {
     rows: Matrix<'a, f64>,

@@ -2,8 +2,8 @@
 
 use crate::problem::{Case, Kind, Problem, Sample};
 use tilewise::cache::CacheSizes;
-use tilewise::kmeans::{KMeans, Plan, Recipe, Shape, With};
-use tilewise::{Isa, SpinTeam, Team};
+use tilewise::kmeans::{Form, KMeans, Plan, Recipe, Shape, With, reference, tiles};
+use tilewise::{Isa, Matrix, SpinTeam, Team};
 
 /// A fit and labels of other points, by teams of 1 to 8 threads that all have work.
 fn threads_change_nothing<T: Sample>(shape: Shape, weighted: bool) {
@@ -64,4 +64,41 @@ fn members_are_those_that_have_points() {
     };
     assert_eq!([members(64, 9), members(65, 9), members(5000, 9)], [1, 2, 4]);
     assert_eq!([members(5000, 3), members(5000, 0)], [3, 1]);
+}
+
+/// By every kernel there is. Points stand around places, two centres to each: some labels stay, and
+/// who keeps that in mind leaves their points out (see `kept` of the kernel).
+#[test]
+fn one_to_eight_threads_fit_as_the_reference_by_every_kernel() {
+    let wide = Shape { n: 6000, d: 16, k: 64 };
+    let flat = Shape { n: 12_000, d: 3, k: 64 };
+    for (shape, forms) in
+        [(wide, &[Form::Lanes, Form::Tile, Form::Bytes][..]), (flat, &[Form::Cells][..])]
+    {
+        let Shape { n, d, k } = shape;
+        let problem: Problem<f32, f32> = Case { kind: Kind::Uniform, shape, pad: 0, seed: 9 }.of();
+        let mut points = problem.points.clone();
+        for (row, point) in points.chunks_mut(d).enumerate() {
+            let place = &problem.centres[row % (k / 2) * d..][..d];
+            point.iter_mut().zip(place).for_each(|(x, &place)| *x = 10.0 * place + 0.3 * *x);
+        }
+        let (rows, start) = (Matrix::new(&points, n, d).unwrap(), points[..k * d].to_vec());
+        let (labels, centres, iterations) = reference::lloyd(rows, &vec![1.0; n], start.clone(), 9);
+        assert!(iterations > 3, "a fit of some iterations");
+        let start = Matrix::new(&start, k, d).unwrap();
+        let kmeans = KMeans::new(k).centres(start).tol(0.0).max_iter(9);
+        for &form in forms {
+            let mut recipe = Recipe::estimate(shape, Isa::best(), &CacheSizes::ASSUMED, 8);
+            (recipe.form, recipe.tile) = (form, tiles(form, Isa::best())[0]);
+            (recipe.bounds, recipe.threads) = (false, 8);
+            let plan = Plan::new(shape, Isa::best(), recipe).unwrap();
+            for threads in 1..=8 {
+                let team = SpinTeam::new(threads).unwrap();
+                let fit = kmeans.fit_with(rows, With::new(&plan, &team)).unwrap();
+                assert_eq!(fit.labels(), labels, "{form}, {threads} threads");
+                assert_eq!(fit.model().rows().data(), centres, "{form}, {threads} threads");
+                assert_eq!(fit.iterations(), iterations, "{form}, {threads} threads");
+            }
+        }
+    }
 }

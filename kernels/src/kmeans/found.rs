@@ -106,3 +106,36 @@ impl<C: Real> Fit<C> {
         !self.labels.iter().zip(&other.labels).all(same)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fit(inertia: f64, labels: &[u32]) -> Fit<f64> {
+        Fit {
+            centres: Centres::of(3, 1, vec![0.0; 3]),
+            labels: labels.to_vec(),
+            inertia,
+            start: 1,
+            iterations: 1,
+            converged: true,
+            stopped: false,
+        }
+    }
+
+    /// As scikit-learn has it, whose inertia may be less by rounding alone.
+    #[test]
+    fn less_inertia_is_better_but_for_other_numbers_of_the_same_clusters() {
+        let best = fit(2.0, &[0, 0, 1, 2]);
+        for (inertia, labels, better) in [
+            (1.0, [0, 1, 1, 2], true),
+            (1.0, [2, 2, 0, 0], true),
+            (1.0, [0, 0, 1, 2], false),
+            (1.0, [2, 2, 0, 1], false),
+            (2.0, [0, 1, 1, 2], false),
+            (3.0, [0, 1, 1, 2], false),
+        ] {
+            assert_eq!(fit(inertia, &labels).betters(&best, 3), better, "{inertia}, {labels:?}");
+        }
+    }
+}

@@ -356,3 +356,30 @@ impl SharedDesks<'_> {
         Some(Desk { staged, room, space: whole, patience: Patience::default() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::estimate;
+    use super::*;
+    use crate::SpinTeam;
+    use crate::cache::CacheSizes;
+
+    /// A thousand points cost what they cost alone: waking somebody takes longer than their work.
+    #[test]
+    fn no_team_is_asked_where_it_would_cost_more_than_it_gives() {
+        let team = SpinTeam::new(4).unwrap();
+        let plan = |shape| {
+            let recipe = Recipe::estimate(shape, Isa::Scalar, &CacheSizes::ASSUMED, 4);
+            Plan::new(shape, Isa::Scalar, recipe).unwrap()
+        };
+        for (d, k) in [(1, 2), (2, 10), (3, 16), (3, 64), (8, 32)] {
+            let shape = Shape { n: 1000, d, k };
+            let plan = plan(shape);
+            assert_eq!(plan.members_of_fit(&team), 1, "{shape:?}");
+            assert_eq!(plan.team_of_fit(&team).size(), 1, "{shape:?}");
+            assert_eq!(estimate(shape).threads, 1, "{shape:?}");
+        }
+        let many = plan(Shape { n: 100_000, d: 3, k: 64 });
+        assert_eq!((many.members_of_fit(&team), many.team_of_fit(&team).size()), (4, 4));
+    }
+}

@@ -196,3 +196,39 @@ pub(super) fn until_interrupted(candidate: Candidate<'_>) -> Candidate<'_> {
 
     Candidate { work: Box::new(Wanted(candidate.work)), ..candidate }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tilewise::cache::CacheSizes;
+    use tilewise::kmeans::Recipe;
+    use tilewise::{Isa, Solo};
+
+    /// What a bar says while centres are chosen, and where it stands and what it says after the last of
+    /// three iterations, of a fit that began so long ago.
+    fn shown(ago: Duration) -> (String, u64, String) {
+        let bar = ProgressBar::hidden().with_elapsed(ago);
+        let mut draws = Shown { draws: Seeded::new(1), bar: &bar, interrupted: &|| false };
+        assert!(draws.draw().is_some());
+        let seeding = bar.message();
+        let (values, shape) = ([0.0f32, 1.0, 9.0, 10.0], Shape { n: 4, d: 1, k: 2 });
+        let rows = Matrix::new(&values, 4, 1).expect("rows");
+        let recipe = Recipe::estimate(shape, Isa::Scalar, &CacheSizes::ASSUMED, 1);
+        let plan = Plan::new(shape, Isa::Scalar, recipe).expect("a plan");
+        let mut watch = |progress: Progress<'_, f32>| {
+            show(&bar, progress);
+            ControlFlow::Continue(())
+        };
+        let with = With::new(&plan, &Solo).watch(&mut watch);
+        let settings = KMeans::new(2).centres(rows.slice_rows(0..2)).tol(0.0);
+        assert_eq!(settings.fit_with(rows, with).expect("a fit").iterations(), 3);
+        (seeding, bar.position(), bar.message())
+    }
+
+    #[test]
+    fn a_bar_shows_where_a_long_fit_is_and_nothing_of_a_short_one() {
+        assert_eq!(shown(Duration::ZERO), (String::new(), 0, String::new()));
+        let last = "start 1, iteration 3: centres moved 0.00e0, to end 0.00e0";
+        assert_eq!(shown(2 * PATIENCE), ("choosing where to start".into(), 3, last.into()));
+    }
+}
