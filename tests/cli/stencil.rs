@@ -46,7 +46,10 @@ fn fields_are_stepped_and_painted() {
     }
     let output = crate::tilewise("stencil --grid 40,30,20").output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("fits the last cache") && !said.contains("share_of_streaming"), "{said}");
+    assert!(
+        said.contains("fits half the last cache") && !said.contains("share_of_streaming"),
+        "{said}"
+    );
 }
 
 /// The numbers of a `.npy` file of little-endian `f32`.

@@ -237,15 +237,15 @@ fn predicted<T: Field>(
         "cache_footprint": plan.cache_footprint(workload.steps()),
     });
     if share.is_none() {
-        predicted["why_no_share"] = "the grid fits the last cache: memory is no limit".into();
+        predicted["why_no_share"] = "the grid fits half the last cache: memory is no limit".into();
     }
     Ok(predicted)
 }
 
-/// What of a limit that memory sets was reached; of a working set that stays in the last cache, which
-/// memory does not limit, there is nothing to say.
+/// What of a limit that memory sets was reached; of a working set that stays in half of the last cache,
+/// which memory does not limit, there is nothing to say. One that just fills it leaves it in part.
 fn share(of_limit: f64, working_set: f64, caches: &CacheSizes) -> Option<f64> {
-    (working_set > caches.l3 as f64).then_some(of_limit)
+    (working_set > caches.l3 as f64 / 2.0).then_some(of_limit)
 }
 
 /// Why no store of a stencil goes past the caches.
@@ -309,7 +309,7 @@ mod tests {
         let caches = CacheSizes { l3: 32 << 20, ..CacheSizes::ASSUMED };
         let mib = |mib: u32| f64::from(mib << 20);
         assert_eq!(share(1.7, mib(1), &caches), None);
-        assert_eq!(share(0.9, mib(32), &caches), None);
-        assert_eq!(share(0.9, mib(33), &caches), Some(0.9));
+        assert_eq!(share(0.9, mib(16), &caches), None);
+        assert_eq!(share(0.9, mib(17), &caches), Some(0.9));
     }
 }
