@@ -4,11 +4,14 @@
 //! that is not the crate's own get between a member and a barrier; so their members share one core,
 //! where each goes as far as it may while the others stand still.
 
+#[path = "stencil/cut.rs"]
+mod cut;
 #[path = "stencil/fields.rs"]
 mod fields;
 #[path = "stencil/gives.rs"]
 mod gives;
 
+use cut::{cut, schemes};
 use fields::noise;
 use gives::{gives, state};
 use std::cell::Cell;
@@ -16,28 +19,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tilewise::stencil::{
-    Boundary, Extent, Form, Formula, Kind, Near, Plan, Recipe, Scheme, Shape, SideBySide, Stencil,
+    Boundary, Extent, Form, Formula, Kind, Near, Plan, Shape, SideBySide, Stencil,
 };
 use tilewise::vector::{FloatExtra, Real};
-use tilewise::{Isa, SpinTeam, Team, cache::CacheSizes};
+use tilewise::{Isa, SpinTeam, Team};
 
 /// Steps of a run: a pass of three at a time, and one of what is left.
 const STEPS: usize = 5;
-
-/// The schemes that a formula has.
-fn schemes(form: Form) -> impl Iterator<Item = Scheme> {
-    let has = move |scheme: &Scheme| form.levels == 1 || *scheme != Scheme::Overlapped;
-    Scheme::ALL.into_iter().filter(has)
-}
-
-/// Tiles that cut what can be cut.
-fn cut(form: Form, extent: Extent, isa: Isa, scheme: Scheme, team: &dyn Team) -> Recipe {
-    let caches = CacheSizes::ASSUMED;
-    let mut recipe = Recipe::estimate::<f32>(form, extent, isa, &caches, team.size());
-    (recipe.scheme, recipe.depth) = (scheme, 3);
-    (recipe.tile_rows, recipe.tile_points) = (5, 16);
-    recipe
-}
 
 thread_local! {
     /// Where this thread is on its random way, which is nobody else's.
@@ -126,7 +114,7 @@ fn check<F: Formula<f32>>(formula: F, extent: Extent, team: &dyn Team) {
         expected.run_formula(formula, [boundary; 3], extent, STEPS);
         for (isa, streaming) in [(Isa::Scalar, false), (Isa::best(), true)] {
             for scheme in schemes(form) {
-                let mut recipe = cut(form, extent, isa, scheme, team);
+                let mut recipe = cut::<f32>(form, extent, isa, scheme, team);
                 recipe.streaming = streaming;
                 let plan = Plan::of(formula, [boundary; 3], extent, isa, recipe).unwrap();
                 if let Err(wrong) = gives(&plan, (&start, STEPS), &expected.now, team) {
@@ -225,7 +213,7 @@ fn step((kind, side_by_side, extent): Case, boundary: [Boundary; 3], rows: usize
     expected.run(&stencil, extent, STEPS);
     for scheme in schemes(form) {
         for streaming in [false, true] {
-            let mut recipe = cut(form, extent, isa, scheme, team);
+            let mut recipe = cut::<f32>(form, extent, isa, scheme, team);
             (recipe.side_by_side, recipe.streaming) = (side_by_side, streaming);
             recipe.tile_rows = rows;
             let plan = Plan::<f32>::new(stencil, extent, isa, recipe).unwrap();

@@ -1,6 +1,8 @@
 //! Stencils of one's own: every shape and radius gives the bits of the plain loop in every scheme,
 //! and what a formula may not do is refused by name.
 
+#[path = "stencil/cut.rs"]
+mod cut;
 #[path = "stencil/fields.rs"]
 mod fields;
 #[path = "stencil/gives.rs"]
@@ -8,15 +10,16 @@ mod gives;
 #[path = "stencil/refused_formulas.rs"]
 mod refused_formulas;
 
+use cut::{cut, schemes};
 use fields::noise;
 use gives::{Number, gives, state};
 use tilewise::stencil::reference::State;
 use tilewise::stencil::{
     self, Block, Boundary, Error, Extent, Form, Formula, GrayScott, Grid, Near, PairedStar, Plan,
-    Recipe, Scheme, Shape, Star, Varied,
+    Shape, Star, Varied,
 };
 use tilewise::vector::{FloatExtra, Real};
-use tilewise::{Isa, SpinTeam, Team, cache::CacheSizes};
+use tilewise::{Isa, SpinTeam, Team};
 
 /// Another boundary along each axis.
 const MIXED: [Boundary; 3] = [Boundary::Mirror, Boundary::Fixed, Boundary::Periodic];
@@ -53,17 +56,11 @@ fn check_between<T: Number, F: Formula<T>>(
     for &boundary in boundaries {
         let mut expected = start.clone();
         expected.run_formula(formula, boundary, extent, steps);
-        for scheme in Scheme::ALL {
-            if form.levels > 1 && scheme == Scheme::Overlapped {
-                continue;
-            }
+        for scheme in schemes(form) {
             let ways =
                 Isa::available().flat_map(|isa| stores(isa).iter().map(move |of| (isa, *of)));
             for (isa, (streaming, prefetch)) in ways {
-                let caches = CacheSizes::ASSUMED;
-                let mut recipe = Recipe::estimate::<T>(form, extent, isa, &caches, team.size());
-                (recipe.scheme, recipe.depth) = (scheme, 3);
-                (recipe.tile_rows, recipe.tile_points) = (5, 16);
+                let mut recipe = cut::<T>(form, extent, isa, scheme, team);
                 (recipe.streaming, recipe.prefetch) = (streaming, prefetch);
                 let plan = Plan::of(formula, boundary, extent, isa, recipe).unwrap();
                 if let Err(wrong) = gives(&plan, (&start, steps), &expected.now, team) {

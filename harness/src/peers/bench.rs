@@ -111,9 +111,11 @@ fn run(name: &str, measure: impl FnOnce(&mut Bench) -> Result<(), String>) -> Re
         outcome?;
     }
     if bench.cells.is_empty() {
-        return Err("nothing was measured, for no cell is as the options ask; --help and \
-                    benches/peers/README.md name what there is"
-            .into());
+        return Err(
+            "nothing was measured: no cell is as the options ask, or memory is too small for \
+                    those that are; --help and benches/peers/README.md name what there is"
+                .into(),
+        );
     }
     let (record, sessions) = bench.finish(name, time, start.elapsed().as_secs_f64());
     let raw = serde_json::to_vec(&sessions).map_err(|error| error.to_string())?;

@@ -85,17 +85,17 @@ pub enum CacheArg {
 impl Options {
     /// Whether a rival is wanted.
     pub fn wants_rival(&self, name: &str) -> bool {
-        self.rivals.is_empty() || self.rivals.iter().any(|wanted| wanted == name)
+        named(&self.rivals, name)
     }
 
     /// Whether a kernel is wanted.
     pub fn wants_kernel(&self, name: &str) -> bool {
-        self.kernels.is_empty() || self.kernels.iter().any(|wanted| wanted == name)
+        named(&self.kernels, name)
     }
 
     /// Whether a stencil, with its type of number, is wanted.
     pub fn wants_stencil(&self, name: &str) -> bool {
-        self.stencils.is_empty() || self.stencils.iter().any(|wanted| wanted == name)
+        named(&self.stencils, name)
     }
 
     /// Whether a state of the caches is wanted.
@@ -128,6 +128,11 @@ impl Options {
             None => Ok(threads),
         }
     }
+}
+
+/// Whether this is wanted: one of those that are, or anything where none is named.
+fn named(wanted: &[String], name: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
 }
 
 #[cfg(test)]

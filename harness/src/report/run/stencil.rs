@@ -58,8 +58,8 @@ pub(super) fn runs(mode: Mode) -> Vec<Run> {
         Run { kind, extent, steps, double }
     };
     let (volume, plane) = match mode {
-        // Small, but both fields together are still four times a last-level cache of 32 MiB. With 320 planes the cell took
-        // 23 s on two Zen 4 cores, and left no time for what came after it.
+        // Small, but both fields together are still four times a last-level cache of 32 MiB. With 320
+        // planes the cell took 23 s on two Zen 4 cores, and left no time for what came after it.
         Mode::Quick => (Extent::space(320, 320, 168), Extent::plane(1024, 1024)),
         Mode::Full => (Extent::space(512, 512, 512), Extent::plane(2048, 2048)),
     };
