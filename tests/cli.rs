@@ -3,6 +3,8 @@
 
 #[path = "cli/bert.rs"]
 mod bert;
+#[path = "cli/clusters.rs"]
+mod clusters;
 #[path = "cli/kmeans.rs"]
 mod kmeans;
 #[path = "cli/predict.rs"]

@@ -7,6 +7,8 @@ mod bytes;
 mod cells;
 #[path = "kmeans/chunks.rs"]
 mod chunks;
+#[path = "kmeans/clusters.rs"]
+mod clusters;
 #[path = "kmeans/distinct.rs"]
 mod distinct;
 #[path = "kmeans/estimator.rs"]

@@ -4,7 +4,8 @@
     VENV/bin/python benches/peers/record_kmeans.py > tests/data/kmeans-scikit-learn.jsonl
 
 The first line names the versions; each further line is a case. Points are not stored: they come
-from hashes of their places, by arithmetic that the test repeats to the bit.
+from hashes of their places, by arithmetic that the test repeats to the bit. The records are of two
+threads: with another number of them, sums differ in their last bits.
 """
 
 import json
@@ -65,31 +66,45 @@ def start(case, x):
     return rows
 
 
+def init_of(case, x):
+    """What scikit-learn is told to start from."""
+    return case["init"] if case["init"] in ("k-means++", "random") else start(case, x)
+
+
+def fitted(case, x):
+    """What scikit-learn makes of a case, from its points as they are or in another precision."""
+    kmeans = KMeans(
+        case["k"], init=init_of(case, x), n_init=case["n_init"] or "auto",
+        max_iter=case["max_iter"], tol=case["tol"],
+        random_state=np.random.RandomState(case["seed"]),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kmeans.fit(x, sample_weight=weights(case))
+
+
+def seeds(case, x):
+    """The points that the first start of k-means++ begins with; None where it is not asked for."""
+    if case["init"] != "k-means++":
+        return None
+    floats = x.astype(np.float64) if x.dtype == np.uint8 else x
+    centred = floats - floats.mean(axis=0)
+    state = np.random.RandomState(case["seed"])
+    _, chosen = kmeans_plusplus(centred, case["k"], sample_weight=weights(case), random_state=state)
+    return chosen.tolist()
+
+
 def record(case):
     x, w, k = points(case), weights(case), case["k"]
     draws = []
     if case["init"] in ("k-means++", "random"):
-        init = case["init"]
         trials = 2 + int(np.log(k))
-        each = 1 + (k - 1) * trials if init == "k-means++" else 2 * k + 8
-        starts = case["n_init"] or (1 if init == "k-means++" else 10)
+        each = 1 + (k - 1) * trials if case["init"] == "k-means++" else 2 * k + 8
+        starts = case["n_init"] or (1 if case["init"] == "k-means++" else 10)
         draws = np.random.RandomState(case["seed"]).random_sample(each * starts).tolist()
-    else:
-        init = start(case, x)
-    state = np.random.RandomState(case["seed"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fit = KMeans(
-            k, init=init, n_init=case["n_init"] or "auto", max_iter=case["max_iter"], tol=case["tol"],
-            random_state=state,
-        ).fit(x, sample_weight=w)
+    fit = fitted(case, x)
     if case["init"] == "k-means++":
-        floats = x.astype(np.float64) if case["dtype"] == "u8" else x
-        centred = floats - floats.mean(axis=0)
-        _, chosen = kmeans_plusplus(
-            centred, k, sample_weight=w, random_state=np.random.RandomState(case["seed"])
-        )
-        case["seeds"] = chosen.tolist()
+        case["seeds"] = seeds(case, x)
     case["draws"] = draws
     case["labels"] = fit.labels_.tolist()
     case["centres"] = [[float(c) for c in row] for row in fit.cluster_centers_]
@@ -97,6 +112,16 @@ def record(case):
     case["inertia"] = float(fit.inertia_)
     case["score"] = float(fit.score(x[:50], sample_weight=None if w is None else w[:50]))
     return case
+
+
+def sturdy(case):
+    """Whether scikit-learn finds the same in both precisions: what rounding decides is no case."""
+    x = points(case)
+    found = []
+    for as_floats in [x.astype(np.float32), x.astype(np.float64)]:
+        fit = fitted(case, as_floats)
+        found.append((fit.labels_.tolist(), fit.n_iter_, seeds(case, as_floats)))
+    return found[0] == found[1]
 
 
 def cases():
@@ -143,6 +168,22 @@ def cases():
     for change in changes:
         seed += 10
         yield {**base, **change, "seed": seed}
+    # With the first seeds whose points leave nothing to rounding.
+    for change in narrow_changes():
+        case = {**base, **change, "n": 100, "k": 6}
+        further = range(seed + 10, seed + 1000, 10)
+        seed = next(seed for seed in further if sturdy({**case, "seed": seed}))
+        yield {**case, "seed": seed}
+
+
+def narrow_changes():
+    """Every start and every way to end, of f32 and of u8."""
+    for dtype, kind in [("f32", "uniform"), ("u8", "bytes")]:
+        for end in [{"tol": 0.0}, {"tol": 1e-2}, {"max_iter": 2}, {"n_init": 3}]:
+            for weighted in [False, True]:
+                for init in [{"init": "k-means++"}, {"init": "random"}, {"init": "given"},
+                             {"init": "far", "far": 1 + weighted}]:
+                    yield {"dtype": dtype, "kind": kind, "weighted": weighted, **end, **init}
 
 
 def main():

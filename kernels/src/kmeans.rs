@@ -30,8 +30,9 @@
 //! Sums are whole numbers (`fixed.rs`), of a unit for each feature, the same in any order. So an
 //! iteration moves only the points whose label has changed (`update.rs`), and a fit of few features
 //! goes through a sorted copy in which near points stand together and equal ones are one
-//! (`sorted.rs`). Seeding (`seed.rs`, `screen.rs`) rules most distances out by `f32` sums with a
-//! proven bound. None of it changes a bit of what comes out.
+//! (`sorted.rs`). Seeding (`seed.rs`, `search.rs`) asks for few distances in `f64`: of many features
+//! sums in `f32` rule most of them out (`screen.rs`), of few they say which candidate is the best
+//! (`rough.rs`), both with a proven bound. None of it changes a bit of what comes out.
 //!
 //! A [`Recipe`] says how, a [`Plan`] checks it once and labels points, a [`Scratch`] is what it
 //! works in.
@@ -83,7 +84,9 @@ mod recipe;
 pub mod reference;
 mod relabel;
 mod relocate;
+mod rough;
 mod screen;
+mod search;
 mod seed;
 mod shares;
 mod sorted;
@@ -93,6 +96,7 @@ mod spread;
 mod table;
 mod task;
 mod tile;
+mod turn;
 mod update;
 mod with;
 

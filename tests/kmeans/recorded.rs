@@ -139,6 +139,8 @@ impl Record {
 
     fn compare_fit<T: Sample>(&self, fit: &Fit<T::Centre>) -> Result<(), String> {
         close("inertia", fit.inertia(), self.inertia, self.rounding::<T>() * self.size())?;
+        let theirs: BTreeSet<u32> = self.labels.iter().copied().collect();
+        same("clusters", &[fit.clusters()], &[theirs.len()])?;
         if self.kind == "places" && self.k > 9 {
             // More centres than places: which equal centre a point goes to, and how long it takes
             // to see that none is nearer, rounding decides there.
@@ -146,12 +148,10 @@ impl Record {
         }
         same("iterations", &[fit.iterations()], &[self.n_iter])?;
         // Which of several empty clusters takes which far point is numpy's affair: its numbers are
-        // compared up to their order.
+        // compared up to their order. One name for each of as many clusters is another one for each.
         let names: BTreeMap<u32, u32> =
             fit.labels().iter().zip(&self.labels).map(|(ours, theirs)| (*ours, *theirs)).collect();
         let free = self.init == "far" && self.far > 1;
-        let theirs: BTreeSet<u32> = names.values().copied().collect();
-        same("clusters", &[names.len()], &[theirs.len()])?;
         let name = |label: &u32| if free { names[label] } else { *label };
         let labels: Vec<u32> = fit.labels().iter().map(name).collect();
         same("labels", &labels, &self.labels)?;
@@ -202,8 +202,7 @@ fn close(what: &str, ours: f64, theirs: f64, most: f64) -> Result<(), String> {
 
 #[test]
 fn fits_are_those_of_scikit_learn() {
-    let mut wrong = Vec::new();
-    let mut compared = 0;
+    let (mut wrong, mut compared, mut starts) = (Vec::new(), 0, BTreeSet::new());
     for line in RECORDS.lines().skip(1) {
         let record: Record = serde_json::from_str(line).unwrap();
         let result = match &record.dtype[..] {
@@ -212,13 +211,16 @@ fn fits_are_those_of_scikit_learn() {
             _ => record.compare::<u8>(),
         };
         compared += 1;
+        let Record { kind, n, d, k, dtype, init, weighted, .. } = record;
         if let Err(reason) = result {
-            let Record { kind, n, d, k, dtype, init, weighted, .. } = &record;
             wrong.push(format!(
                 "{kind} {n} x {d}, k {k}, {dtype}, {init}, weighted {weighted}: {reason}"
             ));
         }
+        starts.insert((dtype, init, weighted));
     }
-    assert!(compared > 100, "{compared} records");
+    assert!(compared > 180, "{compared} records");
     assert!(wrong.is_empty(), "{} of {compared} differ:\n  {}", wrong.len(), wrong.join("\n  "));
+    // Three types from four kinds of start, weighted or not.
+    assert_eq!(starts.len(), 3 * 4 * 2, "{starts:?}");
 }

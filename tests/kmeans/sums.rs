@@ -4,7 +4,7 @@
 use crate::problem::{Case, Problem, Sample, cases};
 use proptest::prelude::*;
 use tilewise::Matrix;
-use tilewise::kmeans::{Chunks, KMeans, Reader, Reason, Shape, reference};
+use tilewise::kmeans::{Chunks, Error, KMeans, Reader, Reason, Shape, reference};
 use tilewise::points::Points;
 use tilewise::vector::Real;
 
@@ -185,6 +185,57 @@ fn weights_too_small_to_be_summed_are_refused_by_their_sum() {
     }
     let error = kmeans.fit_weighted(rows, &[5e-324, 0.0, 0.0, 0.0][..]).unwrap_err().to_string();
     assert!(error.contains("the points weigh 5e-324 together"), "{error}");
+}
+
+/// Where weights lose their bits, a mean of values near the largest `f32` may come out larger than
+/// that. Centres of `f64` go further than points may.
+#[test]
+fn means_of_the_largest_values_are_numbers_or_refused_whatever_weighs_next_to_nothing() {
+    let [fitted, refused] = next_to_nothing::<f32>(f32::MAX.into());
+    assert!(fitted > 0 && refused > 0, "{fitted} fitted, {refused} refused");
+    assert_eq!(next_to_nothing::<f64>(1e115)[1], 0);
+}
+
+/// How many fits of values up to `largest` end in centres, all of them numbers, and how many in the
+/// error that says of a centre that it is none.
+fn next_to_nothing<T: Sample>(largest: f64) -> [usize; 2] {
+    let near = largest * 127.0 / 128.0;
+    let cases = [
+        // All points of a label weigh next to nothing.
+        (vec![0.0, largest, largest, -largest, 1.0], vec![0.5, largest, -largest], 92..106),
+        // So do those that are left once a label without points has taken the heavy one.
+        (vec![largest, near], vec![near, -largest], 46..58),
+    ];
+    let mut ended = [0; 2];
+    for (values, start, exponents) in cases {
+        let points: Vec<T> = values.iter().map(|&x| T::exactly(x)).collect();
+        let rows = Matrix::new(&points, points.len(), 1).unwrap();
+        let start = Matrix::new(&start, start.len(), 1).unwrap();
+        for (exponent, eighths) in
+            exponents.flat_map(|at| (8..16).map(move |eighths| (at, eighths)))
+        {
+            let light = f64::from(eighths) / 8.0 * 2f64.powi(-exponent);
+            let weights = [1.0, light, 3.0 * light, light, 0.25];
+            for most in [1, 300] {
+                let kmeans = KMeans::new(start.rows()).centres(start).tol(0.0).max_iter(most);
+                match kmeans.fit_weighted(rows, &weights[..points.len()]) {
+                    Ok(fit) => {
+                        let mut centres = (0..start.rows()).flat_map(|row| fit.centres().row(row));
+                        assert!(centres.all(|&c| f64::is_finite(c.into())), "{light:e}");
+                        assert!(fit.inertia().is_finite(), "{light:e}: {}", fit.inertia());
+                        assert_eq!(fit.predict(rows).unwrap(), fit.labels(), "{light:e}");
+                        ended[0] += 1;
+                    }
+                    Err(Error::Centres(bad)) => {
+                        assert!(bad.value.is_infinite(), "{light:e}: {bad}");
+                        ended[1] += 1;
+                    }
+                    Err(other) => panic!("{light:e}: {other}"),
+                }
+            }
+        }
+    }
+    ended
 }
 
 /// Storage may go on behind the rows, and rows may have gaps: what stands there is not the points'.

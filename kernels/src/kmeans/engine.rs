@@ -3,12 +3,13 @@
 
 use super::assign::{self, Desk, Nearest};
 use super::centres::Ready;
-use super::held::Held;
+use super::held::{Held, Piece};
 use super::kept::Moved;
-use super::look::{self, Look};
+use super::look::{self, Block, Look};
 use super::recipe::{Form, Tile};
+use super::rough::{self, Rough};
 use super::update::{self, Labelled};
-use super::{Error, Recipe, exact, lattice, seed, table};
+use super::{Error, Recipe, exact, lattice, search, table};
 use crate::Isa;
 use crate::points::{BLOCK, Element, Family};
 use crate::vector::{Visitor, Vocabulary, dispatch, dispatch_floats};
@@ -31,6 +32,9 @@ pub(super) trait Loops<T>: Send + Sync {
         slack: &mut [f32],
     ) -> Option<usize>;
 
+    /// Raises the bits of the largest magnitude of each feature to those of a piece of points.
+    fn raise(&self, piece: &Piece<'_, T>, largest: &mut [u64]);
+
     /// Moves points to the sums of the labels they have now; whether any has another.
     fn shift(
         &self,
@@ -47,7 +51,13 @@ pub(super) trait Loops<T>: Send + Sync {
     fn lanes(&self) -> usize;
 
     /// Looks at a block of points while centres are chosen.
-    fn look(&self, look: Look<'_, T>);
+    fn look(&self, block: Block<'_, T>, look: &Look<'_>);
+
+    /// The same roughly, of few features.
+    fn rough(&self, block: Block<'_, T>, rough: &Rough<'_>);
+
+    /// Takes a centre in that leaves what candidate `best` does, of few features.
+    fn take(&self, block: Block<'_, T>, centre: &[f64], best: usize);
 
     /// The distances of a point to all centres, by the definition; room for as many centres as
     /// fill whole registers.
@@ -165,6 +175,13 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         )
     }
 
+    fn raise(&self, piece: &Piece<'_, T>, largest: &mut [u64]) {
+        self.token.run(
+            #[inline(always)]
+            || piece.raise(largest),
+        );
+    }
+
     fn shift(
         &self,
         held: Held<'_, T>,
@@ -181,7 +198,7 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
     fn lower(&self, columns: &[T], centre: &[f64], closest: &mut [f64; BLOCK]) {
         self.token.run(
             #[inline(always)]
-            || seed::lower(columns, centre, closest),
+            || search::lower(columns, centre, closest),
         );
     }
 
@@ -189,10 +206,24 @@ impl<V: Vocabulary, T: Element> Loops<T> for On<V> {
         <V::Floats as Simd>::F32_LANES
     }
 
-    fn look(&self, look: Look<'_, T>) {
+    fn look(&self, block: Block<'_, T>, look: &Look<'_>) {
         self.token.run(
             #[inline(always)]
-            || look::look(self.token.floats(), look),
+            || look::look(self.token.floats(), block, look),
+        );
+    }
+
+    fn rough(&self, block: Block<'_, T>, rough: &Rough<'_>) {
+        self.token.run(
+            #[inline(always)]
+            || rough::rough(self.token.floats(), block, rough),
+        );
+    }
+
+    fn take(&self, block: Block<'_, T>, centre: &[f64], best: usize) {
+        self.token.run(
+            #[inline(always)]
+            || look::take(self.token.floats(), block, centre, best),
         );
     }
 

@@ -177,11 +177,12 @@ impl KMeans {
     /// [`Error::NoPoints`], [`Error::TooManyClusters`], [`Error::NoClusters`],
     /// [`Error::NoIterations`], [`Error::NoStarts`], [`Error::Tolerance`]; [`Error::Points`] and
     /// [`Error::TooFar`] for values; [`Error::Weight`], [`Error::NoWeight`], [`Error::TooLight`] and
-    /// [`Error::TooFewWeighted`] for weights; [`Error::Centres`] for given centres that are not
-    /// finite, [`Error::CentreTooFar`] for those that `f32` does not hold; [`Error::Draw`] and
-    /// [`Error::TooFewDraws`]; [`Error::Shape`] and [`Error::TooManyPoints`] where plan, weights or
-    /// given centres do not go with the points; [`Error::Read`] from [`Chunks`](super::Chunks);
-    /// [`Error::OutOfMemory`].
+    /// [`Error::TooFewWeighted`] for weights; [`Error::CentreTooFar`] for given centres that `f32` does
+    /// not hold, [`Error::Centres`] for those that are not finite, and where a mean of values near the
+    /// largest `f32` came out larger, because its points weigh next to nothing beside all others;
+    /// [`Error::Draw`] and [`Error::TooFewDraws`]; [`Error::Shape`] and [`Error::TooManyPoints`] where
+    /// plan, weights or given centres do not go with the points; [`Error::Read`] from
+    /// [`Chunks`](super::Chunks); [`Error::OutOfMemory`].
     pub fn fit_with<'a, T: Element>(
         &self,
         points: impl Into<Source<'a, T>>,

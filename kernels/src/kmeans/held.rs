@@ -1,6 +1,7 @@
 //! Points at hand: blocks, or rows that are turned into blocks on the way.
 
 use super::Error;
+use super::turn::{SQUARE, Square, plainly, turn};
 use crate::Matrix;
 use crate::buffer::LINE;
 use crate::points::{BLOCK, Element, NotFinite, Points};
@@ -57,6 +58,7 @@ impl<'a, T: Element> Piece<'a, T> {
 
     /// Raises the bits of the largest magnitude of each feature; those of what is not finite are
     /// above all others.
+    #[inline(always)]
     pub(super) fn raise(&self, largest: &mut [u64]) {
         match self.held {
             Held::Blocks(points) => {
@@ -231,6 +233,31 @@ impl<'a, T: Element> Held<'a, T> {
         }
     }
 
+    /// The same in blocks, as `f64`.
+    pub(super) fn widened(&self) -> Result<Points<f64>, Error> {
+        let mut points = Points::zeroed(self.n(), self.d())?;
+        let mut space = vec![T::default(); self.d() * BLOCK];
+        for block in 0..points.blocks() {
+            self.widen(block, &mut space, points.block_mut(block).as_chunks_mut().0);
+        }
+        Ok(points)
+    }
+
+    /// The same in blocks, less `offset`, as `f32`.
+    pub(super) fn moved(&self, offset: &[f64]) -> Result<Points<f32>, Error> {
+        let mut points = Points::zeroed(self.n(), self.d())?;
+        let mut space = vec![T::default(); self.d() * BLOCK];
+        for block in 0..points.blocks() {
+            let count = self.in_block(block).len();
+            let columns = self.columns(block, &mut space).chunks_exact(BLOCK).zip(offset);
+            for (to, (column, o)) in points.block_mut(block).chunks_exact_mut(BLOCK).zip(columns) {
+                let o = T::offset(*o);
+                to.iter_mut().zip(&column[..count]).for_each(|(to, x)| *to = x.less(o));
+            }
+        }
+        Ok(points)
+    }
+
     /// Copies a point.
     #[inline(always)]
     pub(super) fn copy(&self, index: usize, to: &mut [T]) {
@@ -265,15 +292,25 @@ fn bits<T: Element>(x: T) -> u64 {
     x.abs().to_bits()
 }
 
-/// What [`Piece::raise`] does, of few features: their maxima stay in registers.
+/// What [`Piece::raise`] does, of few features: maxima of [`SQUARE`] rows at a time stay in registers.
+#[inline(always)]
 fn raise_short<const D: usize, T: Element>(rows: &[T], largest: &mut [u64]) {
-    let mut most = [0; D];
-    for row in rows.as_chunks::<D>().0 {
-        for feature in 0..D {
-            most[feature] = bits(row[feature]).max(most[feature]);
+    let mut most = [[0; SQUARE]; D];
+    let (wide, rest) = rows.as_chunks::<SQUARE>();
+    let (wide, after) = wide.as_chunks::<D>();
+    for values in wide {
+        for part in 0..D {
+            for lane in 0..SQUARE {
+                most[part][lane] = bits(values[part][lane]).max(most[part][lane]);
+            }
         }
     }
-    largest.iter_mut().zip(most).for_each(|(largest, most)| *largest = most.max(*largest));
+    for (at, most) in most.as_flattened().iter().enumerate() {
+        largest[at % D] = largest[at % D].max(*most);
+    }
+    for (at, &x) in after.as_flattened().iter().chain(rest).enumerate() {
+        largest[at % D] = largest[at % D].max(bits(x));
+    }
 }
 
 /// Asks for all lines of some values.
@@ -281,110 +318,5 @@ fn raise_short<const D: usize, T: Element>(rows: &[T], largest: &mut [u64]) {
 fn fetch<S: FloatExtra, T>(simd: S, values: &[T]) {
     for line in values.iter().step_by(LINE / size_of::<T>()) {
         simd.prefetch::<T>(line);
-    }
-}
-
-/// Rows and features that are turned in registers. One million points of 16 features took 18.7 ms
-/// to label value by value, 14.9 in squares of 4, 14.8 in squares of 8, 18.0 in squares of 16.
-const SQUARE: usize = 8;
-
-/// Rows, or columns.
-type Square<T> = [[T; SQUARE]; SQUARE];
-
-/// Turns up to a block of rows into columns: `value` of every number and of what `prepare` makes
-/// of its feature. `square` turns squares of them.
-#[inline(always)]
-fn turn<T: Element, P: Copy, U: Copy>(
-    rows: Matrix<'_, T>,
-    staged: &mut [U],
-    prepare: impl Fn(usize) -> P,
-    value: impl Fn(T, P) -> U,
-    square: impl Fn(Square<T>) -> Square<T>,
-) {
-    match rows.cols() {
-        2 => turn_short::<2, _, _, _>(rows, staged, prepare, value, square),
-        3 => turn_short::<3, _, _, _>(rows, staged, prepare, value, square),
-        4 => turn_short::<4, _, _, _>(rows, staged, prepare, value, square),
-        _ => turn_any(rows, staged, prepare, value, square),
-    }
-}
-
-/// Turns a square value by value.
-#[inline(always)]
-fn plainly<T: Copy>(square: Square<T>) -> Square<T> {
-    let mut turned = square;
-    for lane in 0..SQUARE {
-        for at in 0..SQUARE {
-            turned[at][lane] = square[lane][at];
-        }
-    }
-    turned
-}
-
-/// Turns whole squares of rows and features, and the rest one by one.
-#[inline(always)]
-fn turn_any<T: Element, P: Copy, U: Copy>(
-    rows: Matrix<'_, T>,
-    staged: &mut [U],
-    prepare: impl Fn(usize) -> P,
-    value: impl Fn(T, P) -> U,
-    square: impl Fn(Square<T>) -> Square<T>,
-) {
-    let wide = rows.cols() / SQUARE * SQUARE;
-    let high = rows.rows() / SQUARE * SQUARE;
-    for row in (0..high).step_by(SQUARE) {
-        // Loops, not `from_fn` and `map`: those are not always inlined.
-        let mut lines: [&[T]; SQUARE] = [&[]; SQUARE];
-        for lane in 0..SQUARE {
-            lines[lane] = rows.row(row + lane);
-        }
-        for feature in (0..wide).step_by(SQUARE) {
-            let mut values = [[T::default(); SQUARE]; SQUARE];
-            for lane in 0..SQUARE {
-                values[lane] = *lines[lane][feature..].first_chunk().expect("a whole square");
-            }
-            let values = square(values);
-            for at in 0..SQUARE {
-                let prepared = prepare(feature + at);
-                let column = &mut staged[(feature + at) * BLOCK + row..][..SQUARE];
-                for lane in 0..SQUARE {
-                    column[lane] = value(values[at][lane], prepared);
-                }
-            }
-        }
-    }
-    for row in 0..rows.rows() {
-        let from = if row < high { wide } else { 0 };
-        let columns = staged[from * BLOCK..].chunks_exact_mut(BLOCK);
-        for ((feature, x), column) in rows.row(row).iter().enumerate().skip(from).zip(columns) {
-            column[row] = value(*x, prepare(feature));
-        }
-    }
-}
-
-/// The same for a whole block of short rows behind each other, where the compiler knows all
-/// strides and moves registers, not values.
-#[inline(always)]
-fn turn_short<const D: usize, T: Element, P: Copy, U: Copy>(
-    rows: Matrix<'_, T>,
-    staged: &mut [U],
-    prepare: impl Fn(usize) -> P,
-    value: impl Fn(T, P) -> U,
-    square: impl Fn(Square<T>) -> Square<T>,
-) {
-    let (true, BLOCK) = (rows.stride() == D, rows.rows()) else {
-        return turn_any(rows, staged, prepare, value, square);
-    };
-    let points: &[[T; D]; BLOCK] =
-        rows.data().as_chunks().0.first_chunk().expect("a whole block of rows");
-    let prepared: [P; D] = core::array::from_fn(prepare);
-    let columns: &mut [[U; BLOCK]; D] =
-        staged.as_chunks_mut().0.first_chunk_mut().expect("as many as features");
-    // Point by point, so that each load serves all features: feature by feature, the compiler
-    // leaves the last quarter of a block to scalar code, lest it read past the end.
-    for point in 0..BLOCK {
-        for feature in 0..D {
-            columns[feature][point] = value(points[point][feature], prepared[feature]);
-        }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Where points have few features all distances are taken by the definition, with points in the
 //! lanes; where they have many, only those that `screen` cannot tell to be too long. Both give the
-//! same bits. Of 40,000 random points one Zen 3 core chose centres, and labelled once, so many times
+//! same bits. (Points of few features in memory are looked at by `rough` before, which leaves one
+//! candidate most often.) Of 40,000 random points one Zen 3 core chose centres, and labelled once, so many times
 //! as fast with all distances as with some:
 //!
 //! | | k = 16 | 64 | 256 | 1000 |
@@ -34,8 +35,11 @@ const LANES: usize = 8;
 /// Candidates for the next centre, ready to be looked at.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    /// Their features, one after the other.
-    pub(super) features: Vec<Vec<f64>>,
+    d: usize,
+    /// Their features, one candidate's behind the other's.
+    features: Vec<f64>,
+    /// The same less the offset, if they are few.
+    moved: Vec<f32>,
     fast: Panels,
     /// Panels of [`EXACT`], feature by feature; those that fill up are infinitely far.
     exact: Vec<[f64; EXACT]>,
@@ -43,43 +47,71 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// `lanes` is how many a register holds; `offset` what [`Look::offset`] will be.
-    pub(super) fn new(features: Vec<Vec<f64>>, offset: &[f64], lanes: usize) -> Self {
+    pub(super) fn new(features: Vec<f64>, offset: &[f64], lanes: usize) -> Self {
         let d = offset.len();
         // With few features there is nothing to tell apart beforehand.
-        let screened = if d <= FEW { &[] } else { &features[..] };
+        let (rough, screened) = features.split_at(if d <= FEW { features.len() } else { 0 });
+        let offsets = offset.iter().cycle();
+        let moved = rough.iter().zip(offsets).map(|(x, o)| (x - o) as f32).collect();
         let fast = Panels::new(screened, offset, lanes);
-        let mut exact = vec![[f64::INFINITY; EXACT]; screened.len().div_ceil(EXACT) * d];
-        for (index, candidate) in screened.iter().enumerate() {
+        let mut exact = vec![[f64::INFINITY; EXACT]; (screened.len() / d).div_ceil(EXACT) * d];
+        for (index, candidate) in screened.chunks_exact(d).enumerate() {
             for (feature, c) in candidate.iter().enumerate() {
                 exact[index / EXACT * d + feature][index % EXACT] = *c;
             }
         }
-        Candidates { features, fast, exact }
+        Candidates { d, features, moved, fast, exact }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.features.len() / self.d
+    }
+
+    /// The features of each.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[f64]> {
+        self.features.chunks_exact(self.d)
+    }
+
+    /// The features of each less the offset, if they are few.
+    pub(super) fn moved<const D: usize>(&self) -> &[[f32; D]] {
+        self.moved.as_chunks().0
+    }
+
+    /// The features of one.
+    pub(super) fn get(&self, index: usize) -> &[f64] {
+        &self.features[index * self.d..][..self.d]
     }
 }
 
 /// A block of points, and what is known of them.
-pub(super) struct Look<'a, T> {
+pub(super) struct Block<'a, T> {
     pub(super) held: Held<'a, T>,
     /// Which of its blocks.
     pub(super) block: usize,
-    /// What is taken from features that `f32` does not hold; else zeros.
-    pub(super) offset: &'a [f64],
-    /// The features of the centre chosen last, and a bit for each point that is nearer to it than
-    /// to any before.
-    pub(super) newest: Option<(&'a [f64], u64)>,
-    pub(super) candidates: &'a Candidates,
     /// Squared distances from the nearest centre.
     pub(super) closest: &'a mut [f64; BLOCK],
-    /// What `screen` makes of them.
+    /// What `screen` makes of them, or the same in `f32` for `rough`.
     pub(super) limits: &'a mut [f32; BLOCK],
     /// Squares of the points less the offset, where that was rounded.
     pub(super) squares: Option<&'a [f64]>,
     /// Weights, if there are any.
     pub(super) weights: Option<&'a [f64]>,
+    /// What each candidate would leave: the sum over the points of the distances to the nearest
+    /// centre, each times its weight.
+    pub(super) potentials: &'a mut [f64],
+    /// A bit for each point that is nearer to the candidate.
+    pub(super) nearer: &'a mut [u64],
     pub(super) desk: Desk<'a, T>,
-    /// What is found, of as many as there are candidates.
-    pub(super) seen: &'a mut Seen,
+}
+
+/// What is looked for.
+pub(super) struct Look<'a> {
+    /// What is taken from features that `f32` does not hold; else zeros.
+    pub(super) offset: &'a [f64],
+    /// The features of the centre chosen last, and which candidate it was.
+    pub(super) newest: Option<(&'a [f64], usize)>,
+    pub(super) candidates: &'a Candidates,
 }
 
 /// Room to work in.
@@ -92,58 +124,105 @@ pub(super) struct Desk<'a, T> {
     pub(super) least: &'a mut [[f64; BLOCK]],
 }
 
-/// What each candidate would leave of a block.
-#[derive(Default)]
-pub(super) struct Seen {
-    /// The sum over its points of the distances to the nearest centre, each times its weight.
-    pub(super) potentials: [f64; CANDIDATES],
-    /// A bit for each point that is nearer to the candidate.
-    pub(super) nearer: [u64; CANDIDATES],
+/// Brings what is known of a block up to date with the newest centre, and finds what each candidate
+/// would leave of it.
+#[inline(always)]
+pub(super) fn look<S: Simd, T: Element>(simd: S, block: Block<'_, T>, look: &Look<'_>) {
+    const { assert!(FEW == 4, "those with few features are all of these") };
+    match block.held.d() {
+        1 => whole::<_, _, 1>(simd, block, look),
+        2 => whole::<_, _, 2>(simd, block, look),
+        3 => whole::<_, _, 3>(simd, block, look),
+        4 => whole::<_, _, 4>(simd, block, look),
+        _ => screened(simd, block, look),
+    }
 }
 
-/// See [`Look`] and [`Seen`].
+/// Takes a centre in, and puts what it leaves of a block of few features where that of candidate
+/// `best` stands.
 #[inline(always)]
-pub(super) fn look<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
-    const { assert!(FEW == 4, "those with few features are all of these") };
-    match look.held.d() {
-        1 => whole::<_, _, 1>(simd, look),
-        2 => whole::<_, _, 2>(simd, look),
-        3 => whole::<_, _, 3>(simd, look),
-        4 => whole::<_, _, 4>(simd, look),
-        _ => screened(simd, look),
+pub(super) fn take<S: Simd, T: Element>(simd: S, block: Block<'_, T>, centre: &[f64], best: usize) {
+    match block.held.d() {
+        1 => take_whole::<_, _, 1>(simd, block, centre, best),
+        2 => take_whole::<_, _, 2>(simd, block, centre, best),
+        3 => take_whole::<_, _, 3>(simd, block, centre, best),
+        4 => take_whole::<_, _, 4>(simd, block, centre, best),
+        d => unreachable!("{d} features are not few"),
     }
 }
 
 /// All distances by the definition.
 #[inline(always)]
-fn whole<S: Simd, T: Element, const D: usize>(simd: S, look: Look<'_, T>) {
-    let Look { held, block, newest, candidates, closest, weights, desk, seen, .. } = look;
-    let (widened, points) = (T::NAME != <f64 as Element>::NAME, held.in_block(block).len());
-    let mut room;
-    let columns: &[[f64; BLOCK]; D] = if widened || points < BLOCK {
-        room = [[0.0; BLOCK]; D];
-        held.widen(block, desk.space, &mut room);
-        &room
-    } else {
-        let given = bytemuck::cast_slice(held.columns(block, desk.space));
-        given.as_chunks().0.first_chunk().expect("a column each")
-    };
+fn whole<S: Simd, T: Element, const D: usize>(simd: S, block: Block<'_, T>, look: &Look<'_>) {
+    let Block { held, block, closest, weights, potentials, desk, .. } = block;
     let closest = S::as_mut_simd_f64s(closest).0;
-    if let Some((centre, _)) = newest {
-        let centre = centre.first_chunk().expect("a feature each");
-        for (register, closest) in closest.iter_mut().enumerate() {
-            *closest = left(simd, columns, centre, register, *closest);
-        }
+    in_columns::<_, D>(
+        (held, block, desk.space),
+        #[inline(always)]
+        |columns| {
+            if let Some((centre, _)) = look.newest {
+                let centre = centre.first_chunk().expect("a feature each");
+                for (register, closest) in closest.iter_mut().enumerate() {
+                    *closest = left(simd, columns, centre, register, *closest);
+                }
+            }
+            for (potential, centre) in potentials.iter_mut().zip(look.candidates.each()) {
+                let centre = centre.first_chunk().expect("a feature each");
+                *potential = total(
+                    simd,
+                    #[inline(always)]
+                    |register| left(simd, columns, centre, register, closest[register]),
+                    weights,
+                );
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn take_whole<S: Simd, T: Element, const D: usize>(
+    simd: S,
+    block: Block<'_, T>,
+    centre: &[f64],
+    best: usize,
+) {
+    let Block { held, block, closest, limits, weights, potentials, desk, .. } = block;
+    let centre = centre.first_chunk().expect("a feature each");
+    in_columns::<_, D>(
+        (held, block, desk.space),
+        #[inline(always)]
+        |columns| {
+            let closest = S::as_mut_simd_f64s(closest).0;
+            potentials[best] = total(
+                simd,
+                #[inline(always)]
+                |register| {
+                    closest[register] = left(simd, columns, centre, register, closest[register]);
+                    closest[register]
+                },
+                weights,
+            );
+        },
+    );
+    for (limit, closest) in limits.iter_mut().zip(&*closest) {
+        *limit = *closest as f32;
     }
-    for (potential, centre) in seen.potentials.iter_mut().zip(&candidates.features) {
-        let centre = centre.first_chunk().expect("a feature each");
-        *potential = total(
-            simd,
-            #[inline(always)]
-            |register| left(simd, columns, centre, register, closest[register]),
-            weights,
-        );
+}
+
+/// Does something with the columns of a block as `f64`: where they lie, if they are such and whole.
+#[inline(always)]
+fn in_columns<T: Element, const D: usize>(
+    (held, block, space): (Held<'_, T>, usize, &mut [T]),
+    work: impl FnOnce(&[[f64; BLOCK]; D]),
+) {
+    let (wide, points) = (T::NAME == <f64 as Element>::NAME, held.in_block(block).len());
+    if wide && points == BLOCK {
+        let given: &[f64] = bytemuck::cast_slice(held.columns(block, space));
+        return work(given.as_chunks().0.first_chunk().expect("a column each"));
     }
+    let mut room = [[0.0; BLOCK]; D];
+    held.widen(block, space, &mut room);
+    work(&room);
 }
 
 /// What a centre leaves of the points of a register. Behind the last point nothing is left.
@@ -168,13 +247,14 @@ fn left<S: Simd, const D: usize>(
 
 /// Distances by the definition where they may matter.
 #[inline(always)]
-fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
-    let Look { held, block, offset, newest, candidates, closest, limits, squares, .. } = look;
-    let (seen, weights, Desk { space, staged, least }) = (look.seen, look.weights, look.desk);
+fn screened<S: Simd, T: Element>(simd: S, block: Block<'_, T>, look: &Look<'_>) {
+    let Look { offset, newest, candidates } = *look;
+    let Block { held, block, closest, limits, squares, weights, potentials, nearer, desk } = block;
+    let Desk { space, staged, least } = desk;
     let (first, d) = (block * BLOCK, held.d());
     let square = |lane: usize| squares.map_or(0.0, |squares| squares[lane]);
-    if let Some((centre, nearer)) = newest {
-        for lane in ones(nearer) {
+    if let Some((centre, index)) = newest {
+        for lane in ones(nearer[index]) {
             let distance = squared_distance(held.point(first + lane, space), centre);
             if distance < closest[lane] {
                 closest[lane] = distance;
@@ -182,31 +262,31 @@ fn screened<S: Simd, T: Element>(simd: S, look: Look<'_, T>) {
             }
         }
     }
-    let count = candidates.features.len();
-    seen.nearer[..count].fill(0);
+    let count = candidates.count();
+    nearer[..count].fill(0);
     let mut near = [0; CANDIDATES];
     let points = held.in_block(block).len();
     let rows = rows(held, block, offset, staged);
     screen(simd, (rows.0, rows.1, points), &candidates.fast, limits, &mut near[..count]);
-    seen.potentials[..count].fill(whole_block(simd, closest, weights));
+    potentials[..count].fill(whole_block(simd, closest, weights));
     for lane in ones(near[..count].iter().fold(0, |all, near| all | near)) {
         let point = held.point(first + lane, space);
         for (panel, exact) in candidates.exact.chunks_exact(d).enumerate() {
             let sums = sums(point, exact, f64::INFINITY).unwrap_or([f64::INFINITY; EXACT]);
             for (index, sum) in (panel * EXACT..count).zip(sums) {
                 if sum < closest[lane] {
-                    if seen.nearer[index] == 0 {
+                    if nearer[index] == 0 {
                         least[index] = *closest;
                     }
                     least[index][lane] = sum;
-                    seen.nearer[index] |= 1 << lane;
+                    nearer[index] |= 1 << lane;
                 }
             }
         }
     }
     for index in 0..count {
-        if seen.nearer[index] != 0 {
-            seen.potentials[index] = whole_block(simd, &least[index], weights);
+        if nearer[index] != 0 {
+            potentials[index] = whole_block(simd, &least[index], weights);
         }
     }
 }
@@ -255,7 +335,11 @@ fn whole_block<S: Simd>(simd: S, distances: &[f64; BLOCK], weights: Option<&[f64
 
 /// The sum of a block's distances, given in registers, each times its weight if there are any.
 #[inline(always)]
-fn total<S: Simd>(simd: S, distances: impl Fn(usize) -> S::f64s, weights: Option<&[f64]>) -> f64 {
+fn total<S: Simd>(
+    simd: S,
+    mut distances: impl FnMut(usize) -> S::f64s,
+    weights: Option<&[f64]>,
+) -> f64 {
     let mut sums = [simd.splat_f64s(0.0); LANES];
     let each = LANES / S::F64_LANES;
     for group in 0..BLOCK / LANES {

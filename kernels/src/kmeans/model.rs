@@ -105,6 +105,9 @@ impl<C: Real> Centres<C> {
 
     /// Labels points with the index of their nearest centre, the lowest among equals.
     ///
+    /// No points have no labels: of no rows, with as many columns as the centres have, the answer is
+    /// empty. A fit refuses them ([`Error::NoPoints`]).
+    ///
     /// # Errors
     /// [`Error::Shape`] for another number of features, [`Error::Points`] for a NaN or an
     /// infinity, [`Error::Read`], [`Error::OutOfMemory`].

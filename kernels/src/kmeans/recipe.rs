@@ -57,9 +57,10 @@ pub struct Tile {
 /// Most features with which the first tile of the table is the better one.
 const FEW: usize = 7;
 
-/// Distances (features of a centre, times points) one member should have before a second one of a
-/// team that is awake is worth a region, which costs 0.2 us: 1000 x 3 with 16 centres (twice as many)
-/// take 1.3 of the time on one Zen 4 core, 1.03 on Zen 3.
+/// Distances (features of a centre, times points) beyond which a second member of a team that is awake
+/// is worth a region, which costs 0.2 us; so many more for each further one. 1000 x 3 with 16 centres
+/// are twice as many: two members take 0.66 to 0.79 of the time of one on Zen 4, but 1.03 to 1.08 on
+/// Zen 3 (`results/*/spaces/kmeans-1000-3-16.json.gz`).
 const WORTH_A_MEMBER: usize = 1 << 16;
 
 /// The same where a team would have to be made, or would be asked several times an iteration: a fit

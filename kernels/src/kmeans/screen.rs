@@ -43,20 +43,23 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// Candidates in groups of `lanes`, each moved by `offset`.
-    pub(super) fn new(candidates: &[Vec<f64>], offset: &[f64], lanes: usize) -> Self {
+    /// Candidates, whose features stand behind each other, in groups of `lanes`, each moved by
+    /// `offset`.
+    pub(super) fn new(features: &[f64], offset: &[f64], lanes: usize) -> Self {
         let d = offset.len();
-        let groups = candidates.len().div_ceil(lanes);
+        let candidates = features.len() / d;
+        let groups = candidates.div_ceil(lanes);
         let mut values = Vec::with_capacity(groups * d * lanes);
         for group in 0..groups {
             for feature in 0..d {
                 for lane in 0..lanes {
-                    let candidate = candidates.get(group * lanes + lane).unwrap_or(&candidates[0]);
-                    values.push((candidate[feature] - offset[feature]) as f32);
+                    let candidate = group * lanes + lane;
+                    let filled = if candidate < candidates { candidate } else { 0 };
+                    values.push((features[filled * d + feature] - offset[feature]) as f32);
                 }
             }
         }
-        Panels { values, d, candidates: candidates.len() }
+        Panels { values, d, candidates }
     }
 }
 

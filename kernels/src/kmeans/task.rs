@@ -93,6 +93,7 @@ impl<T: Element> Task<'_, T> {
 
     fn check_values(&self) -> Result<Vec<f64>, Error> {
         let (source, d) = (self.source, self.source.d());
+        let loops = self.plan.engine().over::<T>();
         let all = |check: &Check<'_, T>| {
             attempt(self.team, &|member| {
                 let share = member.share(source.blocks());
@@ -107,7 +108,7 @@ impl<T: Element> Task<'_, T> {
             #[allow(unsafe_code, reason = "disjoint output views")]
             // SAFETY: every member has a part of its own, and one piece at a time.
             let mine = unsafe { shared.part(member * each..member * each + d) };
-            piece.raise(mine);
+            loops.raise(piece, mine);
             let finite = mine.iter().all(|&bits| f64::from_bits(bits).is_finite());
             if finite { Ok(()) } else { piece.check_finite() }
         })?;

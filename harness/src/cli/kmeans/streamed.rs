@@ -2,6 +2,8 @@
 //! file at a time.
 
 mod labels;
+#[cfg(test)]
+mod tests;
 
 use super::claims::Claims;
 use super::watched::{self, Ended, Left, Run};
