@@ -51,6 +51,19 @@ impl Folder {
         self.write("config.json", config.to_string());
     }
 
+    /// Makes the rows of some words all of the largest number there is, of which layer norms make NaN.
+    pub(crate) fn spoil(&self, words: impl IntoIterator<Item = usize>) {
+        self.tensors(|mut tensors| {
+            let table = tensors.iter_mut().find(|t| t.name.ends_with("word_embeddings.weight"));
+            let bytes = &mut table.expect("every model has it").bytes;
+            let largest = f32::MAX.to_le_bytes().repeat(HIDDEN);
+            for word in words {
+                bytes[word * largest.len()..][..largest.len()].copy_from_slice(&largest);
+            }
+            tensors
+        });
+    }
+
     /// Writes the tokenizer `change` makes of the right one.
     pub(crate) fn tokenizer(&self, change: impl FnOnce(&mut Value)) {
         let mut right = tokenizer();

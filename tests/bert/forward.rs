@@ -330,5 +330,6 @@ fn the_pooler_is_not_asked_for() {
     let names = listed.0.into_inner();
     // Three tables, a norm of two; in each layer six linear layers and two norms of two.
     assert_eq!(names.len(), 5 + 3 * 16);
+    assert_eq!(names.len(), config().tensors());
     assert!(names.iter().all(|name| !name.contains("pooler")));
 }

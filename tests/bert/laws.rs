@@ -3,7 +3,8 @@
 //! refused.
 
 use crate::folder::Folder;
-use tilewise::{Solo, SpinTeam, Team};
+use crate::forward;
+use tilewise::{Isa, Solo, SpinTeam, Team};
 use tilewise_harness::bert::{
     Batch, Checkpoint, Config, Encoder, Error, Precision, Ranges, Room, Source, Synthetic,
 };
@@ -80,6 +81,30 @@ fn any_team_gives_the_same_bits() {
             }
         }
     });
+}
+
+/// On those that are not the best, too; a narrower model will do.
+#[test]
+fn every_instruction_set_gives_a_sequence_its_bits_in_any_company() {
+    let (config, source) = (forward::config(), Synthetic { seed: 3 });
+    let (together, team) = (forward::batch(&[33, 1, 80, 7]), SpinTeam::new(3).unwrap());
+    for isa in Isa::available() {
+        for precision in [Precision::Fp32, Precision::Int8] {
+            let encoder = Encoder::on(isa, &config, &source, precision).unwrap();
+            let states = bits(&encoder, &together, &team);
+            for place in 0..together.len() {
+                let tokens = together.sequence(place);
+                let (ids, types) =
+                    (&together.ids()[tokens.clone()], &together.types()[tokens.clone()]);
+                let (first, second) = ids.split_at(types.partition_point(|&segment| segment == 0));
+                let mut alone = Batch::default();
+                alone.push_pair(first, second);
+                let ours = &states[tokens.start * config.hidden..tokens.end * config.hidden];
+                let same = ours == bits(&encoder, &alone, &Solo);
+                assert!(same, "{isa}, {}: sequence {place}", precision.name());
+            }
+        }
+    }
 }
 
 #[test]

@@ -3,11 +3,15 @@
 mod accuracy;
 mod exported;
 mod folder;
+mod follow;
 mod forward;
 mod laws;
 mod models;
+mod overflow;
 mod plain;
+mod prepared;
 mod ranges;
 mod read;
 mod recorded;
+mod spoilt;
 mod text;

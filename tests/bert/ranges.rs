@@ -43,6 +43,24 @@ fn ranges_of_a_file_give_the_same_bits() {
     assert!(bits(&read) == bits(&found), "another encoder");
 }
 
+/// As in published calibrations of trained models, and not as in weights that are merely random, of
+/// which hardly an input passes 5.
+#[test]
+fn random_weights_make_inputs_that_stand_out() {
+    let ranges = serde_json::to_value(found(3)).unwrap();
+    let layers = ranges["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 2);
+    for layer in layers {
+        let end = |linear: &str, end: usize| layer[linear][end].as_f64().unwrap();
+        for linear in ["query-key-value", "feed-forward-up"] {
+            assert!(end(linear, 1) - end(linear, 0) > 30.0, "{linear}: {layer}");
+        }
+        // Behind GELU nothing is far below zero.
+        let down = "feed-forward-down";
+        assert!(end(down, 1) > 8.0 && end(down, 0) > -0.2, "{layer}");
+    }
+}
+
 #[test]
 fn ranges_of_another_model_are_refused() {
     let given = |config: &Config, seed| {

@@ -9,7 +9,7 @@ use tilewise_harness::bert::{
     reference, sequences, squad, transformer,
 };
 
-fn says<T>(result: Result<T, Error>, words: &[&str]) {
+pub(crate) fn says<T>(result: Result<T, Error>, words: &[&str]) {
     let Err(error) = result else { panic!("not refused: {words:?}") };
     let text = error.to_string();
     for word in words {
@@ -195,6 +195,9 @@ fn modules_are_followed_or_refused_by_name() {
     assert_eq!(list(&[("Transformer", ""), ("Pooling", "9_Pooling")]).unwrap(), Pooling::Cls);
     let dense = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")];
     says(list(&dense), &["modules.json", "models.Dense", "Normalize"]);
+    // What is listed must be there: the mean would be another model.
+    let absent = list(&[("Transformer", ""), ("Pooling", "7_Pooling")]);
+    says(absent, &["7_Pooling", "no such file", "modules.json lists it"]);
 }
 
 /// The folder of a sentence encoder of old holds the model in another.
@@ -255,6 +258,11 @@ fn batches_a_model_cannot_read_are_refused() {
     says(checked(&[30522]), &["30522", "vocabulary"]);
     says(checked(&[]), &["0 tokens", "1 to 512"]);
     says(checked(&[7; 513]), &["513 tokens", "1 to 512"]);
+    let (mut pair, mut one) = (Batch::default(), config.clone());
+    pair.push_pair(&[101, 102], &[102]);
+    assert!(pair.check(&config).is_ok());
+    one.types = 1;
+    says(pair.check(&one), &["segment number 1", "below 1"]);
 }
 
 /// Same seed, same weights; and a few channels that stand out.
@@ -266,4 +274,7 @@ fn synthetic_weights_have_outliers() {
     assert_ne!(norm(one), norm(two));
     let far = norm(one).into_iter().filter(|weight| *weight > 5.0).count();
     assert!((3..=8).contains(&far), "{far}");
+    let wide = one.tensor("encoder.layer.0.intermediate.dense.weight", &[3072, 768]).unwrap();
+    let far = wide.chunks(768).filter(|row| row.iter().any(|weight| weight.abs() > 0.1)).count();
+    assert!((15..=30).contains(&far), "{far}");
 }

@@ -31,6 +31,20 @@ fn pieces_know_their_bytes() {
     assert_eq!(words, ["Ça", ":", "the", "CAT", "S"]);
 }
 
+/// Those of a spoilt file may stand anywhere.
+#[test]
+fn pieces_are_whole_characters_of_their_text() {
+    let folder = Folder::whole();
+    let context = "Ça: the CATS";
+    let mut pieces = Text::open(folder.path()).unwrap().pieces(context).unwrap();
+    assert!(pieces.check(context).is_ok());
+    for (from, to) in [(0, 1), (1, 2), (5, 99), (4, 3)] {
+        pieces.spans[1] = from..to;
+        let error = pieces.check(context).unwrap_err().to_string();
+        assert!(error.contains(&format!("bytes {from} to {to}")), "{error}");
+    }
+}
+
 #[test]
 fn limits_that_disagree_are_told() {
     let folder = Folder::whole();

@@ -2,10 +2,18 @@
 
 #[path = "bert/cut.rs"]
 mod cut;
+#[path = "bert/files.rs"]
+mod files;
 #[path = "../bert/folder.rs"]
 mod folder;
+#[path = "bert/interrupted.rs"]
+mod interrupted;
+#[path = "bert/judged.rs"]
+mod judged;
 #[path = "bert/ranges.rs"]
 mod ranges;
+#[path = "bert/spoilt.rs"]
+mod spoilt;
 
 use super::{json, refused, tilewise};
 use folder::{Folder, HIDDEN};
@@ -195,10 +203,11 @@ fn copies_run_beside_each_other() {
 #[cfg(target_os = "linux")]
 #[test]
 fn batches_beyond_memory_are_refused() {
-    let huge = "bert bench --shape large --batch 65536 --seq 512";
-    refused(huge, 2, &["33554432 tokens", "GB", "smaller"]);
     let (folder, model) = model();
     folder.write("pairs.csv", PAIRS);
+    folder.configure("max_position_embeddings", (1 << 20).into());
+    let huge = format!("bert bench --model {model} --batch 65536 --seq 1048576");
+    refused(&huge, 2, &["68719476736 tokens", "GB", "smaller"]);
     folder.configure("hidden_size", (1 << 20).into());
     refused(&format!("bert embed --model {model}"), 2, &["weights needs", "GB in all", "smaller"]);
     let eval = format!("bert eval --model {model} --task sts --data {model}/pairs.csv --batch 2");
@@ -315,42 +324,6 @@ fn nothing_is_computed_for_a_reader_who_has_left() {
     }
     child.kill().expect("a child");
     panic!("it went on without a reader");
-}
-
-/// What was judged until then is said, timed, and called a part.
-#[cfg(unix)]
-#[test]
-fn an_interrupted_evaluation_says_what_part_it_is() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-    let (folder, model) = model();
-    folder.write("pairs.csv", PAIRS.repeat(30_000));
-    let data = format!("{model}/pairs.csv");
-    let eval = ["bert", "eval", "--model", &model, "--task", "sts", "--data", &data];
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("tilewise"))
-        .args(eval)
-        // Pairs whose sentences are of another length each would be whole at the end only.
-        .args(["--batch", "1", "--order", "arrival", "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    // The files of the model disagree, which is told once all texts are read.
-    let mut said = String::new();
-    let mut errors = BufReader::new(child.stderr.take().expect("piped"));
-    errors.read_line(&mut said).expect("a line");
-    assert!(said.contains("limits disagree"), "{said}");
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(killed.expect("kill runs").success());
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(130));
-    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    super::assert_schema("bert", &value);
-    assert_eq!((value["partial"].as_bool(), value["planned"].as_u64()), (Some(true), Some(90_000)));
-    let count = value["count"].as_u64().expect("a number");
-    assert!((1..90_000).contains(&count), "{value}");
-    assert!(value["encode_s"].as_f64() > Some(0.0) && value["examples_per_s"].is_f64(), "{value}");
 }
 
 #[test]

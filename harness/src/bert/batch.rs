@@ -121,6 +121,12 @@ impl Batch {
         groups
     }
 
+    /// What is wrong where something else than a finite number comes of a token.
+    pub(super) fn overflow(&self, token: usize) -> Error {
+        let begun = self.offsets.partition_point(|&offset| offset <= token);
+        Error::Overflow { sequence: begun.saturating_sub(1) }
+    }
+
     /// Whether a model can read it.
     ///
     /// # Errors
@@ -164,6 +170,18 @@ mod tests {
         let longest = groups.iter().map(Group::longest).max().unwrap_or(0);
         assert_eq!((first, longest), (batch.tokens(), lengths.iter().copied().max().unwrap_or(0)));
         groups.iter().map(Group::tokens).collect()
+    }
+
+    #[test]
+    fn tokens_are_found_in_their_sequences() {
+        let mut batch = Batch::default();
+        batch.push(&[1, 2]);
+        batch.push_pair(&[3], &[4, 5]);
+        let sequences = [0, 1, 2, 4].map(|token| match batch.overflow(token) {
+            Error::Overflow { sequence } => sequence,
+            other => panic!("{other}"),
+        });
+        assert_eq!(sequences, [0, 0, 1, 1]);
     }
 
     #[test]

@@ -92,6 +92,12 @@ impl Config {
         self.hidden.saturating_mul(self.layers.saturating_mul(layer).saturating_add(tables))
     }
 
+    /// Tensors of an encoder: three tables and their norm, of two; in each layer six linear layers and
+    /// two norms, of two each.
+    pub fn tensors(&self) -> usize {
+        self.layers.saturating_mul(16).saturating_add(5)
+    }
+
     fn sized(hidden: usize, layers: usize, heads: usize) -> Config {
         Config {
             hidden,

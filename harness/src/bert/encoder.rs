@@ -134,10 +134,10 @@ impl Encoder {
         self.attention == self.attention.in_bytes() && tokens >= Attention::FEWEST_IN_BYTES
     }
 
-    /// The hidden states behind the last layer: a row for each token of the batch.
+    /// The hidden states behind the last layer: a row for each token of the batch, all of them finite.
     ///
     /// # Errors
-    /// Those of [`Batch::check`]; [`Error::Memory`].
+    /// Those of [`Batch::check`]; [`Error::Memory`]; [`Error::Overflow`].
     pub fn encode<'r>(
         &self,
         batch: &Batch,
@@ -167,6 +167,9 @@ impl Encoder {
         for (index, sentence) in sentences.chunks_exact_mut(hidden).enumerate() {
             let tokens = batch.sequence(index);
             pooling.pool(&states.data()[tokens.start * hidden..tokens.end * hidden], sentence);
+            if !are_finite(sentence) {
+                return Err(Error::Overflow { sequence: index });
+            }
         }
         Ok(sentences)
     }
@@ -210,7 +213,14 @@ impl Encoder {
                 layer.pass(Pass { encoder: self, group, room: &mut *room, team, see: &mut see })?;
             }
         }
-        Ok(())
+        // Here alone: sums along the residual stream keep a NaN and an infinity, and layer norms make
+        // a NaN of either.
+        let narrow = self.config.hidden;
+        let mut states = room.states.hidden.chunks(pitch(narrow)).take(batch.tokens());
+        match states.position(|row| !are_finite(&row[..narrow])) {
+            Some(token) => Err(batch.overflow(token)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -312,6 +322,12 @@ impl Step<'_> {
         let (machine, team) = self.on;
         Ok(self.times.spend(Operation::LayerNorm, || norm.run(rows, machine.isa, team))?)
     }
+}
+
+/// Whether all of them are finite. To the end in any case, so that they can be looked at several at a
+/// time: nearly always they are.
+pub(super) fn are_finite(numbers: &[f32]) -> bool {
+    numbers.iter().fold(true, |all, number| all & number.is_finite())
 }
 
 pub(super) fn norm(config: &Config, source: &dyn Source, name: &str) -> Result<LayerNorm, Error> {

@@ -153,6 +153,15 @@ pub enum Error {
         /// The longest possible.
         most: usize,
     },
+    /// What comes of a sequence is no finite number, though all weights are.
+    #[error(
+        "the model makes a NaN or an infinity of a text (number {sequence} of its batch, from 0): a \
+         weight is wrong, or too large for 32-bit floats"
+    )]
+    Overflow {
+        /// Its place in the batch.
+        sequence: usize,
+    },
     /// Ranges of a model with another number of layers.
     #[error("ranges of {given} linear layers; expected {expected}, those of this model")]
     Ranges {
@@ -198,6 +207,18 @@ pub(super) const MODEL: &str =
     "a model's folder, with config.json, model.safetensors and tokenizer.json";
 
 impl Error {
+    /// The same, said of an example where it is one sequence of a batch that is wrong: `name` knows
+    /// whose it is by its place there.
+    pub fn named(self, name: impl FnOnce(usize) -> Option<String>) -> Error {
+        match self {
+            Error::Overflow { sequence } => match name(sequence) {
+                Some(which) => self.of(which),
+                None => self,
+            },
+            other => other,
+        }
+    }
+
     /// A file of a model that cannot be read. `older` is what stands there in folders of old: transformers
     /// read it and write what is read here.
     pub(super) fn of_model(path: &Path, older: &str, reason: io::Error) -> Error {

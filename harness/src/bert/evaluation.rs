@@ -1,6 +1,7 @@
 //! Evaluating a model on data: texts become sequences once, batches of them run in any order, and
 //! what came out is judged, whole or as far as it got.
 
+use super::encoder::are_finite;
 use super::metrics::{Score, pearson, spearman};
 use super::squad::{Best, Cut, Question, Window, Windowing};
 use super::sts::Pair;
@@ -71,9 +72,15 @@ impl Prepared {
     ///
     /// # Errors
     /// [`Error::Example`] with [`Error::EmptyText`] or [`Error::Tokenizer`].
-    pub fn pairs(pairs: &[Pair], text: &Text, limit: usize) -> Result<Prepared, Error> {
+    pub fn pairs<'p>(
+        pairs: impl IntoIterator<Item = &'p Pair>,
+        text: &Text,
+        limit: usize,
+    ) -> Result<Prepared, Error> {
         let (mut sequences, mut truncated, mut dropped) = (Vec::new(), 0, 0);
-        for (index, pair) in pairs.iter().enumerate() {
+        let mut scores = Vec::new();
+        for (index, pair) in pairs.into_iter().enumerate() {
+            scores.push(pair.score);
             for sentence in &pair.sentences {
                 let encoded = text.encode(sentence, limit);
                 let encoded = encoded.map_err(|reason| reason.of(pair_name(index)))?;
@@ -82,8 +89,7 @@ impl Prepared {
                 sequences.push([encoded.ids, Vec::new()]);
             }
         }
-        let goal = Goal::Pairs(pairs.iter().map(|pair| pair.score).collect());
-        Ok(Prepared { sequences, goal, truncated, dropped })
+        Ok(Prepared { sequences, goal: Goal::Pairs(scores), truncated, dropped })
     }
 
     /// Questions, their paragraphs in windows.
@@ -92,7 +98,7 @@ impl Prepared {
     /// [`Error::Example`] with [`Error::EmptyText`], [`Error::Tokenizer`], [`Error::NoRoom`] or
     /// [`Error::Stride`].
     pub fn questions(
-        questions: Vec<Question>,
+        questions: impl IntoIterator<Item = Question>,
         text: &Text,
         windowing: Windowing,
     ) -> Result<Prepared, Error> {
@@ -106,7 +112,11 @@ impl Prepared {
             let pieces = match paragraphs.get(&question.context) {
                 Some(pieces) => Arc::clone(pieces),
                 None => {
-                    let pieces = text.pieces(&question.context);
+                    let pieces = text.pieces(&question.context).and_then(|pieces| {
+                        // Answers are cut out there.
+                        pieces.check(&question.context)?;
+                        Ok(pieces)
+                    });
                     let pieces = pieces.map_err(|reason| of("the paragraph of ", reason))?;
                     let pieces = Arc::new(pieces);
                     paragraphs.insert(Arc::clone(&question.context), Arc::clone(&pieces));
@@ -135,6 +145,11 @@ impl Prepared {
             readable.map_err(|reason| reason.of(self.example(index)))?;
         }
         Ok(())
+    }
+
+    /// An error of a pass over these sequences, said of the pair or question it is of, if it is of one.
+    pub fn named(&self, error: Error, indices: &[usize]) -> Error {
+        error.named(|place| Some(self.example(*indices.get(place)?)))
     }
 
     /// The pair or question a sequence is of.
@@ -232,7 +247,7 @@ impl Head {
     /// Runs a batch and keeps what comes of it.
     ///
     /// # Errors
-    /// Those of [`Encoder::encode`].
+    /// Those of [`Encoder::encode`]; [`Error::Overflow`] for a sentence or scores, too.
     pub fn run(
         &self,
         (encoder, room, team): (&Encoder, &mut Room, &dyn Team),
@@ -247,7 +262,7 @@ impl Head {
         };
         for (place, &index) in indices.iter().enumerate() {
             let tokens = batch.sequence(place);
-            outputs.0[index] = Some(match (self, &scores) {
+            let output = match (self, &scores) {
                 (Head::Sentence(pooling), _) => {
                     let mut sentence = vec![0.0; hidden];
                     let rows = &states.data()[tokens.start * hidden..tokens.end * hidden];
@@ -258,7 +273,11 @@ impl Head {
                     let both = scores.iter().flatten();
                     both.flat_map(|scores| &scores[tokens.clone()]).copied().collect()
                 }
-            });
+            };
+            if !are_finite(&output) {
+                return Err(Error::Overflow { sequence: place });
+            }
+            outputs.0[index] = Some(output);
         }
         Ok(())
     }

@@ -19,8 +19,9 @@ impl Pooling {
     /// lists none, it is looked for in 1_Pooling.
     ///
     /// # Errors
-    /// [`Error::Malformed`], [`Error::Config`] for another way, several, or a module that would do
-    /// something else to sentences.
+    /// [`Error::Read`] for a module that is listed and not there; [`Error::Malformed`];
+    /// [`Error::Config`] for another way, several, or a module that would do something else to
+    /// sentences.
     pub fn read(folder: &Path) -> Result<Pooling, Error> {
         let list = modules::read(folder)?;
         let known = ["Transformer", "Pooling", "Normalize"];
@@ -35,8 +36,11 @@ impl Pooling {
         let listed = list.iter().find(|module| module.name() == "Pooling");
         let place = listed.map_or("1_Pooling", |module| &module.path);
         let path = folder.join(place).join("config.json");
-        match json(&path)? {
+        match json::<Map<String, Value>>(&path)? {
             Some(entries) => Pooling::of(&entries, path),
+            None if listed.is_some() => {
+                Err(Error::absent(&path, "what pooling it is, for modules.json lists it"))
+            }
             None => Ok(Pooling::Mean),
         }
     }
@@ -69,7 +73,8 @@ impl Pooling {
     /// The vector of a sentence, of length 1. `states` are its tokens' vectors, one row each;
     /// `sentence` is as long as a row.
     ///
-    /// Sums run over the tokens in order, so that they do not depend on what else is in a batch.
+    /// Sums run over the tokens in order, so that they do not depend on what else is in a batch. NaN is
+    /// among the numbers where sums are past the largest float.
     ///
     /// # Panics
     /// When `states` is no whole number of rows, or none.
@@ -85,6 +90,8 @@ impl Pooling {
         }
         let squares: f64 = sentence.iter().map(|&value| f64::from(value).powi(2)).sum();
         let length = (squares.sqrt() as f32).max(1e-12);
+        // What is divided by an infinity looks like a vector without length.
+        let length = if length.is_finite() { length } else { f32::NAN };
         sentence.iter_mut().for_each(|value| *value /= length);
     }
 }
@@ -103,5 +110,9 @@ mod tests {
         assert_eq!(sentence, [1.0, 0.0]);
         Pooling::Mean.pool(&[0.0; 4], &mut sentence);
         assert_eq!(sentence, [0.0, 0.0]);
+        Pooling::Mean.pool(&[f32::MAX, 1.0, f32::MAX, 1.0], &mut sentence);
+        assert!(sentence.iter().any(|number| number.is_nan()), "{sentence:?}");
+        Pooling::Cls.pool(&[f32::MAX; 2], &mut sentence);
+        assert!(sentence.iter().all(|number| number.is_nan()), "{sentence:?}");
     }
 }

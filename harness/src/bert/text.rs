@@ -37,6 +37,23 @@ pub struct Pieces {
     pub spans: Vec<Range<usize>>,
 }
 
+impl Pieces {
+    /// Whether each of them is a part of the text they were made of: the tokenizer of a spoilt file may
+    /// place them anywhere.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn check(&self, text: &str) -> Result<(), Error> {
+        match self.spans.iter().find(|span| text.get(span.start..span.end).is_none()) {
+            Some(Range { start, end }) => Err(Error::Tokenizer(format!(
+                "the tokenizer finds a piece at bytes {start} to {end}; expected whole characters of \
+                 the text"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Text {
     /// Special tokens around a text.
     pub const AROUND: usize = 2;

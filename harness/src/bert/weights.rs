@@ -6,6 +6,7 @@
 use super::Error;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+use serde_json::{Map, Value};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -44,8 +45,9 @@ impl Checkpoint {
             return Err(Error::malformed(&path, "it is a folder; expected a file"));
         }
         let map = map(&file).map_err(|error| Error::read(&path, error))?;
-        let (length, header) = SafeTensors::read_metadata(&map)
-            .map_err(|error| Error::malformed(&path, format!("not a safetensors file: {error}")))?;
+        let (length, header) = read(&map).map_err(|reason| {
+            Error::malformed(&path, format!("not a safetensors file: {reason}"))
+        })?;
         Ok(Checkpoint { path, map, header, start: length + size_of::<u64>() })
     }
 
@@ -102,6 +104,25 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: nothing else writes to a model's file while it is read, which is what memory-mapped
     // files ask of those who run the program; every range of it is checked before it is read.
     unsafe { Mmap::map(file) }
+}
+
+/// The length of a file's header and what it says. The format's own reader adds places up before it
+/// compares them with the file, which must not be past all numbers.
+fn read(file: &[u8]) -> Result<(usize, Metadata), String> {
+    match last_place(file) {
+        Some(place) if place > file.len() as u64 => {
+            Err(format!("its header names byte {place} of {}", file.len()))
+        }
+        _ => SafeTensors::read_metadata(file).map_err(|error| error.to_string()),
+    }
+}
+
+/// The last place that the header of a file names; nothing where there is no such header.
+fn last_place(file: &[u8]) -> Option<u64> {
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let entries: Map<String, Value> = serde_json::from_slice(header).ok()?;
+    entries.values().filter_map(|entry| entry["data_offsets"][1].as_u64()).max()
 }
 
 /// The number a 16-bit float (IEEE 754 binary16) stands for, which 32 bits hold exactly.

@@ -40,7 +40,8 @@ impl Best {
     /// Looks at the scores of a window's tokens, of which it is number `index` of `windows`.
     ///
     /// With windows by [`Stride::Step`], a piece counts only where it has most context, as in
-    /// BERT's own script; with [`Stride::Overlap`] everywhere, as in Hugging Face's.
+    /// BERT's own script; with [`Stride::Overlap`] everywhere, as in Hugging Face's. At a score that is
+    /// no finite number no answer begins or ends.
     ///
     /// # Panics
     /// When there are fewer scores than tokens.
@@ -67,16 +68,18 @@ impl Best {
             for &last in lasts.iter().filter(|token| inside.contains(token)) {
                 let score = starts[first] + ends[last];
                 let better = self.found.as_ref().is_none_or(|found| score > found.score);
-                if last >= first && last - first < self.longest && better {
+                let possible = last >= first && last - first < self.longest && score.is_finite();
+                if possible && better {
                     self.found = Some(Span { score, pieces: (piece(first), piece(last)) });
                 }
             }
         }
     }
 
-    /// The tokens of the highest scores, highest first, of equals the first.
+    /// The tokens of the highest scores, highest first, of equals the first. A NaN would be above all.
     fn highest(&self, scores: &[f32]) -> Vec<usize> {
-        let mut tokens: Vec<usize> = (0..scores.len()).collect();
+        let tokens = 0..scores.len();
+        let mut tokens: Vec<usize> = tokens.filter(|&token| scores[token].is_finite()).collect();
         tokens.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         tokens.truncate(self.candidates);
         tokens
@@ -87,7 +90,9 @@ impl Best {
     pub fn answer(&self, spans: &[Range<usize>]) -> Option<Answer> {
         let found = self.found.as_ref()?;
         let (first, last) = found.pieces;
-        Some(Answer { span: spans[first].start..spans[last].end, score: found.score })
+        let start = spans[first].start;
+        // No tokenizer should give places that go back, but a file may make it.
+        Some(Answer { span: start..spans[last].end.max(start), score: found.score })
     }
 }
 
@@ -149,5 +154,76 @@ mod tests {
             assert_eq!(counts, 1, "piece {piece}");
         }
         assert!(has_most_context(&windows, 1, 9) && !has_most_context(&windows, 0, 9));
+    }
+
+    #[test]
+    fn scores_that_are_no_numbers_win_nothing() {
+        let windows = [window(0..4)];
+        let spans: Vec<Range<usize>> = (0..4).map(|i| i..i + 1).collect();
+        let answer = |starts: [f32; 8], ends: [f32; 8]| {
+            let mut best = Best::default();
+            best.look(&windows, 0, Stride::Overlap(0), [&starts, &ends]);
+            best.answer(&spans)
+        };
+        for wrong in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut starts = [0.0; 8];
+            (starts[3], starts[4]) = (wrong, 1.0);
+            let second = Some(Answer { span: 1..2, score: 1.0 });
+            assert_eq!(answer(starts, [0.0; 8]), second, "{wrong}");
+            assert_eq!(answer([wrong; 8], [0.0; 8]), None, "{wrong}");
+            assert_eq!(answer([0.0; 8], [wrong; 8]), None, "{wrong}");
+        }
+        // Nor do numbers whose sum is none.
+        assert_eq!(answer([f32::MAX; 8], [f32::MAX; 8]), None);
+    }
+
+    /// As the published scripts have it.
+    #[test]
+    fn answers_have_thirty_pieces_at_most() {
+        let windows = [window(0..40)];
+        let spans: Vec<Range<usize>> = (0..40).map(|i| i..i + 1).collect();
+        let found = |further: usize| {
+            let (mut starts, mut ends) = ([0.0; 44], [0.0; 44]);
+            (starts[3], ends[3 + further]) = (5.0, 5.0);
+            let mut best = Best::default();
+            best.look(&windows, 0, Stride::Overlap(0), [&starts, &ends]);
+            best.answer(&spans).unwrap()
+        };
+        assert_eq!(found(29), Answer { span: 0..30, score: 10.0 });
+        // Of a piece more, either the start or the end can be had.
+        assert_eq!(found(30).score, 5.0);
+    }
+
+    /// The best 20 starts stand behind the best 20 ends; the 21st would go together.
+    #[test]
+    fn the_best_twenty_starts_and_ends_are_looked_at() {
+        let windows = [window(0..40)];
+        let scores = |sign: f32| -> Vec<f32> {
+            let inside = |token: usize| (3..43).contains(&token);
+            let score = |token| if inside(token) { sign * token as f32 } else { -1000.0 };
+            (0..44).map(score).collect()
+        };
+        let is_found = |mut best: Best| {
+            best.look(&windows, 0, Stride::Overlap(0), [&scores(1.0), &scores(-1.0)]);
+            best.found.is_some()
+        };
+        assert!(!is_found(Best::default()));
+        assert!(is_found(Best { candidates: 21, ..Best::default() }));
+    }
+
+    /// The last piece of a window has more context in the next one.
+    #[test]
+    fn a_start_counts_where_its_stride_says() {
+        let windows = [window(0..10), window(4..14)];
+        let spans: Vec<Range<usize>> = (0..14).map(|i| i..i + 1).collect();
+        let (mut starts, mut ends) = ([0.0; 14], [0.0; 14]);
+        (starts[12], ends[12]) = (5.0, 5.0);
+        let score = |stride| {
+            let mut best = Best::default();
+            best.look(&windows, 0, stride, [&starts, &ends]);
+            best.answer(&spans).unwrap().score
+        };
+        assert_eq!(score(Stride::Overlap(6)), 10.0);
+        assert_eq!(score(Stride::Step(4)), 5.0);
     }
 }

@@ -3,7 +3,7 @@
 use super::Context;
 use super::args::{BenchArgs, PrecisionArg};
 use super::memory::Load;
-use super::open::{Opened, failure};
+use super::open::Opened;
 use super::{instances, sample};
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -104,7 +104,8 @@ impl Bench<'_> {
         let other = sequences(&self.model.config, sizes, self.context.seed.wrapping_add(1));
         let encoder = self.model.encoder(self.context, Precision::Fp32)?;
         let team = self.context.setup.team();
-        encoder.calibrate([&other], &mut Room::default(), team).map_err(failure)
+        let ranges = encoder.calibrate([&other], &mut Room::default(), team);
+        ranges.map_err(|error| self.model.failure(error))
     }
 
     fn arm(&self, precision: Precision<'_>) -> Result<Checked, Failure> {
@@ -251,4 +252,19 @@ fn print(line: Map<String, Value>, time: &Estimate, json: bool) -> Result<(), Fa
         }
     }
     output::print(table.trim_fmt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentiles;
+    use serde_json::json;
+
+    #[test]
+    fn percentiles_are_latencies_of_the_nearest_rank() {
+        let hundred: Vec<f64> = (1..=100u8).map(f64::from).collect();
+        assert_eq!(percentiles(&hundred), json!({ "p50": 50.0, "p90": 90.0, "p99": 99.0 }));
+        assert_eq!(percentiles(&[1.0, 2.0, 3.0]), json!({ "p50": 2.0, "p90": 3.0, "p99": 3.0 }));
+        assert_eq!(percentiles(&[7.0]), json!({ "p50": 7.0, "p90": 7.0, "p99": 7.0 }));
+        assert_eq!(percentiles(&[]), json!({ "p50": null, "p90": null, "p99": null }));
+    }
 }

@@ -3,7 +3,7 @@
 use super::Context;
 use super::args::EmbedArgs;
 use super::memory::Load;
-use super::open::{Reader, failure};
+use super::open::Reader;
 use super::ranges::Given;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -50,6 +50,11 @@ struct Line {
     dropped: usize,
 }
 
+/// What a line is called.
+fn name(number: usize) -> String {
+    format!("standard input, line {number}")
+}
+
 struct Lines<'a> {
     context: Context<'a>,
     reader: &'a Reader,
@@ -60,9 +65,8 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn read(&self, number: usize, line: &[u8]) -> Result<Line, Failure> {
-        let at = |reason: &dyn std::fmt::Display| {
-            Failure::failed(format!("standard input, line {number}: {reason}"))
-        };
+        let name = name(number);
+        let at = |reason: &dyn std::fmt::Display| Failure::failed(format!("{name}: {reason}"));
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = std::str::from_utf8(line).map_err(|error| at(&format!("not UTF-8: {error}")))?;
         let encoded = self.reader.text.encode(text, self.reader.limit);
@@ -89,7 +93,10 @@ impl Lines<'_> {
         load.check(self.context, self.encoder.config())?;
         let (team, hidden) = (self.context.setup.team(), self.encoder.config().hidden);
         let sentences = self.encoder.embed(&batch, self.pooling, &mut self.room, team);
-        let sentences = sentences.map_err(failure)?;
+        let sentences = sentences.map_err(|error| {
+            let line = |place: usize| Some(name(lines.get(place)?.number));
+            self.reader.model.failure(error.named(line))
+        })?;
         for (line, sentence) in lines.drain(..).zip(sentences.chunks_exact(hidden)) {
             let is_read = output::print_one(match self.context.json {
                 false => json!(sentence),

@@ -5,17 +5,18 @@ mod table;
 
 use super::args::{EvalArgs, OrderArg, PrecisionArg, TaskArg};
 use super::memory::Load;
-use super::open::{Reader, failure, failure_in};
+use super::open::{Reader, failure_in};
+use super::progress::Progress;
 use super::ranges::{self, Files};
-use super::{Context, progress, sample};
+use super::{Context, sample};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 use tilewise_harness::bert::evaluation::{CALIBRATION, Head, Judgement, Outputs, Prepared};
 use tilewise_harness::bert::{
-    AnswerHead, Batch, Config, Count, Encoder, Pooling, Precision, Ranges, Room, Times, counts,
-    squad, sts,
+    AnswerHead, Batch, Config, Count, Encoder, Error, Pooling, Precision, Ranges, Room, Times,
+    counts, squad, sts,
 };
 use tilewise_harness::interrupt;
 use tilewise_harness::workload::Check;
@@ -31,10 +32,10 @@ pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> 
     let Files { read, claim } = Files::open(args)?;
     let data = Data::read(args)?;
     let reader = Reader::open(&args.model)?;
+    let head = head(args, &reader)?;
     let begin = Instant::now();
     let prepared = data.prepare(args, &reader)?;
     let preparing = begin.elapsed();
-    let head = head(args, &reader)?;
     check_memory(context, args, (&reader.model.config, &prepared))?;
     tell(args, &reader, &prepared)?;
     let read = read.as_ref();
@@ -78,10 +79,14 @@ impl Data {
     fn prepare(self, args: &EvalArgs, reader: &Reader) -> Result<Prepared, Failure> {
         let wrong = |error| failure_in(&args.data, error);
         let prepared = match self {
-            Data::Pairs(pairs) => Prepared::pairs(&pairs, &reader.text, reader.limit),
+            Data::Pairs(pairs) => {
+                let progress = Progress::new(pairs.len(), "pairs made tokens");
+                Prepared::pairs(progress.over(&pairs), &reader.text, reader.limit)
+            }
             Data::Questions(questions) => {
                 let windowing = reader.windowing(&args.windows)?;
-                Prepared::questions(questions, &reader.text, windowing)
+                let progress = Progress::new(questions.len(), "questions made tokens");
+                Prepared::questions(progress.over(questions), &reader.text, windowing)
             }
         };
         let prepared = prepared.map_err(wrong)?;
@@ -236,8 +241,10 @@ impl Evaluation<'_> {
     fn arm(&self, precision: Precision<'_>) -> Result<Running, Failure> {
         let (name, model) = (precision.name(), &self.reader.model);
         let encoder = model.encoder(self.context, precision)?;
-        let first = self.first(1).pop().unwrap_or_default();
-        let check = sample::alone(&encoder, &first, self.context.setup.team())?;
+        let indices = self.arrival().into_iter().next().unwrap_or_default();
+        let first = self.prepared.batch(&indices);
+        let check = sample::alone(&encoder, &first, self.context.setup.team());
+        let check = check.map_err(|error| self.failure(error, &indices))?;
         Ok(Running {
             model: Model { name, encoder, room: Room::default() },
             check: sample::passed(name, check)?,
@@ -247,10 +254,14 @@ impl Evaluation<'_> {
         })
     }
 
-    /// So many batches, or all, in the order of the file.
-    fn first(&self, most: usize) -> Vec<Batch> {
-        let batches = self.prepared.batches(self.args.batch, false);
-        batches.iter().take(most).map(|indices| self.prepared.batch(indices)).collect()
+    /// Batches in the order of the file.
+    fn arrival(&self) -> Vec<Vec<usize>> {
+        self.prepared.batches(self.args.batch, false)
+    }
+
+    /// What is wrong with a pass over these sequences, and with which of them.
+    fn failure(&self, error: Error, indices: &[usize]) -> Failure {
+        self.reader.model.failure(self.prepared.named(error, indices))
     }
 
     /// Ranges of a file, or of the first batches of the data: labels are not looked at, but texts are,
@@ -259,13 +270,16 @@ impl Evaluation<'_> {
         if let (Some(ranges), Some(file)) = (self.read, &self.args.ranges) {
             return Ok(Found { ranges: ranges.clone(), on: file.display().to_string() });
         }
-        let batches = self.first(CALIBRATION);
+        let batches = self.arrival();
+        let batches = batches.iter().take(CALIBRATION).map(|indices| self.prepared.batch(indices));
+        let batches: Vec<Batch> = batches.collect();
         let on = format!("the first {} batches of the data itself", batches.len());
         output::remark(format_args!("ranges of inputs are found on {on}"));
         let encoder = self.reader.model.encoder(self.context, Precision::Fp32)?;
         let team = self.context.setup.team();
-        let ranges = encoder.calibrate(&batches, &mut Room::default(), team).map_err(failure)?;
-        Ok(Found { ranges, on })
+        let progress = Progress::new(batches.len(), "batches that ranges are found on");
+        let ranges = encoder.calibrate(progress.over(&batches), &mut Room::default(), team);
+        Ok(Found { ranges: ranges.map_err(|error| self.reader.model.failure(error))?, on })
     }
 
     /// Every batch through every arm, who begins changing from one to the next. Gives whether it
@@ -273,13 +287,10 @@ impl Evaluation<'_> {
     fn batches(&self, arms: &mut [Running]) -> Result<bool, Failure> {
         let sorted = self.args.order == OrderArg::Sorted;
         let batches = self.prepared.batches(self.args.batch, sorted);
-        let bar = progress::bar(
-            batches.len(),
-            match self.args.task {
-                TaskArg::Sts => "sentences",
-                TaskArg::Squad => "windows",
-            },
-        );
+        let what = match self.args.task {
+            TaskArg::Sts => "batches of sentences",
+            TaskArg::Squad => "batches of windows",
+        };
         if let Some(first) = batches.first() {
             // Memory is made and weights are read before the clock starts; what comes of it does not
             // count, or there would be results without time.
@@ -288,9 +299,9 @@ impl Evaluation<'_> {
                 model.room.take_times();
             }
         }
+        let progress = Progress::new(batches.len(), what);
         for (turn, indices) in batches.iter().enumerate() {
             if interrupt::caught() {
-                bar.finish_and_clear();
                 return Ok(true);
             }
             let count = arms.len();
@@ -300,9 +311,8 @@ impl Evaluation<'_> {
                 running.seconds.push(seconds);
                 running.sequences += indices.len();
             }
-            bar.inc(1);
+            progress.step();
         }
-        bar.finish_and_clear();
         Ok(false)
     }
 
@@ -316,7 +326,8 @@ impl Evaluation<'_> {
         let batch = self.prepared.batch(indices);
         let begin = Instant::now();
         let by = (&model.encoder, &mut model.room, self.context.setup.team());
-        self.head.run(by, (&batch, indices), outputs).map_err(failure)?;
+        let ran = self.head.run(by, (&batch, indices), outputs);
+        ran.map_err(|error| self.failure(error, indices))?;
         Ok(begin.elapsed().as_secs_f64())
     }
 

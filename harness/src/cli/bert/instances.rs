@@ -62,14 +62,18 @@ pub(super) fn run(
         let copies: Vec<_> = copies.collect();
         copies.into_iter().map(|copy| copy.join().expect("no copy panics")).collect::<Vec<_>>()
     });
-    let (mut passes_per_s, mut latencies) = (0.0, Vec::new());
-    for outcome in outcomes {
-        let own = outcome?;
-        passes_per_s += own.len() as f64 / own.iter().sum::<f64>();
-        latencies.extend(own);
+    Ok(Combined::of(outcomes.into_iter().collect::<Result<_, _>>()?))
+}
+
+impl Combined {
+    /// Of the seconds of each copy's passes.
+    fn of(copies: Vec<Vec<f64>>) -> Combined {
+        let rate = |own: &Vec<f64>| own.len() as f64 / own.iter().sum::<f64>();
+        let passes_per_s = copies.iter().map(rate).sum();
+        let mut latencies = copies.concat();
+        latencies.sort_by(f64::total_cmp);
+        Combined { passes_per_s, latencies }
     }
-    latencies.sort_by(f64::total_cmp);
-    Ok(Combined { passes_per_s, latencies })
 }
 
 /// One copy, which starts with the others: the seconds of its passes.
@@ -136,7 +140,7 @@ fn pin(_cores: &[usize]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MIN_ROUNDS, WINDOW, cores, enough};
+    use super::{Combined, MIN_ROUNDS, WINDOW, cores, enough};
 
     /// However slow they are, there is an interval at the end.
     #[test]
@@ -159,5 +163,33 @@ mod tests {
             let text = format!("{:?}", cores(given, 1).expect_err("one core"));
             assert!(text.contains(words) && !text.contains(not), "{text}");
         }
+    }
+
+    #[test]
+    fn copies_add_up() {
+        let Combined { passes_per_s, latencies } =
+            Combined::of(vec![vec![0.5, 0.5], vec![0.25, 0.125, 0.375, 0.25]]);
+        assert_eq!(passes_per_s, 2.0 + 4.0);
+        assert_eq!(latencies, [0.125, 0.25, 0.25, 0.375, 0.5, 0.5]);
+    }
+
+    /// Copies share no core, and none of a copy's threads leaves its own.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn copies_stay_on_cores_of_their_own() {
+        use super::{pin, usable};
+        use std::sync::Mutex;
+        use tilewise::{SpinTeam, Team};
+        let all = usable(usize::MAX);
+        let each = cores((all.len(), Some(1)), all.len()).expect("a core each");
+        assert_eq!(each.concat(), all);
+        let last = all[all.len() - 1];
+        let copy = std::thread::spawn(move || {
+            pin(&[last]).expect("a core that may be used");
+            let (team, seen) = (SpinTeam::new(2).expect("threads"), Mutex::new(Vec::new()));
+            team.run(&|_| seen.lock().expect("no panic").push(usable(usize::MAX)));
+            seen.into_inner().expect("no panic")
+        });
+        assert_eq!(copy.join().expect("no panic"), [[last], [last]]);
     }
 }

@@ -1,6 +1,7 @@
 //! A model's folder, opened: what the commands need of it, and what the user should know.
 
 use super::args::{BenchArgs, ShapeArg, WindowFlags};
+use super::progress::Progress;
 use super::{Context, ranges};
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -57,7 +58,34 @@ impl Opened {
         precision: Precision<'_>,
     ) -> Result<Encoder, Failure> {
         let isa = context.setup.setting().isa;
-        Encoder::on(isa, &self.config, &*self.source, precision).map_err(ranges::failure)
+        let progress = Progress::new(self.config.tensors(), "tensors packed");
+        let source = Counted { source: &*self.source, progress };
+        Encoder::on(isa, &self.config, &source, precision).map_err(ranges::failure)
+    }
+
+    /// Whose fault an error of a pass is: [`failure`], and the model is named where it is the model's.
+    pub(super) fn failure(&self, error: Error) -> Failure {
+        match is_of_model(&error) {
+            true => Failure::failed(format!("{}: {error}", self.name)),
+            false => failure(error),
+        }
+    }
+}
+
+/// Tensors that are counted as they are asked for.
+struct Counted<'a> {
+    source: &'a dyn Source,
+    progress: Progress,
+}
+
+impl Source for Counted<'_> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        self.progress.step();
+        self.source.tensor(name, shape)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.source.has(name)
     }
 }
 
@@ -107,6 +135,14 @@ pub(super) fn failure_in(data: &Path, error: Error) -> Failure {
     match is_of_flags(&error) {
         true => Failure::usage(error),
         false => Failure::failed(format!("{}: {error}", data.display())),
+    }
+}
+
+fn is_of_model(error: &Error) -> bool {
+    match error {
+        Error::Overflow { .. } => true,
+        Error::Example { reason, .. } => is_of_model(reason),
+        _ => false,
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
     for indices in prepared.batches(BATCH, false) {
         let batch = prepared.batch(&indices);
         let by = (&encoder, &mut room, context.setup.team());
-        head.run(by, (&batch, &indices), &mut outputs).map_err(failure)?;
+        let ran = head.run(by, (&batch, &indices), &mut outputs);
+        ran.map_err(|error| reader.model.failure(error))?;
     }
     let Some(Some(answer)) = prepared.answers(&outputs).pop() else {
         return Err(Failure::failed("no part of the text is an answer; expected a longer text"));

@@ -1,11 +1,11 @@
 //! Whether what an encoder makes of token numbers is right.
 
-use super::open::{Opened, failure};
+use super::open::Opened;
 use crate::cli::failure::Failure;
 use serde_json::{Value, json};
 use tilewise::attention::Attention;
 use tilewise::{Solo, Team};
-use tilewise_harness::bert::{Batch, Encoder, Expected, Precision, Room, reference};
+use tilewise_harness::bert::{Batch, Encoder, Error, Expected, Precision, Room, reference};
 use tilewise_harness::workload::Check;
 
 /// Tokens of the sequence that is compared with the reference, which takes seconds for more: as
@@ -28,12 +28,13 @@ pub(super) fn check(
     let first = &batch.ids()[batch.sequence(0)];
     let mut probe = Batch::default();
     probe.push(&first[..first.len().min(PROBE)]);
+    let failure = |error| model.failure(error);
     let exact = reference::encode(&model.config, &*model.source, &probe).map_err(failure)?;
     let expected = Expected::new(&exact, model.config.hidden);
     let states = encoder.encode(&probe, &mut room, team).map_err(failure)?;
     let reference = format!("plain loops in 64 bits for {} tokens", probe.tokens());
     let mut check = expected.check(&reference, precision, states.data());
-    let equal = alone(encoder, batch, team)?;
+    let equal = alone(encoder, batch, team).map_err(failure)?;
     if !equal.passed() {
         return Ok(equal);
     }
@@ -42,16 +43,16 @@ pub(super) fn check(
 }
 
 /// Compares a few sequences of a batch with themselves alone on one thread, to the bit.
-pub(super) fn alone(encoder: &Encoder, batch: &Batch, team: &dyn Team) -> Result<Check, Failure> {
+pub(super) fn alone(encoder: &Encoder, batch: &Batch, team: &dyn Team) -> Result<Check, Error> {
     let (mut room, mut room_of_one) = (Room::default(), Room::default());
-    let together = encoder.encode(batch, &mut room, team).map_err(failure)?;
+    let together = encoder.encode(batch, &mut room, team)?;
     let columns = together.cols();
     let (mut output, mut expected) = (Vec::new(), Vec::new());
     for index in some(batch.len()) {
         let tokens = batch.sequence(index);
         output.extend_from_slice(&together.data()[tokens.start * columns..tokens.end * columns]);
-        let states = encoder.encode(&one(batch, index), &mut room_of_one, &Solo);
-        expected.extend_from_slice(states.map_err(failure)?.data());
+        let states = encoder.encode(&one(batch, index), &mut room_of_one, &Solo)?;
+        expected.extend_from_slice(states.data());
     }
     let (few, all) = (some(batch.len()).count(), batch.len());
     let title = format!("{few} of {all} sequences alone on one thread, to the bit");
