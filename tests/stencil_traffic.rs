@@ -199,10 +199,7 @@ fn no_recipe_is_predicted_to_move_less_than_it_has_to() {
         };
         for steps in [1, 4, 7] {
             let workload = Workload::<T>::new(kind, extent, steps, 1).unwrap();
-            for scheme in Scheme::ALL {
-                if kind.form().levels > 1 && scheme == Scheme::Overlapped {
-                    continue;
-                }
+            for scheme in Scheme::ALL.into_iter().filter(|scheme| scheme.suits(kind)) {
                 for (rows, streaming) in [(7, true), (50, false)] {
                     let mut recipe = recipe::<T>(kind, extent, scheme, 3);
                     (recipe.tile_rows, recipe.tile_points) = (rows, 16);
@@ -369,4 +366,18 @@ fn a_fused_sum_rounds_once_for_a_product_and_its_sum() {
     let wrong = Fused(PairedStar { centre: f32::NAN, arms: [[arm]] });
     let refused = stencil::run(wrong, [Boundary::Fixed; 3], &mut grid, 1).unwrap_err();
     assert!(refused.to_string().contains("a paired star has a weight"), "{refused}");
+}
+
+#[test]
+fn a_run_says_what_its_plan_does() {
+    let heat = Stencil::heat7(0.1);
+    for (side, steps) in [(8, 0), (8, 1), (40, 7), (120, 4)] {
+        let extent = Extent::space(side, side, side);
+        let mut grid = Grid::from_fn(extent, |[x, _, _]| x as f32).unwrap();
+        let run = heat.run(&mut grid, steps).unwrap();
+        let plan = Plan::<f32>::new(heat, extent, Isa::best(), run.recipe()).unwrap();
+        assert_eq!(run.bytes_per_update(), plan.bytes_per_update(steps, &CacheSizes::detect()));
+        assert_eq!(run.cache_footprint(), plan.cache_footprint(steps));
+        assert!(run.bytes_per_update() > 0.0 && run.cache_footprint() > 0);
+    }
 }

@@ -105,6 +105,22 @@ impl Isa {
         }
     }
 
+    /// How many `f32` one of its registers holds, whether this CPU has it or not.
+    ///
+    /// ```
+    /// use tilewise::Isa;
+    /// assert_eq!(Isa::Avx2.lanes(), 8);
+    /// assert_eq!(Isa::Scalar.lanes(), 1);
+    /// ```
+    pub const fn lanes(self) -> usize {
+        match self {
+            Isa::Scalar => 1,
+            Isa::Neon => 4,
+            Isa::Avx2 | Isa::AvxVnni => 8,
+            Isa::Avx512 | Isa::Avx512Vnni => 16,
+        }
+    }
+
     /// The instruction set with registers half as wide, if there is code for both.
     ///
     /// ```
@@ -218,6 +234,11 @@ macro_rules! token {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name($floats);
+
+        // What a name says of its registers is true of those of its token.
+        const _: () = assert!(
+            size_of::<<$floats as pulp::Simd>::f32s>() == Isa::$name.lanes() * size_of::<f32>()
+        );
 
         impl Token for $name {
             const ISA: Isa = Isa::$name;

@@ -20,10 +20,16 @@
 //! recipe, the instruction set and the number of threads (finite fields; which NaN an operation on
 //! NaNs gives is the CPU's business).
 //!
+//! Both ends of an axis are held, mirrors, or joined ([`Boundary`]; held unless told), each axis for
+//! itself.
+//!
 //! A step reads a field and writes the next one, so memory traffic is one read and one write of
 //! every point: 8 bytes per update for `f32`, 16 for `f64`, if a point read once stays in cache
 //! until its last neighbour is done (the tiles see to that) and if stores go past the caches
-//! (otherwise each line is read before it is written: 12 and 24).
+//! (otherwise each line is read before it is written: 12 and 24). Several steps at a time share that
+//! among them: a [`Scheme`] says how, a [`Recipe`] how many and in which tiles, estimated by
+//! [`Stencil::run`] and tuned by who wants. [`Plan::bytes_per_update`] and [`Plan::cache_footprint`]
+//! say what a plan should cost, and an [`Outcome`] what a run should have.
 
 // The story, file by file: `kind` names the stencils, `heat`, `wave`, `react` and `weights` have
 // their arithmetic and `formula` what a formula is, `boundary` what is found past the ends, `grid`,
@@ -191,7 +197,7 @@ impl Stencil {
     /// Steps a grid with the best instruction set, an estimated recipe and, where the grid leaves
     /// the second-level cache, all cores. A line is one row, and rows are what threads share out: it is
     /// stepped by the caller alone, however long it is. What it gives back says so if the field grows
-    /// without bound.
+    /// without bound, by which recipe it was stepped, and what that should have cost.
     ///
     /// All cores are a team of threads that is started and ended by every call, and every call makes a
     /// plan anew. Those who step again and again keep a [`SpinTeam`](crate::SpinTeam) and a [`Plan`];
@@ -204,10 +210,9 @@ impl Stencil {
     /// # Errors
     /// As [`Plan::new`] and [`Plan::run`], and [`Error::Team`] when threads cannot be started.
     pub fn run<T: Real>(self, grid: &mut Grid<T>, steps: usize) -> Result<Outcome, Error> {
-        let warning = front_door(self.kind.form(), grid, steps, |extent, isa, recipe| {
+        front_door(self.kind.form(), grid, steps, |extent, isa, recipe| {
             Plan::new(self, extent, isa, recipe)
-        })?;
-        Ok(Outcome { warning })
+        })
     }
 }
 
@@ -223,10 +228,8 @@ pub fn run<T: Real, F: Formula<T>>(
     grid: &mut Grid<T>,
     steps: usize,
 ) -> Result<(), Error> {
-    front_door(Form::of::<T, F>(), grid, steps, |extent, isa, recipe| {
-        Plan::of(formula, boundary, extent, isa, recipe)
-    })?;
-    Ok(())
+    let plan = |extent, isa, recipe| Plan::of(formula, boundary, extent, isa, recipe);
+    front_door(Form::of::<T, F>(), grid, steps, plan).map(|_| ())
 }
 
 fn front_door<T: Real>(
@@ -234,8 +237,14 @@ fn front_door<T: Real>(
     grid: &mut Grid<T>,
     steps: usize,
     plan: impl Fn(Extent, Isa, Recipe) -> Result<Plan<T>, Error>,
-) -> Result<Option<Unstable>, Error> {
+) -> Result<Outcome, Error> {
     let (extent, isa, caches) = (grid.extent(), Isa::best(), CacheSizes::detect());
+    let outcome = |plan: &Plan<T>, grid: &Grid<T>| Outcome {
+        warning: plan.warning(grid),
+        recipe: *plan.recipe(),
+        bytes_per_update: plan.bytes_per_update(steps, &caches),
+        cache_footprint: plan.cache_footprint(steps),
+    };
     let plan = |threads| {
         let recipe = match steps > 1 {
             true => Recipe::estimate_fused::<T>(form, extent, isa, &caches, threads),
@@ -249,9 +258,9 @@ fn front_door<T: Real>(
         let team = crate::SpinTeam::all_cores()?;
         let plan = plan(crate::Team::size(&team))?;
         plan.run(grid, steps, &team)?;
-        return Ok(plan.warning(grid));
+        return Ok(outcome(&plan, grid));
     }
     let plan = plan(1)?;
     plan.run(grid, steps, &crate::Solo)?;
-    Ok(plan.warning(grid))
+    Ok(outcome(&plan, grid))
 }

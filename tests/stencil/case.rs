@@ -76,9 +76,7 @@ pub(crate) fn recipe(
 }
 
 fn recipes(kind: Kind, deep: bool) -> impl Strategy<Value = Recipe> {
-    // What keeps two steps has no overlapped tiles.
-    let keeps_two = kind.form().levels > 1;
-    let suits = |scheme: &Scheme| !(keeps_two && *scheme == Scheme::Overlapped);
+    let suits = |scheme: &Scheme| scheme.suits(kind);
     let schemes: Vec<Scheme> = Scheme::ALL.into_iter().filter(suits).collect();
     // Overlapped tiles step everything so far around them again: no farther than needs be.
     let depths = if deep { DEEP..(DEEPEST / kind.radius()).max(DEEP) + 1 } else { 1..9 };

@@ -41,6 +41,8 @@ fn drawn_cases_cover_every_choice() {
         }
         for scheme in Scheme::ALL {
             let with = |case: &Case| of(case) && case.recipe.scheme == scheme;
+            // By a rule of its own: draws ask the library what suits a kind, and what that said no to
+            // by mistake would never be drawn, nor missed.
             if kind.form().levels == 1 || scheme != Scheme::Overlapped {
                 some(&format!("{kind}, {scheme}"), &with);
             }

@@ -6,8 +6,7 @@ use tilewise::{Isa, Team, cache::CacheSizes};
 
 /// The schemes that a formula has.
 pub(crate) fn schemes(form: Form) -> impl Iterator<Item = Scheme> {
-    let has = move |scheme: &Scheme| form.levels == 1 || *scheme != Scheme::Overlapped;
-    Scheme::ALL.into_iter().filter(has)
+    Scheme::ALL.into_iter().filter(move |scheme| scheme.suits(form))
 }
 
 /// Tiles that cut what can be cut, three steps at a time where there are several.

@@ -17,13 +17,7 @@ static DEPTHS: [usize; 4] = [1, 2, 3, 8];
 /// Points of a row: one, a rim and nothing in it, a rim and a point, a register of numbers that is
 /// not full, full, and one more.
 fn rows(kind: Kind, isa: Isa) -> Vec<usize> {
-    let radius = kind.radius();
-    let lanes: usize = match isa.floats() {
-        Isa::Scalar => 1,
-        Isa::Neon => 4,
-        Isa::Avx2 => 8,
-        _ => 16,
-    };
+    let (radius, lanes) = (kind.radius(), isa.lanes());
     let mut rows = vec![1, 2 * radius, 2 * radius + 1, 13, lanes - 1, lanes, lanes + 1];
     rows.retain(|&row| row > 0);
     rows.sort_unstable();
@@ -34,7 +28,7 @@ fn rows(kind: Kind, isa: Isa) -> Vec<usize> {
 /// The schemes that a kind has, by how many steps at a time.
 fn ways(kind: Kind) -> Vec<(Scheme, usize)> {
     let mut schemes = Scheme::ALL.to_vec();
-    schemes.retain(|&scheme| kind.form().levels == 1 || scheme != Scheme::Overlapped);
+    schemes.retain(|scheme| scheme.suits(kind));
     // Last, for a grid keeps the room for its tiles, which is filled anew before every run.
     schemes.sort_by_key(|&scheme| scheme == Scheme::Overlapped);
     let depths = |scheme: Scheme| if scheme.fuses() { &DEPTHS[..] } else { &DEPTHS[..1] };

@@ -244,6 +244,11 @@ fn predicted<T: Field>(
 
 /// What of a limit that memory sets was reached; of a working set that stays in half of the last cache,
 /// which memory does not limit, there is nothing to say. One that just fills it leaves it in part.
+///
+/// Half is how far single steps in space are no slower than fused ones, which ask memory for less
+/// ([`Recipe::estimate_fused`]: 16 of 32 MiB; 0.75 of their speed with 32). What a recipe chooses its
+/// stores by is no measure of it: 31 of 32 on several threads is where those past the caches are no
+/// longer slower than ordinary ones, and by then memory is what both wait for.
 fn share(of_limit: f64, working_set: f64, caches: &CacheSizes) -> Option<f64> {
     (working_set > caches.l3 as f64 / 2.0).then_some(of_limit)
 }

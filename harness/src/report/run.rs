@@ -17,7 +17,7 @@ use super::rules;
 use crate::bert::Synthetic;
 use crate::picture::Picture;
 use crate::provenance::Provenance;
-use budget::{Budget, Claim};
+use budget::{Budget, Need};
 use cell::{Draft, Measured};
 use planned::{Planned, Turn};
 use roofs::Roofs;
@@ -191,7 +191,7 @@ impl<'p, 'a> Run<'p, 'a> {
         let planned = Planned::of(plan.mode);
         (plan.progress)("roofs", 0, planned.parts());
         // The clock runs from here: the first roofs are part of the time.
-        let budget = Budget::new(plan.mode, &planned.claims(), roofs::time(plan.mode));
+        let budget = Budget::new(plan.mode, &planned.needs(), roofs::time(plan.mode));
         Ok(Run {
             plan,
             planned,
@@ -214,23 +214,23 @@ impl<'p, 'a> Run<'p, 'a> {
 
     fn gemm(&mut self, index: usize) -> Result<(), Error> {
         let layer = &self.planned.layers[index];
-        let (id, claim) = (layer.id(), layer.claim());
-        if self.must_skip(&id, claim, None) {
+        let (id, need) = (layer.id(), layer.need());
+        if self.must_skip(&id, need, None) {
             return Ok(());
         }
         let layer = &self.planned.layers[index];
         let workload = gemm::workload(layer, self.plan.seed)?;
         let draft = gemm::draft(self.plan, layer, &workload)?;
-        self.measure(draft, claim)
+        self.measure(draft, need)
     }
 
     fn kmeans(&mut self) -> Result<(), Error> {
-        if self.must_skip(kmeans::ID, kmeans::CLAIM, None) {
+        if self.must_skip(kmeans::ID, kmeans::NEED, None) {
             return Ok(());
         }
         let fitted = kmeans::fit(self.plan)?;
         let draft = kmeans::draft(self.plan, &fitted)?;
-        self.measure(draft, kmeans::CLAIM)?;
+        self.measure(draft, kmeans::NEED)?;
         self.sessions.push(fitted.session);
         self.picture = Some(fitted.record);
         self.quantised = Some(fitted.quantised);
@@ -239,7 +239,7 @@ impl<'p, 'a> Run<'p, 'a> {
 
     fn stencil(&mut self, index: usize) -> Result<(), Error> {
         let field = self.planned.fields[index];
-        if self.must_skip(&field.id(), field.claim(), field.too_large(self.plan)) {
+        if self.must_skip(&field.id(), field.need(), field.too_large(self.plan)) {
             return Ok(());
         }
         if field.double { self.field::<f64>(field) } else { self.field::<f32>(field) }
@@ -248,18 +248,18 @@ impl<'p, 'a> Run<'p, 'a> {
     fn field<T: crate::stencil::Field>(&mut self, field: stencil::Run) -> Result<(), Error> {
         let workload = stencil::workload::<T>(self.plan, &field)?;
         let draft = stencil::draft(self.plan, &field, &workload)?;
-        self.measure(draft, field.claim())
+        self.measure(draft, field.need())
     }
 
     /// The cells of a model, of one workload.
     fn bert(&mut self, index: usize) -> Result<(), Error> {
         let source = Synthetic { seed: self.plan.seed };
         let mut made = None;
-        let claims = self.planned.models[index].claims();
-        for (precision, claim) in bert::PRECISIONS.into_iter().zip(claims) {
+        let needs = self.planned.models[index].needs();
+        for (precision, need) in bert::PRECISIONS.into_iter().zip(needs) {
             let model = &self.planned.models[index];
             let (id, too_large) = (model.id(precision), model.too_large(self.plan));
-            if self.must_skip(&id, claim, too_large) {
+            if self.must_skip(&id, need, too_large) {
                 continue;
             }
             let model = &self.planned.models[index];
@@ -269,7 +269,7 @@ impl<'p, 'a> Run<'p, 'a> {
             };
             let draft = bert::draft(self.plan, model, &workload, precision)?;
             // Passes are long and their differences large: the fewest rounds will do.
-            let mut watch = self.budget.share(claim);
+            let mut watch = self.budget.share(need);
             watch.min_rounds = stats::MIN_ROUNDS;
             self.time(draft, watch)?;
             made = Some(workload);
@@ -278,20 +278,20 @@ impl<'p, 'a> Run<'p, 'a> {
     }
 
     /// Tells what comes next, and notes it as skipped if there is a reason.
-    fn must_skip(&mut self, id: &str, claim: Claim, reason: Option<String>) -> bool {
+    fn must_skip(&mut self, id: &str, need: Need, reason: Option<String>) -> bool {
         self.step(id);
         let spent = self.budget.is_spent().then(|| "the time for this report was used up".into());
         let reason = reason.or(spent);
         let skip = reason.is_some();
         if skip {
-            self.budget.withdraw(claim);
+            self.budget.withdraw(need);
         }
         self.skipped.extend(reason.map(|reason| Skipped { id: id.into(), reason }));
         skip
     }
 
-    fn measure(&mut self, draft: Draft<'_>, claim: Claim) -> Result<(), Error> {
-        let watch = self.budget.share(claim);
+    fn measure(&mut self, draft: Draft<'_>, need: Need) -> Result<(), Error> {
+        let watch = self.budget.share(need);
         self.time(draft, watch)
     }
 

@@ -37,21 +37,9 @@ const fn float_sums(isa: Isa) -> usize {
 pub(super) fn work(quantity: Quantity, isa: Isa) -> f64 {
     let per_step = match quantity {
         Quantity::Int8Compute => byte_sums(isa) * PANEL * GROUP * 2,
-        _ => float_sums(isa) * lanes(isa) * 2,
+        _ => float_sums(isa) * isa.lanes() * 2,
     };
     (STEPS * per_step) as f64
-}
-
-/// f32 in a register.
-fn lanes(isa: Isa) -> usize {
-    struct Lanes;
-    impl Visitor for Lanes {
-        type Output = usize;
-        fn visit<T: Vocabulary>(self, _: T) -> usize {
-            size_of::<<T::Floats as pulp::Simd>::f32s>() / size_of::<f32>()
-        }
-    }
-    dispatch_floats(isa, Lanes).unwrap_or(1)
 }
 
 /// One call on every member.

@@ -83,6 +83,21 @@ impl Scheme {
     pub const fn fuses(self) -> bool {
         matches!(self, Scheme::Overlapped | Scheme::Skewed)
     }
+
+    /// Whether a stencil can be stepped by it. Any can, but those that take the value of one step
+    /// before ([`Form::levels`]) not in overlapped tiles: the two steps they keep stand in the two
+    /// buffers, and such tiles would need those twice.
+    ///
+    /// ```
+    /// use tilewise::stencil::{Kind, Scheme};
+    /// assert!(Scheme::ALL.into_iter().all(|scheme| scheme.suits(Kind::Heat7)));
+    /// let of_waves = Scheme::ALL.into_iter().filter(|scheme| scheme.suits(Kind::Wave7));
+    /// assert!(of_waves.eq([Scheme::Plain, Scheme::Spatial, Scheme::Skewed]));
+    /// ```
+    pub fn suits(self, form: impl Into<Form>) -> bool {
+        let form: Form = form.into();
+        self != Scheme::Overlapped || !form.keeps_two()
+    }
 }
 
 impl fmt::Display for Scheme {
@@ -230,7 +245,7 @@ impl Recipe {
         if depth > DEEPEST {
             return Err(Error::Depth { given: depth, most: DEEPEST });
         }
-        if form.keeps_two() && self.scheme == Scheme::Overlapped {
+        if !self.scheme.suits(form) {
             return Err(Error::Scheme { stencil: form.name });
         }
         let (given, choices) = (self.side_by_side, form.side_by_side);

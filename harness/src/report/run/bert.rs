@@ -3,7 +3,7 @@
 
 use super::super::model::Mode;
 use super::super::number::threads as count;
-use super::budget::Claim;
+use super::budget::Need;
 use super::cell::{Draft, Pair, Step};
 use super::ladder::{Ladder, both};
 use super::{Error, Plan};
@@ -32,7 +32,7 @@ impl Model {
     }
 
     /// What its cells ask for.
-    pub(super) fn claims(&self) -> [Claim; PRECISIONS.len()] {
+    pub(super) fn needs(&self) -> [Need; PRECISIONS.len()] {
         let Config { layers, hidden, intermediate, .. } = self.config;
         let (batch, seq) = self.sizes;
         let in_layers = layers * (4 * hidden * hidden + 2 * hidden * intermediate);
@@ -41,7 +41,7 @@ impl Model {
         // is made 16 times; the other arms and the reference take about half as much again. Weights
         // are made anew for every form they are laid out in: what that takes is an estimate.
         let least = 5e-8 * self.config.weights() as f64 + 8e-9 * products;
-        self.weights.map(|weight| Claim { weight, least: Duration::from_secs_f64(least) })
+        self.weights.map(|weight| Need { weight, least: Duration::from_secs_f64(least) })
     }
 
     /// Why this machine is too small for it, if it is.

@@ -12,7 +12,7 @@ use tilewise_tuner::measure::{Stopwatch, stats};
 
 /// What a cell asks for.
 #[derive(Clone, Copy)]
-pub(super) struct Claim {
+pub(super) struct Need {
     /// Its part of the time, beside the weights of others.
     pub(super) weight: f64,
     /// What it takes all told with the fewest rounds: inputs, reference and checks among it. As
@@ -20,7 +20,7 @@ pub(super) struct Claim {
     pub(super) least: Duration,
 }
 
-/// The time left, and the claims it is to be shared among.
+/// The time left, and the needs it is to be shared among.
 pub(super) struct Budget {
     mode: Mode,
     deadline: Instant,
@@ -30,18 +30,18 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Shares the time of a mode among `claims`, less what the closing roofs will take.
-    pub(super) fn new(mode: Mode, claims: &[Claim], closing: Duration) -> Budget {
+    /// Shares the time of a mode among `needs`, less what the closing roofs will take.
+    pub(super) fn new(mode: Mode, needs: &[Need], closing: Duration) -> Budget {
         let (whole, owed) = match mode {
             // On two cores a quick report ends within 60 s, a full one within 600 s: the rest is
             // for checks and references, which no budget can shorten, those of the last cell above
             // all.
-            Mode::Quick => (50, claims.iter().map(|claim| claim.least).sum::<Duration>()),
+            Mode::Quick => (50, needs.iter().map(|need| need.least).sum::<Duration>()),
             // Its shares are long enough by themselves.
             Mode::Full => (480, Duration::ZERO),
         };
         let deadline = Instant::now() + Duration::from_secs(whole).saturating_sub(closing);
-        let weights_left = claims.iter().map(|claim| claim.weight).sum();
+        let weights_left = needs.iter().map(|need| need.weight).sum();
         Budget { mode, deadline, weights_left, owed }
     }
 
@@ -51,9 +51,9 @@ impl Budget {
     }
 
     /// The share of a cell. Asked for when its inputs are ready.
-    pub(super) fn share(&mut self, claim: Claim) -> Stopwatch {
-        let part = claim.weight / self.weights_left.max(claim.weight);
-        self.withdraw(claim);
+    pub(super) fn share(&mut self, need: Need) -> Stopwatch {
+        let part = need.weight / self.weights_left.max(need.weight);
+        self.withdraw(need);
         let left = self.deadline.saturating_duration_since(Instant::now());
         let share = left.saturating_sub(self.owed).mul_f64(part.clamp(0.0, 1.0));
         // The rest is for checking the results.
@@ -66,9 +66,9 @@ impl Budget {
     }
 
     /// Takes a cell out of those to come: its turn is now, or it has none.
-    pub(super) fn withdraw(&mut self, claim: Claim) {
-        self.weights_left -= claim.weight;
-        self.owed = self.owed.saturating_sub(claim.least);
+    pub(super) fn withdraw(&mut self, need: Need) {
+        self.weights_left -= need.weight;
+        self.owed = self.owed.saturating_sub(need.least);
     }
 }
 
@@ -78,54 +78,54 @@ mod tests {
     use super::super::roofs;
     use super::*;
 
-    fn claim(weight: f64, least: u64) -> Claim {
-        Claim { weight, least: Duration::from_secs(least) }
+    fn need(weight: f64, least: u64) -> Need {
+        Need { weight, least: Duration::from_secs(least) }
     }
 
-    /// Whether a cell has its turn. It takes what it is given, or what it claimed if that is more.
-    fn has_turn(budget: &mut Budget, claim: Claim) -> bool {
+    /// Whether a cell has its turn. It takes what it is given, or what it needs if that is more.
+    fn has_turn(budget: &mut Budget, need: Need) -> bool {
         let has = !budget.is_spent();
-        let given = Duration::from_secs_f64(budget.share(claim).budget_s);
-        budget.deadline -= given.max(claim.least);
+        let given = Duration::from_secs_f64(budget.share(need).budget_s);
+        budget.deadline -= given.max(need.least);
         has
     }
 
     #[test]
-    fn the_last_have_what_they_claimed_whatever_the_first_weigh() {
-        let mut claims = [claim(10.0, 1), claim(1.0, 25), claim(1.0, 10)];
-        for _ in 0..claims.len() {
-            let mut budget = Budget::new(Mode::Quick, &claims, Duration::ZERO);
-            let had = claims.map(|claim| has_turn(&mut budget, claim));
-            assert_eq!(had, [true; 3], "{:?}", claims.map(|claim| claim.least));
-            claims.rotate_left(1);
+    fn the_last_have_what_they_need_whatever_the_first_weigh() {
+        let mut needs = [need(10.0, 1), need(1.0, 25), need(1.0, 10)];
+        for _ in 0..needs.len() {
+            let mut budget = Budget::new(Mode::Quick, &needs, Duration::ZERO);
+            let had = needs.map(|need| has_turn(&mut budget, need));
+            assert_eq!(had, [true; 3], "{:?}", needs.map(|need| need.least));
+            needs.rotate_left(1);
         }
     }
 
     #[test]
     fn a_quick_report_has_time_for_all_that_is_planned() {
-        let (claims, roofs) = (Planned::of(Mode::Quick).claims(), roofs::time(Mode::Quick));
-        let mut budget = Budget::new(Mode::Quick, &claims, roofs);
+        let (needs, roofs) = (Planned::of(Mode::Quick).needs(), roofs::time(Mode::Quick));
+        let mut budget = Budget::new(Mode::Quick, &needs, roofs);
         // The first roofs are part of the time.
         budget.deadline -= roofs;
-        let had: Vec<bool> = claims.iter().map(|&claim| has_turn(&mut budget, claim)).collect();
+        let had: Vec<bool> = needs.iter().map(|&need| has_turn(&mut budget, need)).collect();
         assert!(!had.contains(&false), "{had:?}");
-        assert!(!budget.is_spent(), "what was claimed is more than there is");
+        assert!(!budget.is_spent(), "what is needed is more than there is");
     }
 
     #[test]
     fn a_full_report_shares_by_weights_alone() {
-        let claims = [claim(1.0, 0), claim(3.0, 400)];
-        let mut budget = Budget::new(Mode::Full, &claims, Duration::ZERO);
-        let share = budget.share(claims[0]).budget_s;
+        let needs = [need(1.0, 0), need(3.0, 400)];
+        let mut budget = Budget::new(Mode::Full, &needs, Duration::ZERO);
+        let share = budget.share(needs[0]).budget_s;
         assert!((share - 0.8 * 480.0 / 4.0).abs() < 1.0, "{share}");
     }
 
     #[test]
     fn who_is_left_out_leaves_time_to_the_others() {
-        let claims = [claim(1.0, 1), claim(3.0, 20)];
-        let mut budget = Budget::new(Mode::Quick, &claims, Duration::ZERO);
-        budget.withdraw(claims[1]);
-        let share = budget.share(claims[0]).budget_s;
+        let needs = [need(1.0, 1), need(3.0, 20)];
+        let mut budget = Budget::new(Mode::Quick, &needs, Duration::ZERO);
+        budget.withdraw(needs[1]);
+        let share = budget.share(needs[0]).budget_s;
         assert!((share - 0.8 * 50.0).abs() < 1.0, "{share}");
     }
 }

@@ -1,7 +1,7 @@
 //! The INT8 products a report measures: the linear layers of BERT, and a cube.
 
 use super::super::model::Mode;
-use super::budget::Claim;
+use super::budget::Need;
 use super::cell::Draft;
 use super::ladder::{Early, both, ladder};
 use super::{Error, Plan};
@@ -27,10 +27,10 @@ impl Layer {
     }
 
     /// What it asks for: larger ones have longer calls, but should not get time in proportion.
-    pub(super) fn claim(&self) -> Claim {
+    pub(super) fn need(&self) -> Need {
         let Shape { m, n, k } = self.shape;
         let billions = (m as f64 * n as f64 * k as f64) / 1e9;
-        Claim { weight: 1.0 + billions, least: Duration::from_secs_f64(0.6 + 5.6 * billions) }
+        Need { weight: 1.0 + billions, least: Duration::from_secs_f64(0.6 + 5.6 * billions) }
     }
 }
 

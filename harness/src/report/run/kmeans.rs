@@ -1,7 +1,7 @@
 //! K-Means on the pixels of a picture: one fit, and the labelling of every pixel.
 
 use super::super::model::{Mode, PictureRecord, RawSession, Whole};
-use super::budget::Claim;
+use super::budget::Need;
 use super::cell::{Draft, Pair};
 use super::ladder::{Early, Plain, ladder};
 use super::{Error, Plan};
@@ -24,7 +24,7 @@ pub(super) const ID: &str = "kmeans-picture";
 const CENTRES: usize = 64;
 
 /// What it asks for, beside a product of a billion multiply-adds with a weight of 2.
-pub(super) const CLAIM: Claim = Claim { weight: 3.0, least: Duration::from_secs(3) };
+pub(super) const NEED: Need = Need { weight: 3.0, least: Duration::from_secs(3) };
 
 /// A finished fit, and what is to be labelled with it.
 pub(super) struct Fitted {

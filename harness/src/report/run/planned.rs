@@ -1,7 +1,7 @@
 //! The cells a report plans, what they ask for, and whose turn is when.
 
 use super::super::model::Mode;
-use super::budget::Claim;
+use super::budget::Need;
 use super::{bert, gemm, kmeans, stencil};
 
 /// Everything planned; K-Means has one cell, always.
@@ -32,16 +32,16 @@ impl Planned {
     }
 
     /// What all cells ask for, section by section.
-    pub(super) fn claims(&self) -> Vec<Claim> {
-        let layers = self.layers.iter().map(gemm::Layer::claim);
-        let fields = self.fields.iter().map(stencil::Run::claim);
-        let models = self.models.iter().flat_map(bert::Model::claims);
-        layers.chain([kmeans::CLAIM]).chain(fields).chain(models).collect()
+    pub(super) fn needs(&self) -> Vec<Need> {
+        let layers = self.layers.iter().map(gemm::Layer::need);
+        let fields = self.fields.iter().map(stencil::Run::need);
+        let models = self.models.iter().flat_map(bert::Model::needs);
+        layers.chain([kmeans::NEED]).chain(fields).chain(models).collect()
     }
 
     /// Parts of a report: all cells, and the roofs before and after them.
     pub(super) fn parts(&self) -> usize {
-        self.claims().len() + 2
+        self.needs().len() + 2
     }
 
     /// All turns. A full report goes section by section. A quick one may run out of time on a slow

@@ -1,7 +1,7 @@
 //! The heat stencils a report measures: a volume and a plane, far beyond the caches and near them.
 
 use super::super::model::Mode;
-use super::budget::Claim;
+use super::budget::Need;
 use super::cell::{Draft, Step};
 use super::ladder::{Early, Plain, both, ladder};
 use super::{Error, Plan};
@@ -33,11 +33,11 @@ impl Run {
     }
 
     /// What it asks for.
-    pub(super) fn claim(&self) -> Claim {
+    pub(super) fn need(&self) -> Need {
         let updates = (self.steps * self.extent.inner_points(self.kind)) as f64;
         // Half of the least is for the reference and the checks, which begin anew for every arm.
         let least = Duration::from_secs_f64(0.2 + updates / 1.1e7);
-        Claim { weight: 2.0 + updates / 4e7, least }
+        Need { weight: 2.0 + updates / 4e7, least }
     }
 
     /// Why this machine is too small for it, if it is.
