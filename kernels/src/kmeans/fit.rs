@@ -4,6 +4,7 @@ use super::draws::{Draws, Seeded};
 use super::found::Fit;
 use super::lloyd::{Ended, Lloyd, tolerance};
 use super::model::{Centres, estimate, on_cores};
+use super::recipe::WORTH_A_FIT;
 use super::sorted::Sorted;
 use super::source::Source;
 use super::task::Task;
@@ -106,7 +107,7 @@ impl KMeans {
         self
     }
 
-    /// Fits on all cores, by an estimated recipe.
+    /// Fits by an estimated recipe, on as many cores as are worth starting threads for.
     ///
     /// # Memory
     /// Beside the points a fit takes what [`Chunks`](super::Chunks) says for each of them, however many
@@ -164,7 +165,7 @@ impl KMeans {
     ) -> Result<Fit<T::Centre>, Error> {
         let (source, weights) = (points.into(), weights.into());
         let shape = Shape { n: source.n(), d: source.d(), k: self.k };
-        let recipe = estimate(shape);
+        let recipe = estimate(shape, WORTH_A_FIT);
         let plan = Plan::new(shape, Isa::best(), recipe)?;
         on_cores(recipe.threads, |team| {
             self.fit_with(source, With { weights, ..With::new(&plan, team) })

@@ -1,7 +1,7 @@
 //! What a fit leaves: centres, and labels, distances and scores of points by them.
 
 use super::plan::{Job, Plan};
-use super::recipe::{WORTH_A_TEAM, members};
+use super::recipe::{WORTH_A_CALL, members};
 use super::source::Source;
 use super::task::check_weights;
 use super::{Error, Recipe, Shape};
@@ -188,16 +188,16 @@ impl<C: Real> Centres<C> {
 
     fn plan<T: Element>(&self, source: &Source<'_, T>) -> Result<(Plan, usize), Error> {
         let shape = Shape { n: source.n(), d: self.d, k: self.k };
-        let recipe = estimate(shape);
+        let recipe = estimate(shape, WORTH_A_CALL);
         Ok((Plan::new(shape, Isa::best(), recipe)?, recipe.threads))
     }
 }
 
-/// A recipe for this machine.
-pub(super) fn estimate(shape: Shape) -> Recipe {
-    // The team has to be made. The system is asked only where there is work for one: its answer takes
-    // some twenty system calls.
-    let cores = match members(shape, WORTH_A_TEAM) {
+/// A recipe for this machine; each member of the team, which has to be made, is to have `worth`
+/// distances.
+pub(super) fn estimate(shape: Shape, worth: usize) -> Recipe {
+    // The system is asked only where there is work for a team: its answer takes some twenty system calls.
+    let cores = match members(shape, worth) {
         1 => 1,
         most => cores().min(most),
     };

@@ -360,6 +360,7 @@ impl SharedDesks<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::model::estimate;
+    use super::super::recipe::{WORTH_A_CALL, WORTH_A_FIT};
     use super::*;
     use crate::SpinTeam;
     use crate::cache::CacheSizes;
@@ -377,7 +378,12 @@ mod tests {
             let plan = plan(shape);
             assert_eq!(plan.members_of_fit(&team), 1, "{shape:?}");
             assert_eq!(plan.team_of_fit(&team).size(), 1, "{shape:?}");
-            assert_eq!(estimate(shape).threads, 1, "{shape:?}");
+            assert_eq!(estimate(shape, WORTH_A_FIT).threads, 1, "{shape:?}");
+        }
+        // One look at the points is over before a team is there.
+        for (d, k) in [(1, 256), (3, 256), (8, 256), (64, 2), (64, 64)] {
+            let shape = Shape { n: 1000, d, k };
+            assert_eq!(estimate(shape, WORTH_A_CALL).threads, 1, "{shape:?}");
         }
         let many = plan(Shape { n: 100_000, d: 3, k: 64 });
         assert_eq!((many.members_of_fit(&team), many.team_of_fit(&team).size()), (4, 4));

@@ -67,6 +67,15 @@ const WORTH_A_MEMBER: usize = 1 << 16;
 /// of 1000 pixels with 64 centres takes 1.2 of the time on two Zen 3 cores.
 pub(super) const WORTH_A_TEAM: usize = 1 << 19;
 
+/// The same where a team would be made for a fit: that takes some 100 us on two Zen 4 cores, where 1000 x
+/// 3 with 256 centres (a million) took 1.1 to 1.3 of the time by a team, 1000 x 16 with 256 (four) 0.77
+/// to 0.8.
+pub(super) const WORTH_A_FIT: usize = 1 << 21;
+
+/// And where it would be made for one look at the points: 1000 x 8 with 64 centres took 5.3 times as long
+/// by a team, 1000 x 128 with 64 (ten million) 1.3 to 1.4, with 256 0.8.
+pub(super) const WORTH_A_CALL: usize = 1 << 24;
+
 /// What a point costs beside its distances, as so many centres more: it is read, turned and gets
 /// its label. Two Zen 3 cores make 1.2 to 1.9 of the speed of one with 2 to 8 centres (20 to 50
 /// thousand points in a plane or in space, 10,000 x 16, 2,000 x 64).
