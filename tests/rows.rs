@@ -165,7 +165,7 @@ fn exact((heads, width): (usize, usize), (qkv, offsets): (&[f32], &[usize])) -> 
 
 #[test]
 fn attention_is_what_it_is_defined_as() {
-    for (heads, width) in [(1, 1), (3, 20), (2, 32), (2, 64)] {
+    for (heads, width) in [(1, 1), (3, 20), (2, 32), (1, 48), (2, 64)] {
         let hidden = heads * width;
         let (mut qkv, offsets) = sequences(&[1, 16, 0, 49, 130], 3 * hidden);
         // So far from each other that bytes of all scores would pick one token each, rightly or not.
@@ -208,7 +208,7 @@ fn attention_has_the_same_bits_on_every_team_and_beside_any_sequence() {
 
 #[test]
 fn attention_in_bytes_has_the_same_bits_everywhere() {
-    for (heads, width) in [(2, 7), (1, 32), (1, 64)] {
+    for (heads, width) in [(2, 7), (1, 32), (1, 48), (1, 64)] {
         // Shorter ones are in floats.
         let (qkv, offsets) = sequences(&[Attention::FEWEST_IN_BYTES, 33, 130], 3 * heads * width);
         let on = |isa| {

@@ -18,6 +18,7 @@
 
 mod bytes;
 mod floats;
+mod head;
 
 use crate::buffer::Buffer;
 use crate::gemm::drive::{Cuts, Epilogue, Multiply, Panels, Part, Room, Rows};
@@ -28,11 +29,14 @@ use crate::product::Product;
 use crate::rows::Error;
 use crate::team::{Member, Team};
 use crate::vector::{PANEL, Visitor, Vocabulary, dispatch, dispatch_floats};
-use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use head::{Head, Which};
 
 /// Queries in a block: 48 rows of 384 scores are 72 KiB.
 const ROWS: usize = 48;
+
+/// Rows and columns of a square that is turned in registers.
+const SIDE: usize = 8;
 
 /// A line of scratch.
 type Line = [f32; PANEL];
@@ -292,66 +296,6 @@ impl<'a> Call<'a> {
         // SAFETY: each member asks once, for its own lines.
         unsafe { self.scratch.part(member * self.each..(member + 1) * self.each) }
     }
-}
-
-/// Which of a token's numbers.
-#[derive(Clone, Copy)]
-enum Which {
-    Query,
-    Key,
-    Value,
-}
-
-/// One head of one sequence.
-struct Head<'a> {
-    call: &'a Call<'a>,
-    tokens: Range<usize>,
-    head: usize,
-}
-
-impl<'a> Head<'a> {
-    /// How many tokens, and how many numbers of each.
-    fn size(&self) -> (usize, usize) {
-        (self.tokens.len(), self.call.attention.width)
-    }
-
-    /// What scores are multiplied with.
-    fn scale(&self) -> f32 {
-        1.0 / pulp::Simd::sqrt_f32s(pulp::Scalar::new(), self.call.attention.width as f32)
-    }
-
-    /// The queries, keys or values: a row for each token.
-    fn numbers(&self, which: Which) -> Matrix<'a, f32> {
-        let (Attention { heads, width, .. }, qkv) = (*self.call.attention, self.call.qkv);
-        let first = (which as usize * heads + self.head) * width;
-        let data = &qkv.data()[self.tokens.start * qkv.stride() + first..];
-        Matrix::with_stride(data, self.tokens.len(), width, qkv.stride()).expect("its columns")
-    }
-
-    /// Writes what belongs into a panel of the row of one of the tokens.
-    #[inline(always)]
-    #[allow(unsafe_code, reason = "disjoint output views")]
-    fn write(&self, token: usize, panel: usize, values: [f32; PANEL]) {
-        let Attention { width, .. } = *self.call.attention;
-        let (row, first) = (self.tokens.start + token, self.head * width + panel * PANEL);
-        let start = row * self.call.stride + first;
-        let here = PANEL.min(width - panel * PANEL);
-        // SAFETY: a head of a sequence is taken by one member, and its rows and columns are no
-        // other's.
-        let out = unsafe { self.call.out.part(start..start + here) };
-        match out.first_chunk_mut() {
-            Some(full) => *full = values,
-            None => begin(values, out),
-        }
-    }
-}
-
-/// Copies the first values. Out of the way: of this copy and one of known length the compiler would
-/// make one call. By value: taken by reference, all sixteen were made one by one in memory, and the wide
-/// store behind waited for them (attention in bytes took 1.06 to 1.18 of the time, one Zen 4 core).
-#[inline(never)]
-fn begin(values: [f32; PANEL], out: &mut [f32]) {
-    out.copy_from_slice(&values[..out.len()]);
 }
 
 /// How a block of queries is multiplied: not cut.

@@ -73,12 +73,18 @@ pub type WordStep = [[i16; 2]; PANEL];
 #[inline(always)]
 pub(crate) fn window<T: Copy + Default>(values: &[T], start: usize) -> [T; PANEL] {
     let rest = &values[start..];
-    if let Some(full) = rest.first_chunk() {
-        return *full;
-    }
-    let mut window = [T::default(); PANEL];
-    window[..rest.len()].copy_from_slice(rest);
-    window
+    let mut copy;
+    // Where they are is chosen first, and read once. Each read where it is, whole ones were put where
+    // the others are copied to, in memory, and what reads them from there has to wait.
+    let values = match rest.first_chunk() {
+        Some(full) => full,
+        None => {
+            copy = [T::default(); PANEL];
+            copy[..rest.len()].copy_from_slice(rest);
+            &copy
+        }
+    };
+    *values
 }
 
 /// The integer vocabulary: sums of products of unsigned by signed bytes, sixteen columns at a

@@ -4,12 +4,12 @@
 //! they mean; 128 times the sums of the keys are taken off the scores on their way out of the
 //! registers. Weights are unsigned by themselves.
 
-use super::{Attention, Head, Line, ROWS, Which, Whole, cuts, take};
+use super::{Attention, Head, Line, ROWS, SIDE, Which, Whole, cuts, take};
 use crate::gemm::drive::{Epilogue, Outer, TileSums};
 use crate::matrix::Matrix;
 use crate::product::{self, Product};
 use crate::rows::{Greatest, signed, softmax_bytes};
-use crate::vector::{GROUP, PANEL, Step, Vocabulary, window};
+use crate::vector::{FloatExtra, GROUP, PANEL, Step, Vocabulary, window};
 use core::ops::Range;
 
 /// What the bytes of queries are more than what they mean.
@@ -66,7 +66,7 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     token.run(
         #[inline(always)]
         || {
-            pack_keys(token, head.numbers(Which::Key), keys, (key_scales, key_sums));
+            pack_keys(token, &head, keys, (key_scales, key_sums));
             pack_values(head.numbers(Which::Value), values, value_scales);
         },
     );
@@ -98,7 +98,8 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
                 let scores = scores.chunks_exact_mut(sizes.columns);
                 let weights = weights.chunks_exact_mut(sizes.columns);
                 let rows = scores.zip(weights).zip(&scales).zip(&mut inverses).take(rows);
-                for (((scores, weights), scale), inverse) in rows {
+                for (row, (((scores, weights), scale), inverse)) in (first..).zip(rows) {
+                    head.fetch_with_scores(token, row);
                     scores.as_flattened_mut()[count..].fill(f32::NEG_INFINITY);
                     let sum = softmax_bytes(scores, scale * of_all, weights);
                     *inverse = 1.0 / sum as f32 + (spoilt + scale * 0.0);
@@ -115,27 +116,49 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
 }
 
 /// Keys, sixteen tokens side by side, a step for each four of their numbers; their scales, and
-/// the sums of their bytes.
+/// the sums of their bytes. Squares of steps of whole panels are turned in registers: against step by
+/// step, attention makes 1.04 with 8 x 128 tokens and 12 heads of 32, 1.0 with heads of 64 (one Zen 4 core).
 #[inline(always)]
 fn pack_keys<T: Vocabulary>(
     token: T,
-    keys: Matrix<'_, f32>,
+    head: &Head<'_>,
     panels: &mut [Step],
     (scales, sums): (&mut [Line], &mut [[i32; PANEL]]),
 ) {
+    let keys = head.numbers(Which::Key);
+    let whole = keys.cols() - keys.cols() % (SIDE * GROUP);
     let panels = panels.chunks_exact_mut(keys.cols().div_ceil(GROUP));
+    head.fetch(token, Which::Key, 0..PANEL);
     for (panel, ((steps, scales), sums)) in panels.zip(scales).zip(sums).enumerate() {
         let first = panel * PANEL;
         let tokens = first..(first + PANEL).min(keys.rows());
+        head.fetch_with_keys(token, tokens.clone());
         if tokens.len() < PANEL {
             steps.fill([[0; GROUP]; PANEL]);
         }
         let inverses;
         (*scales, inverses) =
             Greatest::of_rows(tokens.clone().map(|token| keys.row(token))).scales();
+        let turned = if tokens.len() == PANEL { whole } else { 0 };
+        for from in (0..turned).step_by(SIDE * GROUP) {
+            for half in [0, SIDE] {
+                let mut square = [[0.0; SIDE]; SIDE];
+                for (r, row) in square.iter_mut().enumerate() {
+                    let key = &keys.row(first + half + r)[from..][..SIDE * GROUP];
+                    let inverse = inverses[half + r];
+                    let bytes = |at| bytes(window(key, at), inverse, 0);
+                    *row = bytemuck::cast([bytes(0), bytes(PANEL)]);
+                }
+                let square = token.floats().turn(square);
+                for (step, row) in steps[from / GROUP..].iter_mut().zip(square) {
+                    let row: [[i8; GROUP]; SIDE] = bytemuck::cast(row);
+                    step[half..][..SIDE].copy_from_slice(&row);
+                }
+            }
+        }
         for ((column, token), inverse) in tokens.enumerate().zip(inverses) {
-            let key = keys.row(token);
-            for (steps, numbers) in steps.chunks_mut(PANEL / GROUP).zip(key.chunks(PANEL)) {
+            let rest = keys.row(token)[turned..].chunks(PANEL);
+            for (steps, numbers) in steps[turned / GROUP..].chunks_mut(PANEL / GROUP).zip(rest) {
                 let bytes = bytes(window(numbers, 0), inverse, 0).map(u8::cast_signed);
                 for (step, group) in steps.iter_mut().zip(bytes.as_chunks().0) {
                     step[column] = *group;
@@ -258,11 +281,9 @@ impl<P: Product<Sum = i32>> Epilogue<P> for Means<'_> {
         for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {
             let inverse = self.inverses[row];
             for (sums, panel) in sums.iter().zip(tile.panel..) {
-                let (mut means, scales) = ([0.0; PANEL], &self.value_scales[panel]);
-                for c in 0..PANEL {
-                    means[c] = sums[c] as f32 * (scales[c] * inverse);
-                }
-                self.head.write(self.first + row, panel, means);
+                let scales = &self.value_scales[panel];
+                let mean = |c: usize| sums[c] as f32 * (scales[c] * inverse);
+                self.head.write(self.first + row, panel, mean);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One head of one sequence in floats.
 
-use super::{Attention, Head, Line, ROWS, Which, Whole, cuts, take};
+use super::{Attention, Head, Line, ROWS, SIDE, Which, Whole, cuts, take};
 use crate::gemm::drive::{Epilogue, TileSums};
 use crate::gemm::epilogue::Places;
 use crate::matrix::{Matrix, RowsMut};
@@ -45,7 +45,7 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     token.run(
         #[inline(always)]
         || {
-            pack_keys(token, head.numbers(Which::Key), keys);
+            pack_keys(token, &head, keys);
             pack_values(head.numbers(Which::Value), values);
         },
     );
@@ -63,7 +63,8 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
             #[inline(always)]
             || {
                 let scores = scores.chunks_exact_mut(panels * PANEL);
-                for (row, inverse) in scores.zip(&mut inverses[..rows]) {
+                for ((row, inverse), number) in scores.zip(&mut inverses[..rows]).zip(first..) {
+                    head.fetch_with_scores(token, number);
                     *inverse = 1.0 / softmax(&mut row[..count], scale);
                 }
             },
@@ -75,18 +76,18 @@ pub(super) fn run<T: Vocabulary>(token: T, head: Head<'_>, mut room: &mut [Line]
     }
 }
 
-/// Rows and columns of a square that is turned in registers.
-const SIDE: usize = 8;
-
 /// Keys, sixteen tokens side by side, a step for each of their numbers: squares of whole panels are
 /// turned in registers. Number by number, packing took 2.6 % of a pass of MiniLM, so 0.8 % (one Zen 3
 /// core, by samples).
 #[inline(always)]
-fn pack_keys<T: Vocabulary>(token: T, keys: Matrix<'_, f32>, panels: &mut [Line]) {
+fn pack_keys<T: Vocabulary>(token: T, head: &Head<'_>, panels: &mut [Line]) {
+    let keys = head.numbers(Which::Key);
     let whole = keys.cols() - keys.cols() % SIDE;
+    head.fetch(token, Which::Key, 0..PANEL);
     for (panel, steps) in panels.chunks_exact_mut(keys.cols()).enumerate() {
         let start = panel * PANEL;
         let tokens = start..(start + PANEL).min(keys.rows());
+        head.fetch_with_keys(token, tokens.clone());
         let turned = if tokens.len() == PANEL { whole } else { 0 };
         for from in (0..turned).step_by(SIDE) {
             for first in [0, SIDE] {
@@ -153,11 +154,7 @@ impl<T: Vocabulary> Epilogue<Floats<T>> for Means<'_> {
         for (sums, row) in tile.sums.chunks_exact(tile.panels).zip(tile.row..) {
             let inverse = self.inverses[row];
             for (sums, panel) in sums.iter().zip(tile.panel..) {
-                let mut means = [0.0; PANEL];
-                for c in 0..PANEL {
-                    means[c] = sums[c] * inverse;
-                }
-                self.head.write(self.first + row, panel, means);
+                self.head.write(self.first + row, panel, |c| sums[c] * inverse);
             }
         }
     }

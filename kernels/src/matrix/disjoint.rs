@@ -90,6 +90,12 @@ impl<'a, T> Disjoint<'a, T> {
         self.len == 0
     }
 
+    /// Where it begins.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *const T {
+        self.start
+    }
+
     /// The same slice once more; parts of either are parts of both.
     pub(crate) fn again(&self) -> Self {
         Disjoint { ..*self }
