@@ -1,5 +1,5 @@
 //! K-Means for developers: labelling over shapes, instruction sets, layouts and tiles, threads,
-//! and what a fit is made of.
+//! what a fit is made of, and what threads do to few points.
 //!
 //! `cargo bench -p tilewise-benches --bench kmeans -- pixels` times one shape. `cargo test` runs
 //! everything once on few points.
@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tilewise::cache::CacheSizes;
-use tilewise::kmeans::{Form, KMeans, Plan, Recipe, Shape, tiles};
+use tilewise::kmeans::{Centres, Form, KMeans, Plan, Recipe, Shape, With, tiles};
 use tilewise::points::Points;
 use tilewise::{Isa, Matrix, Solo, SpinTeam, Team};
 use tilewise_benches::recipe;
@@ -143,14 +143,31 @@ fn fits(criterion: &mut Criterion) {
                 .bench_function(id, |bencher| bencher.iter(|| kmeans.fit(&points).expect("a fit")));
         }
     }
-    let pixels = Data::new(SHAPES[0].1);
-    let sample = Matrix::new(&pixels.rows, pixels.shape.n.min(1000), 3).expect("rows");
-    let sample = Points::from_rows(sample).expect("finite points");
-    let kmeans = KMeans::new(64).seed(1);
-    group.bench_function("1000 pixels, seeded", |bencher| {
-        bencher.iter(|| kmeans.fit(&sample).expect("a fit"));
-    });
     group.finish();
+}
+
+/// Labels and fits of few points, by calls that choose their threads themselves and by one thread: the
+/// first must never take over 1.05 of the time of the second.
+fn few_points(criterion: &mut Criterion) {
+    for (d, k) in [(1, 2), (2, 10), (3, 64), (3, 256), (16, 64), (128, 10), (128, 256)] {
+        let data = Data::new(Shape { n: 1000, d, k });
+        let name = format!("{d} features, {k} clusters");
+        let plan = data.plan(Isa::best(), |recipe| recipe.threads = 1);
+        let kmeans = KMeans::new(k).seed(1);
+        let centres = Centres::new(data.centres()).expect("centres");
+        label(criterion, BenchmarkId::new("1000 points, one thread", &name), &data, &plan, &Solo);
+        let mut group = criterion.benchmark_group("1000 points");
+        group.bench_function(BenchmarkId::new("labels", &name), |bencher| {
+            bencher.iter(|| centres.predict(data.rows()).expect("labels"));
+        });
+        group.bench_function(BenchmarkId::new("fit, one thread", &name), |bencher| {
+            bencher.iter(|| kmeans.fit_with(data.rows(), With::new(&plan, &Solo)).expect("a fit"));
+        });
+        group.bench_function(BenchmarkId::new("fit", &name), |bencher| {
+            bencher.iter(|| kmeans.fit(data.rows()).expect("a fit"));
+        });
+        group.finish();
+    }
 }
 
 fn main() {
@@ -159,5 +176,6 @@ fn main() {
     forms_and_tiles(&mut criterion);
     blocks(&mut criterion);
     fits(&mut criterion);
+    few_points(&mut criterion);
     criterion.final_summary();
 }

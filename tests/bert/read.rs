@@ -64,11 +64,10 @@ fn spoilt_checkpoints_are_refused() {
         Checkpoint::open(folder.path()),
         &["model.safetensors", "no such file", "a model's folder"],
     );
-    folder.write("pytorch_model.bin", "");
-    says(
-        Checkpoint::open(folder.path()),
-        &["no such file", "pytorch_model.bin", "save_pretrained"],
-    );
+    for other in ["model.safetensors.index.json", "pytorch_model.bin"] {
+        folder.write(other, "");
+        says(Checkpoint::open(folder.path()), &["no such file", other, "save_pretrained"]);
+    }
     fs::create_dir(&file).unwrap();
     says(Checkpoint::open(folder.path()), &["model.safetensors", "folder"]);
 }

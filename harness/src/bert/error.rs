@@ -219,17 +219,18 @@ impl Error {
         }
     }
 
-    /// A file of a model that cannot be read. `older` is what stands there in folders of old: transformers
-    /// read it and write what is read here.
-    pub(super) fn of_model(path: &Path, older: &str, reason: io::Error) -> Error {
+    /// A file of a model that cannot be read. One of `others` stands there in folders of old, or of a model
+    /// in several files: transformers read it and write what is read here.
+    pub(super) fn of_model(path: &Path, others: &[&str], reason: io::Error) -> Error {
         if reason.kind() != ErrorKind::NotFound {
             return Error::read(path, reason);
         }
-        if !path.with_file_name(older).exists() {
+        let there = others.iter().find(|other| path.with_file_name(other).exists());
+        let Some(other) = there else {
             return Error::absent(path, MODEL);
-        }
+        };
         let expected = format!(
-            "{MODEL}; {older} is there, of which save_pretrained of Hugging Face's transformers makes it"
+            "{MODEL}; {other} is there, of which save_pretrained of Hugging Face's transformers makes it"
         );
         Error::absent(path, &expected)
     }

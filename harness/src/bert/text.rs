@@ -65,7 +65,7 @@ impl Text {
     pub fn open(folder: &Path) -> Result<Text, Error> {
         let path = folder.join("tokenizer.json");
         let bytes =
-            std::fs::read(&path).map_err(|error| Error::of_model(&path, "vocab.txt", error))?;
+            std::fs::read(&path).map_err(|error| Error::of_model(&path, &["vocab.txt"], error))?;
         let value: serde_json::Value =
             serde_json::from_slice(&bytes).map_err(|error| Error::malformed(&path, error))?;
         template::check(&value).map_err(|reason| Error::malformed(&path, reason))?;

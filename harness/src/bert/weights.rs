@@ -39,8 +39,8 @@ impl Checkpoint {
     /// [`Error::Read`], and [`Error::Malformed`] for a header that does not fit the file.
     pub fn open(folder: &Path) -> Result<Checkpoint, Error> {
         let path = folder.join("model.safetensors");
-        let file = File::open(&path)
-            .map_err(|error| Error::of_model(&path, "pytorch_model.bin", error))?;
+        let others = ["pytorch_model.bin", "model.safetensors.index.json"];
+        let file = File::open(&path).map_err(|error| Error::of_model(&path, &others, error))?;
         if file.metadata().is_ok_and(|file| file.is_dir()) {
             return Err(Error::malformed(&path, "it is a folder; expected a file"));
         }

@@ -237,7 +237,8 @@ fn predicted<T: Field>(
         "cache_footprint": plan.cache_footprint(workload.steps()),
     });
     if share.is_none() {
-        predicted["why_no_share"] = "the grid fits half the last cache: memory is no limit".into();
+        predicted["why_no_share"] =
+            "the grid fits half the last cache: memory limits only stores that go past it".into();
     }
     Ok(predicted)
 }
