@@ -2,9 +2,9 @@
 
 use crate::problem::{Case, Kind, Problem, Sample, cases, recipes};
 use proptest::prelude::*;
-use tilewise::Isa;
 use tilewise::kmeans::{Draws, KMeans, Plan, Seeded, Shape, With, reference};
 use tilewise::points::Points;
+use tilewise::{Isa, Matrix, Solo};
 use tilewise_tests::teams;
 
 /// Sums are taken over so many points in eight lanes, which are added in pairs.
@@ -150,6 +150,30 @@ fn candidates_that_leave_nearly_the_same_are_told_apart() {
             *value = (at * 7 % 23 % 5) as f64 + off * noise as f64;
         }
         chooses_of(&problem, None, seed);
+    }
+}
+
+/// Squares whose sum passes the greatest `f32` in one block, beside a greater sum that passes it in none.
+#[test]
+fn sums_beyond_floats_are_not_taken_for_the_greater_ones() {
+    let mut values = [0.0f32; 3 * BLOCK];
+    for (block, count, value) in [(0, 3, 1e19), (1, 3, 1e19), (2, 4, -1e19)] {
+        values[block * BLOCK + 1..][..count].fill(value);
+    }
+    let shape = Shape { n: values.len(), d: 1, k: 2 };
+    let wide = values.map(f64::from);
+    for isa in Isa::available() {
+        let plan = Plan::new(shape, isa, recipes(shape, isa)[0]).unwrap();
+        // The first point, then one of the positive and one of the negative ones: it leaves 6e38, the other
+        // 4e38.
+        let draws = [0.0, 0.05, 0.85];
+        let (settings, mut first, mut second) = (KMeans::new(2), draws.iter(), draws.iter());
+        let rows = Matrix::new(&values, shape.n, 1).unwrap();
+        let seeds = settings.seeds(rows, With::new(&plan, &Solo).draws(&mut first)).unwrap();
+        assert_eq!(seeds, [0, 1], "{isa}");
+        let rows = Matrix::new(&wide, shape.n, 1).unwrap();
+        let seeds = settings.seeds(rows, With::new(&plan, &Solo).draws(&mut second)).unwrap();
+        assert_eq!(seeds, [0, 1], "f64, {isa}");
     }
 }
 

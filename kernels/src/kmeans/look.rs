@@ -3,9 +3,9 @@
 //!
 //! Where points have few features all distances are taken by the definition, with points in the
 //! lanes; where they have many, only those that `screen` cannot tell to be too long. Both give the
-//! same bits. (Points of few features in memory are looked at by `rough` before, which leaves one
-//! candidate most often.) Of 40,000 random points one Zen 3 core chose centres, and labelled once, so many times
-//! as fast with all distances as with some:
+//! same bits. (Points of few features in memory that have no weights are looked at by `rough` before,
+//! which leaves one candidate most often.) Of 40,000 random points one Zen 3 core chose centres, and
+//! labelled once, so many times as fast with all distances as with some:
 //!
 //! | | k = 16 | 64 | 256 | 1000 |
 //! |---|---|---|---|---|

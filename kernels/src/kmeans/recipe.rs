@@ -63,7 +63,7 @@ const FEW: usize = 7;
 /// Zen 3 (`results/*/spaces/kmeans-1000-3-16.json.gz`).
 const WORTH_A_MEMBER: usize = 1 << 16;
 
-/// The same where a team would have to be made, or would be asked several times an iteration: a fit
+/// The same where a team is asked several times an iteration: a fit
 /// of 1000 pixels with 64 centres takes 1.2 of the time on two Zen 3 cores.
 pub(super) const WORTH_A_TEAM: usize = 1 << 19;
 

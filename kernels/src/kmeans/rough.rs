@@ -20,8 +20,12 @@
 //!
 //! Points and candidates of `f64` are moved and rounded, `x' = fl(x - o)`, so that the root of `D` is
 //! off by at most `u (2 |x'| + sqrt(D))`, as `screen` says. With `2ab <= a^2 t + b^2 / t` and
-//! `t = 2^-17`, `D` is off by `(t + 3u) D + 2^-29 |x'|^2` and what is smaller by far. Whatever
-//! overflows makes the sum infinite, or no number, and then nothing is certain.
+//! `t = 2^-17`, `D` is off by `(t + 3u) D + 2^-29 |x'|^2` and what is smaller by far.
+//!
+//! A square or the sum of a block that overflows makes the sum infinite or no number, and then nothing
+//! is certain of it: what is beyond `f32` in one block may be less than what others hold in several. Where
+//! point and candidate overflow both, the closest distance is taken for theirs; `|x'|^2` is then more than
+//! any finite sum.
 
 use super::lanes::multiply_add;
 use super::look::{Block, Candidates};
@@ -43,16 +47,16 @@ impl Doubt {
     pub(super) fn new(n: usize, squares: f64) -> Self {
         const U: f64 = 1.0 / (1u64 << 24) as f64;
         let part = if squares == 0.0 { 128.0 } else { 512.0 } * U;
-        // Below the normal range squares lose less than the last.
-        Doubt { part, more: squares / (1u64 << 28) as f64 + n as f64 * 1e-40 }
+        // Below the normal range squares lose their last bits, or all where a thread flushes them to zero.
+        Doubt { part, more: squares / (1u64 << 28) as f64 + n as f64 * 1e-36 }
     }
 
     /// Which of the sums may be the least.
     pub(super) fn close(self, sums: &[f64]) -> impl Iterator<Item = usize> {
         let least = sums.iter().copied().fold(f64::INFINITY, f64::min);
         let most = least * (1.0 + self.part) + self.more;
-        // What is no number may be anything.
-        let beyond = move |sum: f64| sum * (1.0 - self.part) - self.more > most;
+        // What is infinite or no number may be anything.
+        let beyond = move |sum: f64| sum.is_finite() && sum * (1.0 - self.part) - self.more > most;
         (0..sums.len()).filter(move |&index| !beyond(sums[index]))
     }
 }
@@ -124,6 +128,7 @@ mod tests {
         assert_eq!(close(&[0.0, 0.0]), [0, 1]);
         assert_eq!(close(&[f64::NAN, 1.0, 2.0]), [0, 1]);
         assert_eq!(close(&[f64::INFINITY, f64::NAN, f64::INFINITY]), [0, 1, 2]);
+        assert_eq!(close(&[f64::INFINITY, 1.0, 2.0]), [0, 1]);
         // Squares of points that are far from the offset count as well.
         let far = Doubt::new(2, 2e10);
         assert_eq!(far.close(&[1.0, 60.0, 200.0]).collect::<Vec<_>>(), [0, 1]);

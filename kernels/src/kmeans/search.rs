@@ -188,7 +188,8 @@ impl<'a, T: Element> Search<'a, T> {
             return Ok(best);
         }
         if close.len() == points.len() {
-            // Distances that are too large or too small for `f32` say nothing; nor will the next.
+            // Distances that are too large or too small for `f32` say nothing; nor will the next. (A tie
+            // of all looks the same, and costs the rest of the choice what rough sums would save.)
             self.doubt = None;
         }
         let points: Vec<usize> = close.iter().map(|&index| points[index]).collect();

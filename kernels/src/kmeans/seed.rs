@@ -17,7 +17,7 @@ use crate::points::Element;
 use crate::{Solo, Team};
 use alloc::{vec, vec::Vec};
 
-/// Fewest points of few features that a team looks at: two looks a centre are 10 us of one Zen 4 core
+/// Fewest points of few features that a team looks at, of those that are turned: two looks a centre are 10 us of one Zen 4 core
 /// then. A fit of 1000 points to 256 centres took 1.1 to 1.3 of the time where a team was asked.
 const ALONE: usize = 1 << 13;
 

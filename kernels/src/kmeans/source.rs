@@ -15,8 +15,8 @@ use core::{mem, slice};
 /// stride or [`Chunks`] will do. A file mapped into memory is rows.
 ///
 /// Labels, distances and scores are found without a copy of the points, and so are fits of more than
-/// 4 features and of [`Chunks`]. Other fits may take a copy: of up to 131,072 values as `f64` while
-/// centres are chosen, and from 16,384 points on one in which near points stand together and equal
+/// 4 features and of [`Chunks`]. Other fits may take a copy: of up to 131,072 values as `f64` and as
+/// `f32` while centres are chosen, and from 16,384 points on one in which near points stand together and equal
 /// ones are one, with some 30 bytes for each point beside it. Where memory does not have room for the
 /// latter, a fit goes without, and finds the same.
 #[derive(Clone, Copy, Debug)]
