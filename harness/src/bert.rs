@@ -7,8 +7,35 @@
 //! [`Encoder`] makes a vector of each token, in the [`Precision`] it was built for, which may need
 //! [`Ranges`] found beforehand; [`Pooling`] makes sentences of them, an [`AnswerHead`] scores. What
 //! comes out is judged by [`metrics`] on [`sts`] pairs or [`squad`] questions.
+//!
+//! From a model's folder to a vector of each sentence:
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use tilewise::SpinTeam;
+//! use tilewise_harness::bert::{
+//!     Batch, Checkpoint, Config, Encoder, Limit, Pooling, Precision, Room, Text, transformer,
+//! };
+//! let folder = Path::new("minilm");
+//! let place = transformer(folder)?;
+//! let config = Config::read(&place)?;
+//! let limit = Limit::read(&place, &config)?.tokens;
+//! let (text, pooling) = (Text::open(&place)?, Pooling::read(folder)?);
+//! let encoder = Encoder::new(&config, &Checkpoint::open(&place)?, Precision::Int8)?;
+//! let mut batch = Batch::default();
+//! for sentence in ["A man is playing a guitar.", "Somebody plays."] {
+//!     batch.push(&text.encode(sentence, limit)?.ids);
+//! }
+//! let (mut room, team) = (Room::default(), SpinTeam::all_cores()?);
+//! let vectors = encoder.embed(&batch, pooling, &mut room, &team)?;
+//! for vector in vectors.chunks_exact(config.hidden) {
+//!     println!("{vector:?}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod batch;
+mod changes;
 mod config;
 mod counts;
 mod embeddings;

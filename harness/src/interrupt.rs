@@ -4,8 +4,8 @@
 
 use crate::report::files;
 use std::io::{self, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The status of a command that was interrupted, as shells have it: 128 and the number of SIGINT.
 pub const STATUS: u8 = 130;
@@ -14,7 +14,7 @@ pub const STATUS: u8 = 130;
 static WATCHED: OnceLock<&str> = OnceLock::new();
 
 /// What is said when the process ends so.
-static PARTING: OnceLock<&str> = OnceLock::new();
+static PARTING: Mutex<Option<&str>> = Mutex::new(None);
 
 /// Whether there was an interruption.
 static CAUGHT: AtomicBool = AtomicBool::new(false);
@@ -30,7 +30,8 @@ pub fn handle() {
             return;
         }
         files::abandon();
-        if let Some(parting) = PARTING.get() {
+        let parting = *PARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parting) = parting {
             let _ = writeln!(io::stderr(), "interrupted: {parting}");
         }
         std::process::exit(STATUS.into());
@@ -41,8 +42,7 @@ pub fn handle() {
 
 /// What to say from now on when an interruption ends the process: what is left of its work.
 pub fn part_with(parting: &'static str) {
-    // The first who says something is the only one.
-    let _ = PARTING.set(parting);
+    *PARTING.lock().unwrap_or_else(PoisonError::into_inner) = Some(parting);
 }
 
 /// From now on the first interruption only makes [`caught`] say so. `coming` is what will be done.

@@ -5,7 +5,7 @@ use crate::folder::{Folder, Tensor};
 use crate::models;
 use tilewise::{Solo, Team};
 use tilewise_harness::bert::evaluation::{Head, Prepared};
-use tilewise_harness::bert::squad::{Question, Windowing};
+use tilewise_harness::bert::squad::{Question, Unanswered, Windowing};
 use tilewise_harness::bert::{AnswerHead, Batch, Error, Pooling, Precision, Room, Text, sts};
 
 /// The number of "?", whose row is spoilt.
@@ -108,5 +108,5 @@ fn scores_that_are_no_numbers_are_refused() {
     let error = head.run((&encoder, &mut room, &Solo), (&batch, &[0]), &mut outputs).unwrap_err();
     let error = prepared.named(error, &[0]).to_string();
     assert!(error.starts_with("question \"q7\": the model makes a NaN"), "{error}");
-    assert!(prepared.answers(&outputs).iter().all(Option::is_none));
+    assert_eq!(prepared.answers(&outputs), [Err(Unanswered::Unread)]);
 }

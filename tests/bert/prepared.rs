@@ -4,11 +4,12 @@
 use crate::folder::{Folder, WORDS};
 use crate::models;
 use tilewise::Solo;
-use tilewise_harness::bert::evaluation::{Head, Judgement, Prepared};
-use tilewise_harness::bert::{Pooling, Precision, Room, Text, sts};
+use tilewise_harness::bert::evaluation::{Head, Judgement, Prepared, Ran};
+use tilewise_harness::bert::squad::{Question, Stride, Windowing};
+use tilewise_harness::bert::{AnswerHead, Pooling, Precision, Room, Text, sts};
 
-/// Pairs of so many words each; every sentence has two special tokens more.
-fn prepared(folder: &Folder) -> Prepared {
+/// Pairs of so many words each; every sentence has two special tokens more, as far as the limit goes.
+fn prepared(folder: &Folder, limit: usize) -> Prepared {
     let text = Text::open(folder.path()).unwrap();
     let pair = |(index, words): (usize, [usize; 2])| sts::Pair {
         score: index as f64,
@@ -16,13 +17,13 @@ fn prepared(folder: &Folder) -> Prepared {
     };
     let words = [[3, 1], [7, 2], [1, 5], [4, 4]];
     let pairs: Vec<_> = words.into_iter().enumerate().map(pair).collect();
-    Prepared::pairs(&pairs, &text, 24).unwrap()
+    Prepared::pairs(&pairs, &text, limit).unwrap()
 }
 
 #[test]
 fn batches_hold_every_sequence_once() {
     let folder = Folder::whole();
-    let prepared = prepared(&folder);
+    let prepared = prepared(&folder, 24);
     assert_eq!(prepared.lengths().collect::<Vec<_>>(), [5, 3, 9, 4, 3, 7, 6, 6]);
     let arrival = prepared.batches(3, false);
     assert_eq!(arrival, [&[0, 1, 2][..], &[3, 4, 5], &[6, 7]]);
@@ -40,7 +41,7 @@ fn batches_hold_every_sequence_once() {
 #[test]
 fn pairs_are_judged_alike_in_any_order_and_as_far_as_they_are_there() {
     let folder = Folder::whole();
-    let prepared = prepared(&folder);
+    let prepared = prepared(&folder, 24);
     let (encoder, _) = models::load(folder.path(), Precision::Int8);
     let head = Head::Sentence(Pooling::Mean);
     let judged = |size, sorted, batches| -> Judgement {
@@ -60,4 +61,43 @@ fn pairs_are_judged_alike_in_any_order_and_as_far_as_they_are_there() {
     assert_eq!(judged(5, false, 1).count, 2);
     // The longest two are of two pairs.
     assert_eq!(judged(2, true, 1).count, 0);
+}
+
+/// Of sentences that were cut each counts that was run, of questions each of which any window was.
+#[test]
+fn what_was_run_is_counted() {
+    let folder = Folder::whole();
+    let (encoder, checkpoint) = models::load(folder.path(), Precision::Fp32);
+    let ran = |prepared: &Prepared, head: &Head, indices: &[usize]| -> Ran {
+        let (mut room, mut outputs) = (Room::default(), prepared.outputs());
+        let batch = prepared.batch(indices);
+        head.run((&encoder, &mut room, &Solo), (&batch, indices), &mut outputs).unwrap();
+        prepared.ran(&outputs)
+    };
+    let counted = |lengths: &[usize], truncated: usize, dropped: usize| Ran {
+        lengths: lengths.to_vec(),
+        truncated,
+        dropped,
+    };
+    let (pairs, head) = (prepared(&folder, 6), Head::Sentence(Pooling::Mean));
+    assert_eq!((pairs.truncated, pairs.dropped), (2, 4));
+    assert_eq!(ran(&pairs, &head, &[0, 1, 2]), counted(&[5, 3, 6], 1, 3));
+    let all: Vec<usize> = (0..8).collect();
+    assert_eq!(ran(&pairs, &head, &all), counted(&[5, 3, 6, 4, 3, 6, 6, 6], 2, 4));
+
+    let text = Text::open(folder.path()).unwrap();
+    let question = |id: &str, text: &str| Question {
+        id: id.into(),
+        text: text.into(),
+        context: "the cat sat on the mat".into(),
+        answers: vec!["the cat".into()],
+    };
+    let asked = [question("short", "cat?"), question("long", "the cat sat on the mat?")];
+    let windowing = Windowing { window: 10, stride: Stride::Step(4), question: 3 };
+    let questions = Prepared::questions(asked, &text, windowing).unwrap();
+    assert_eq!((questions.truncated, questions.dropped), (1, 4));
+    let head = Head::Answer(AnswerHead::read(encoder.config(), &checkpoint).unwrap());
+    assert_eq!(ran(&questions, &head, &[0, 1]), counted(&[10, 7], 0, 0));
+    assert_eq!(ran(&questions, &head, &[3]), counted(&[8], 1, 4));
+    assert_eq!(ran(&questions, &head, &[0, 1, 2, 3]), counted(&[10, 7, 10, 8], 1, 4));
 }

@@ -64,9 +64,11 @@ fn spoilt_checkpoints_are_refused() {
         Checkpoint::open(folder.path()),
         &["model.safetensors", "no such file", "a model's folder"],
     );
-    for other in ["model.safetensors.index.json", "pytorch_model.bin"] {
+    for (other, words) in
+        [("model.safetensors.index.json", "max_shard_size"), ("pytorch_model.bin", "makes it")]
+    {
         folder.write(other, "");
-        says(Checkpoint::open(folder.path()), &["no such file", other, "save_pretrained"]);
+        says(Checkpoint::open(folder.path()), &["no such file", other, "save_pretrained", words]);
     }
     fs::create_dir(&file).unwrap();
     says(Checkpoint::open(folder.path()), &["model.safetensors", "folder"]);
@@ -174,6 +176,36 @@ fn pooling_follows_its_file() {
     says(Pooling::read(folder.path()), &["pooling_mode_mean_tokens", "mean or cls"]);
 }
 
+/// What sentence-transformers would make of texts first is made of none here.
+#[test]
+fn folders_that_want_texts_changed_are_refused() {
+    let folder = Folder::whole();
+    let read = |file: &str, entries: Value| {
+        folder.write(file, entries.to_string());
+        Pooling::read(folder.path())
+    };
+    let lowers = |lowers: bool| {
+        folder.tokenizer(|tokenizer| tokenizer["normalizer"]["lowercase"] = lowers.into());
+    };
+    let (case, prompt) = ("sentence_bert_config.json", "config_sentence_transformers.json");
+    // The tokenizer lower-cases anyway.
+    assert!(read(case, json!({ "do_lower_case": true })).is_ok());
+    lowers(false);
+    let refused = read(case, json!({ "do_lower_case": true }));
+    says(refused, &[case, "do_lower_case is true; expected false", "lower-case them yourself"]);
+    for other in [json!({ "do_lower_case": false }), json!({ "max_seq_length": 16 })] {
+        assert!(read(case, other).is_ok());
+    }
+    let prompts = json!({ "query": "query: ", "document": "" });
+    let by_default =
+        |name: Value| read(prompt, json!({ "prompts": prompts, "default_prompt_name": name }));
+    for name in [Value::Null, json!("document")] {
+        assert!(by_default(name).is_ok());
+    }
+    let words = ["default_prompt_name is \"query\"; expected null", "put \"query: \" before each"];
+    says(by_default(json!("query")), &[prompt, words[0], words[1]]);
+}
+
 #[test]
 fn modules_are_followed_or_refused_by_name() {
     let folder = Folder::whole();
@@ -213,6 +245,8 @@ fn models_are_found_where_modules_say() {
     assert_eq!(Pooling::read(folder.path()).unwrap(), Pooling::Cls);
     folder.write("modules.json", "{}");
     says(transformer(folder.path()), &["modules.json", "invalid type"]);
+    let file = folder.path().join("modules.json");
+    says(transformer(&file), &["modules.json: it is a file; expected a model's folder"]);
 }
 
 /// Version 2 has questions without answers, which a model that must answer can only fail.

@@ -98,10 +98,13 @@ fn files_cut_short_are_refused_by_name() {
     folder.write("tokenizer_config.json", r#"{"model_max_length": 16}"#);
     folder.write("1_Pooling/config.json", r#"{"pooling_mode_cls_token": true}"#);
     folder.write("modules.json", r#"[{"path": "", "type": "models.Transformer"}]"#);
+    folder.write("config_sentence_transformers.json", r#"{"default_prompt_name": null}"#);
     let read = |name: &str| match name {
         "config.json" => Config::read(folder.path()).map(|_| ()),
         "tokenizer.json" => Text::open(folder.path()).map(|_| ()),
-        "1_Pooling/config.json" | "modules.json" => Pooling::read(folder.path()).map(|_| ()),
+        "1_Pooling/config.json" | "modules.json" | "config_sentence_transformers.json" => {
+            Pooling::read(folder.path()).map(|_| ())
+        }
         _ => Limit::read(folder.path(), &config).map(|_| ()),
     };
     for name in [
@@ -109,6 +112,7 @@ fn files_cut_short_are_refused_by_name() {
         "tokenizer.json",
         "1_Pooling/config.json",
         "modules.json",
+        "config_sentence_transformers.json",
         "sentence_bert_config.json",
         "tokenizer_config.json",
     ] {

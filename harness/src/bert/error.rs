@@ -229,10 +229,14 @@ impl Error {
         let Some(other) = there else {
             return Error::absent(path, MODEL);
         };
-        let expected = format!(
-            "{MODEL}; {other} is there, of which save_pretrained of Hugging Face's transformers makes it"
-        );
-        Error::absent(path, &expected)
+        let made = match other.ends_with(".index.json") {
+            false => "of which save_pretrained of Hugging Face's transformers makes it",
+            true => {
+                "for the weights are in several files and must be saved as one: save_pretrained of \
+                 Hugging Face's transformers does, with a max_shard_size above their size"
+            }
+        };
+        Error::absent(path, &format!("{MODEL}; {other} is there, {made}"))
     }
 
     /// A file that is not there.

@@ -3,10 +3,11 @@
 
 use super::encoder::are_finite;
 use super::metrics::{Score, pearson, spearman};
-use super::squad::{Best, Cut, Question, Window, Windowing};
+use super::squad::{Answer, Best, Cut, Question, Unanswered, Window, Windowing};
 use super::sts::Pair;
 use super::{AnswerHead, Batch, Config, Encoder, Error, Pieces, Pooling, Room, Text};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use tilewise::Team;
 
@@ -22,6 +23,8 @@ pub struct Prepared {
     /// Two segments of token numbers each.
     sequences: Vec<[Vec<u32>; 2]>,
     goal: Goal,
+    /// Of each text that was cut the sequences it is in, and how many tokens were cut off.
+    cuts: Vec<(Range<usize>, usize)>,
     /// Sentences that were cut at the model's limit, or questions that were cut.
     pub truncated: usize,
     /// Tokens that were cut off from all of them.
@@ -57,6 +60,17 @@ pub enum Head {
 #[derive(Clone, Debug)]
 pub struct Outputs(Vec<Option<Vec<f32>>>);
 
+/// How much of the data was run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Tokens of each sequence.
+    pub lengths: Vec<usize>,
+    /// Sentences that were cut, or questions that were and of which any window was run.
+    pub truncated: usize,
+    /// Tokens that were cut off from all of them.
+    pub dropped: usize,
+}
+
 /// How good it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -77,19 +91,18 @@ impl Prepared {
         text: &Text,
         limit: usize,
     ) -> Result<Prepared, Error> {
-        let (mut sequences, mut truncated, mut dropped) = (Vec::new(), 0, 0);
-        let mut scores = Vec::new();
+        let (mut sequences, mut cuts, mut scores) = (Vec::new(), Vec::new(), Vec::new());
         for (index, pair) in pairs.into_iter().enumerate() {
             scores.push(pair.score);
             for sentence in &pair.sentences {
                 let encoded = text.encode(sentence, limit);
                 let encoded = encoded.map_err(|reason| reason.of(pair_name(index)))?;
-                truncated += usize::from(encoded.dropped > 0);
-                dropped += encoded.dropped;
+                let first = sequences.len();
                 sequences.push([encoded.ids, Vec::new()]);
+                cuts.push((first..sequences.len(), encoded.dropped));
             }
         }
-        Ok(Prepared { sequences, goal: Goal::Pairs(scores), truncated, dropped })
+        Ok(Prepared::new(sequences, Goal::Pairs(scores), cuts))
     }
 
     /// Questions, their paragraphs in windows.
@@ -103,8 +116,7 @@ impl Prepared {
         windowing: Windowing,
     ) -> Result<Prepared, Error> {
         let mut paragraphs: HashMap<Arc<str>, Arc<Pieces>> = HashMap::new();
-        let (mut sequences, mut asked) = (Vec::new(), Vec::new());
-        let (mut truncated, mut dropped) = (0, 0);
+        let (mut sequences, mut cuts, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for question in questions {
             let of = |part: &str, reason: Error| {
                 reason.of(format!("{part}{}", question_name(&question)))
@@ -124,15 +136,25 @@ impl Prepared {
                 }
             };
             let cut = windowing.cut(text, &question.text, &pieces);
-            let Cut { windows, dropped: lost } = cut.map_err(|reason| of("", reason))?;
-            truncated += usize::from(lost > 0);
-            dropped += lost;
+            let Cut { windows, dropped } = cut.map_err(|reason| of("", reason))?;
             let first = sequences.len();
             let segments = windows.iter().map(|w| [w.first.clone(), w.second.clone()]);
             sequences.extend(segments);
+            cuts.push((first..sequences.len(), dropped));
             asked.push(Asked { question, pieces, windows, first });
         }
-        Ok(Prepared { sequences, goal: Goal::Questions(asked, windowing), truncated, dropped })
+        Ok(Prepared::new(sequences, Goal::Questions(asked, windowing), cuts))
+    }
+
+    /// `cuts` may hold texts of which nothing was cut off.
+    fn new(
+        sequences: Vec<[Vec<u32>; 2]>,
+        goal: Goal,
+        mut cuts: Vec<(Range<usize>, usize)>,
+    ) -> Prepared {
+        cuts.retain(|&(_, dropped)| dropped > 0);
+        let dropped = cuts.iter().map(|&(_, dropped)| dropped).sum();
+        Prepared { sequences, goal, truncated: cuts.len(), cuts, dropped }
     }
 
     /// Whether a model can read all sequences.
@@ -170,6 +192,14 @@ impl Prepared {
         match &self.goal {
             Goal::Pairs(scores) => scores.len(),
             Goal::Questions(asked, _) => asked.len(),
+        }
+    }
+
+    /// How the paragraphs of questions were cut.
+    pub fn windowing(&self) -> Option<Windowing> {
+        match &self.goal {
+            Goal::Pairs(_) => None,
+            Goal::Questions(_, windowing) => Some(*windowing),
         }
     }
 
@@ -214,6 +244,19 @@ impl Prepared {
         Outputs(vec![None; self.sequences.len()])
     }
 
+    /// How much of it was run.
+    pub fn ran(&self, outputs: &Outputs) -> Ran {
+        let is_run = |sequence: usize| outputs.0[sequence].is_some();
+        let lengths = self.lengths().enumerate().filter(|&(index, _)| is_run(index));
+        let cuts = self.cuts.iter().filter(|(sequences, _)| sequences.clone().any(is_run));
+        let dropped: Vec<usize> = cuts.map(|&(_, dropped)| dropped).collect();
+        Ran {
+            lengths: lengths.map(|(_, tokens)| tokens).collect(),
+            truncated: dropped.len(),
+            dropped: dropped.iter().sum(),
+        }
+    }
+
     /// Judges what all sequences of are there.
     pub fn judge(&self, outputs: &Outputs) -> Judgement {
         match &self.goal {
@@ -222,13 +265,12 @@ impl Prepared {
         }
     }
 
-    /// The answer to each question, nothing where a window is missing or has no possible answer.
-    /// Empty for pairs.
-    pub fn answers(&self, outputs: &Outputs) -> Vec<Option<super::squad::Answer>> {
+    /// The answer to each question, or why there is none. Empty for pairs.
+    pub fn answers(&self, outputs: &Outputs) -> Vec<Result<Answer, Unanswered>> {
         match &self.goal {
             Goal::Pairs(_) => Vec::new(),
             Goal::Questions(asked, windowing) => {
-                asked.iter().map(|asked| outputs.answer(asked, windowing).flatten()).collect()
+                asked.iter().map(|asked| outputs.answer(asked, windowing)).collect()
             }
         }
     }
@@ -305,8 +347,11 @@ impl Outputs {
     fn questions(&self, asked: &[Asked], windowing: &Windowing) -> Judgement {
         let (mut sum, mut count) = (Score::default(), 0);
         for asked in asked {
-            let Some(answer) = self.answer(asked, windowing) else { continue };
-            let text = answer.map_or("", |answer| &asked.question.context[answer.span]);
+            let text = match self.answer(asked, windowing) {
+                Ok(answer) => &asked.question.context[answer.span],
+                Err(Unanswered::Unread) => continue,
+                Err(_) => "",
+            };
             let score = Score::of(text, asked.question.answers.iter().map(String::as_str));
             (sum.exact, sum.f1) = (sum.exact + score.exact, sum.f1 + score.f1);
             count += 1;
@@ -315,14 +360,14 @@ impl Outputs {
         Judgement { metrics: [("f1", mean(sum.f1)), ("exact_match", mean(sum.exact))], count }
     }
 
-    /// Nothing if not all windows are there; else the answer, if there is any.
-    fn answer(&self, asked: &Asked, windowing: &Windowing) -> Option<Option<super::squad::Answer>> {
+    /// The answer over all windows.
+    fn answer(&self, asked: &Asked, windowing: &Windowing) -> Result<Answer, Unanswered> {
         let mut best = Best::default();
         for index in 0..asked.windows.len() {
-            let scores = self.0[asked.first + index].as_ref()?;
+            let scores = self.0[asked.first + index].as_ref().ok_or(Unanswered::Unread)?;
             let (starts, ends) = scores.split_at(scores.len() / 2);
             best.look(&asked.windows, index, windowing.stride, [starts, ends]);
         }
-        Some(best.answer(&asked.pieces.spans))
+        best.answer(&asked.pieces.spans).ok_or_else(|| best.unanswered())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::config::json;
+use super::error::MODEL;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ impl Module {
 
 /// The steps that are listed; none where there is no list.
 pub(super) fn read(folder: &Path) -> Result<Vec<Module>, Error> {
+    if folder.metadata().is_ok_and(|there| !there.is_dir()) {
+        return Err(Error::malformed(folder, format!("it is a file; expected {MODEL}")));
+    }
     Ok(json::<Vec<Module>>(&folder.join("modules.json"))?.unwrap_or_default())
 }
 
@@ -32,12 +36,16 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Module>, Error> {
 /// [`Pooling`](super::Pooling) is read from the folder itself.
 ///
 /// # Errors
-/// [`Error::Read`], [`Error::Malformed`] for a modules.json that is none.
+/// [`Error::Read`], [`Error::Malformed`] for a folder or a modules.json that is none.
 pub fn transformer(folder: &Path) -> Result<PathBuf, Error> {
-    let modules = read(folder)?;
+    Ok(place(folder, &read(folder)?))
+}
+
+/// The same by the steps of the folder.
+pub(super) fn place(folder: &Path, modules: &[Module]) -> PathBuf {
     let listed = modules.iter().find(|module| module.name() == "Transformer");
-    Ok(match listed {
+    match listed {
         Some(module) if !module.path.is_empty() => folder.join(&module.path),
         _ => folder.into(),
-    })
+    }
 }

@@ -1,7 +1,7 @@
 //! One vector for a sentence, of the vectors of its tokens.
 
 use super::config::json;
-use super::{Error, modules};
+use super::{Error, changes, modules};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,22 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// What the pooling module of a model's folder says; without one, the mean. Where modules.json
-    /// lists none, it is looked for in 1_Pooling.
+    /// What the pooling module of a model's folder says; without one, the mean.
+    ///
+    /// # Errors
+    /// Those of [`find`](Pooling::find).
+    pub fn read(folder: &Path) -> Result<Pooling, Error> {
+        Ok(Pooling::find(folder)?.unwrap_or(Pooling::Mean))
+    }
+
+    /// What the pooling module of a model's folder says; nothing without one. Where modules.json lists
+    /// none, it is looked for in 1_Pooling.
     ///
     /// # Errors
     /// [`Error::Read`] for a module that is listed and not there; [`Error::Malformed`];
-    /// [`Error::Config`] for another way, several, or a module that would do something else to
-    /// sentences.
-    pub fn read(folder: &Path) -> Result<Pooling, Error> {
+    /// [`Error::Config`] for another way, several, or a folder that wants something else done to
+    /// sentences, by another module or before the tokenizer: lower case, a prompt.
+    pub fn find(folder: &Path) -> Result<Option<Pooling>, Error> {
         let list = modules::read(folder)?;
         let known = ["Transformer", "Pooling", "Normalize"];
         if let Some(other) = list.iter().find(|module| !known.contains(&module.name())) {
@@ -33,15 +41,16 @@ impl Pooling {
                 expected: "Transformer, Pooling and Normalize".into(),
             });
         }
+        changes::check(folder, &modules::place(folder, &list))?;
         let listed = list.iter().find(|module| module.name() == "Pooling");
         let place = listed.map_or("1_Pooling", |module| &module.path);
         let path = folder.join(place).join("config.json");
         match json::<Map<String, Value>>(&path)? {
-            Some(entries) => Pooling::of(&entries, path),
+            Some(entries) => Pooling::of(&entries, path).map(Some),
             None if listed.is_some() => {
                 Err(Error::absent(&path, "what pooling it is, for modules.json lists it"))
             }
-            None => Ok(Pooling::Mean),
+            None => Ok(None),
         }
     }
 

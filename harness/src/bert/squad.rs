@@ -8,6 +8,6 @@ mod answer;
 mod data;
 mod window;
 
-pub use answer::{Answer, Best};
+pub use answer::{Answer, Best, Unanswered};
 pub use data::{Question, read};
 pub use window::{Cut, Stride, Window, Windowing};

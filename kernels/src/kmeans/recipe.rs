@@ -63,8 +63,8 @@ const FEW: usize = 7;
 /// Zen 3 (`results/*/spaces/kmeans-1000-3-16.json.gz`).
 const WORTH_A_MEMBER: usize = 1 << 16;
 
-/// The same where a team is asked several times an iteration: a fit
-/// of 1000 pixels with 64 centres takes 1.2 of the time on two Zen 3 cores.
+/// The same where a team is asked several times an iteration: a fit of 1000 pixels with 64 centres takes
+/// 1.2 of the time on two Zen 3 cores.
 pub(super) const WORTH_A_TEAM: usize = 1 << 19;
 
 /// The same where a team would be made for a fit: that takes some 100 us on two Zen 4 cores, where 1000 x

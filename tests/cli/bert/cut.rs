@@ -54,6 +54,26 @@ fn windows_follow_the_limit_of_the_model() {
 }
 
 #[test]
+fn an_answer_says_how_its_text_was_read() {
+    let (folder, model) = model();
+    folder.write("text.txt", "the cat sat on the mat a cat sat on a mat a cat");
+    let qa = format!("bert qa --model {model} --context {model}/text.txt --question cat");
+    for (flags, window, said) in [
+        ("--window 16 --stride overlap:4", 16, "overlap by 4 tokens"),
+        ("--window 16 --stride step:5", 16, "begin every 5 tokens"),
+        ("--stride overlap:9", 24, "overlap by 9 tokens"),
+        ("", 24, "overlap by 128 tokens"),
+    ] {
+        let (value, _) = told(&format!("{qa} {flags}"));
+        assert_eq!(value["window"], window, "{value}");
+        assert_eq!(value["stride"], format!("windows {said}"));
+        let output = tilewise(&format!("{qa} {flags}")).output().expect("it runs");
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(words.contains(&format!("windows of {window} tokens that {said}")), "{words}");
+    }
+}
+
+#[test]
 fn what_is_cut_from_a_question_is_told() {
     let (folder, model) = model();
     folder.write("text.txt", "the cat sat on the mat");
@@ -79,8 +99,22 @@ fn what_is_cut_from_sentences_is_told() {
     let eval = format!("bert eval --model {model} --task sts --data {model}/pairs.csv");
     let (value, said) = told(&eval);
     // Forty pieces and two special tokens.
-    assert!(said.contains("1 texts are cut at the limit of 24 tokens"), "{said}");
+    assert!(said.contains("texts cut at the limit of 24 tokens: 1"), "{said}");
     assert_eq!(cut(&value), [Some(1), Some(18)]);
+}
+
+#[test]
+fn sentences_have_no_windows() {
+    let (folder, model) = model();
+    folder.write("pairs.csv", "g\tf\ty\t1\t4.5\tthe cat\ta cat\n");
+    for flag in ["--window 9999", "--stride step:128"] {
+        let eval = format!("bert eval --model {model} --task sts --data {model}/pairs.csv {flag}");
+        let output = tilewise(&eval).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let name = flag.split(' ').next().expect("a word");
+        assert!(said.contains(name) && said.contains("--task squad"), "{said}");
+    }
 }
 
 /// Where windows step, as BERT's own script does.
@@ -93,11 +127,11 @@ fn what_is_cut_from_long_questions_is_told() {
     let windows = "--window 100 --stride step:4";
     let eval = format!("bert eval --model {model} --task squad --data {model}/questions.json");
     let (value, said) = told(&format!("{eval} {windows}"));
-    assert!(said.contains("1 questions are cut to 64 pieces"), "{said}");
+    assert!(said.contains("questions cut to 64 pieces: 1"), "{said}");
     assert_eq!(cut(&value), [Some(1), Some(6)]);
     let qa = format!("bert qa --model {model} --context {model}/text.txt {windows}");
     // Whether so strange a question has an answer does not matter.
     let output = tilewise(&qa).args(["--question", &question]).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("--question: 6 pieces past 64 are cut off"), "{said}");
+    assert!(said.contains("--question: pieces cut off past the first 64: 6"), "{said}");
 }

@@ -38,7 +38,7 @@ fn sentences_are_pooled_as_the_model_says() {
 }
 
 #[test]
-fn limits_that_disagree_are_told_once() {
+fn what_files_disagree_about_or_leave_out_is_told_once() {
     let (folder, model) = model();
     folder.write("text.txt", "the cat sat");
     folder.write("pairs.csv", PAIRS);
@@ -47,19 +47,25 @@ fn limits_that_disagree_are_told_once() {
         format!("bert qa --model {model} --context {model}/text.txt --question cat"),
         format!("bert eval --model {model} --task sts --data {model}/pairs.csv --precision both"),
     ];
-    let told = |arguments: &String| {
-        let mut command = tilewise(arguments);
-        if arguments.starts_with("bert embed") {
-            command.write_stdin("the cat\na cat\non the mat\n");
-        }
-        let output = command.output().expect("it runs");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
-        said.matches("limits disagree").count()
+    let told = |words: &str| {
+        commands.each_ref().map(|arguments| {
+            let mut command = tilewise(arguments);
+            if arguments.starts_with("bert embed") {
+                command.write_stdin("the cat\na cat\non the mat\n");
+            }
+            let output = command.output().expect("it runs");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{said}");
+            said.matches(words).count()
+        })
     };
-    assert_eq!(commands.each_ref().map(told), [1, 1, 1]);
+    assert_eq!(told("limits disagree"), [1, 1, 1]);
     folder.tokenizer(|tokenizer| tokenizer["truncation"] = Value::Null);
-    assert_eq!(commands.each_ref().map(told), [0, 0, 0]);
+    assert_eq!(told("limits disagree"), [0, 0, 0]);
+    // Answers are not pooled.
+    assert_eq!(told("no pooling file"), [1, 0, 1]);
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_mean_tokens": true}"#);
+    assert_eq!(told("no pooling file"), [0, 0, 0]);
 }
 
 /// Weights come from the seed then, and token numbers too: there is no tokenizer.
@@ -92,6 +98,8 @@ fn what_is_not_there_is_named() {
         refused(&format!("bert embed --model {model}"), 1, &[name, "no such file"]);
         fs::rename(&away, &here).expect("it is there");
     }
+    let file = format!("bert embed --model {model}/config.json");
+    refused(&file, 1, &["config.json: it is a file; expected a model's folder"]);
     for (task, words) in [("sts", "no pairs"), ("squad", "no questions")] {
         let eval = format!("bert eval --model {model} --task {task} --data {model}/data");
         refused(&eval, 1, &["data", "o such file"]);

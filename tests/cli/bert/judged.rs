@@ -84,6 +84,29 @@ fn answers_are_judged_by_the_official_rules() {
     refused(&format!("{eval} --limit 0"), 2, &["--limit 0", "1 or more"]);
 }
 
+/// Where all scores are alike, the first twenty tokens are the best: the question and what is around it.
+#[test]
+fn why_there_is_no_answer_is_said() {
+    let (folder, model) = model();
+    folder.tensors(|mut tensors| {
+        let head = tensors.iter_mut().find(|tensor| tensor.name == "qa_outputs.weight");
+        head.expect("every model has it").bytes.fill(0);
+        tensors
+    });
+    folder.write("text.txt", "the cat sat");
+    let ask = |words: usize| {
+        let mut qa = tilewise(&format!("bert qa --model {model} --context {model}/text.txt"));
+        let output = qa.args(["--question", &"cat ".repeat(words)]).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (status, said) = ask(18);
+    assert_eq!(status, Some(1), "{said}");
+    for words in ["no part of the text is an answer", "20 best starts", "lie in the question"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(ask(17).0, Some(0));
+}
+
 /// A row of numbers for each thing that is compared, one of them in each precision.
 #[test]
 fn precisions_stand_side_by_side() {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 fn spoilt(words: impl IntoIterator<Item = usize>) -> (Folder, String) {
     let (folder, path) = model();
     folder.tokenizer(|tokenizer| tokenizer["truncation"] = Value::Null);
+    folder.write("1_Pooling/config.json", r#"{"pooling_mode_mean_tokens": true}"#);
     folder.spoil(words);
     (folder, path)
 }

@@ -10,6 +10,8 @@ pub struct Best {
     candidates: usize,
     /// Most pieces of an answer.
     longest: usize,
+    /// Whether in any window starts and ends of the best lie in the paragraph.
+    is_inside: bool,
     found: Option<Span>,
 }
 
@@ -29,10 +31,38 @@ pub struct Answer {
     pub score: f32,
 }
 
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// Not all windows of its paragraph were run.
+    #[error("not all of it was read")]
+    Unread,
+    /// Nothing of the paragraph is among the best.
+    #[error(
+        "the {candidates} best starts, or the {candidates} best ends, all lie in the question or in \
+         special tokens; ask what the text answers"
+    )]
+    Outside {
+        /// Starts and ends looked at in a window.
+        candidates: usize,
+    },
+    /// No start goes with an end.
+    #[error(
+        "of the {candidates} best starts and ends in a window none make an answer of 1 to {longest} \
+         pieces; ask what a few words of the text answer"
+    )]
+    Apart {
+        /// Starts and ends looked at in a window.
+        candidates: usize,
+        /// Most pieces of an answer.
+        longest: usize,
+    },
+}
+
 /// What the published scripts use: 20 starts and ends, answers of up to 30 pieces.
 impl Default for Best {
     fn default() -> Self {
-        Best { candidates: 20, longest: 30, found: None }
+        Best { candidates: 20, longest: 30, is_inside: false, found: None }
     }
 }
 
@@ -59,13 +89,17 @@ impl Best {
             matches!(stride, Stride::Overlap(_)) || has_most_context(windows, index, piece(token))
         };
         let tokens = window.tokens();
-        let firsts = self.highest(&starts[..tokens]);
-        let lasts = self.highest(&ends[..tokens]);
-        for &first in firsts.iter().filter(|token| inside.contains(token)) {
+        let mut firsts = self.highest(&starts[..tokens]);
+        let mut lasts = self.highest(&ends[..tokens]);
+        for best in [&mut firsts, &mut lasts] {
+            best.retain(|token| inside.contains(token));
+        }
+        self.is_inside |= !firsts.is_empty() && !lasts.is_empty();
+        for &first in &firsts {
             if !allowed(first) {
                 continue;
             }
-            for &last in lasts.iter().filter(|token| inside.contains(token)) {
+            for &last in &lasts {
                 let score = starts[first] + ends[last];
                 let better = self.found.as_ref().is_none_or(|found| score > found.score);
                 let possible = last >= first && last - first < self.longest && score.is_finite();
@@ -93,6 +127,15 @@ impl Best {
         let start = spans[first].start;
         // No tokenizer should give places that go back, but a file may make it.
         Some(Answer { span: start..spans[last].end.max(start), score: found.score })
+    }
+
+    /// Why there is no answer, where all windows were looked at.
+    pub fn unanswered(&self) -> Unanswered {
+        let (candidates, longest) = (self.candidates, self.longest);
+        match self.is_inside {
+            false => Unanswered::Outside { candidates },
+            true => Unanswered::Apart { candidates, longest },
+        }
     }
 }
 
@@ -144,6 +187,12 @@ mod tests {
         let [starts, ends] = [[9.0, 9.0, 9.0, 0.0, 5.0, 0.0], [9.0, 9.0, 9.0, 5.0, 0.0, 0.0]];
         best.look(&windows, 0, Stride::Overlap(0), [&starts, &ends]);
         assert_eq!(best.answer(&[0..1, 1..2]), None);
+        assert_eq!(best.unanswered(), Unanswered::Apart { candidates: 4, longest: 30 });
+        // Those of the question are the three best.
+        let mut best = Best { candidates: 3, ..Best::default() };
+        best.look(&windows, 0, Stride::Overlap(0), [&starts, &ends]);
+        assert_eq!(best.answer(&[0..1, 1..2]), None);
+        assert_eq!(best.unanswered(), Unanswered::Outside { candidates: 3 });
     }
 
     #[test]

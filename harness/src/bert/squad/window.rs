@@ -1,6 +1,7 @@
 //! Windows over a paragraph, each `[CLS] question [SEP] pieces [SEP]`.
 
 use crate::bert::{Batch, Error, Pieces, Text};
+use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 /// How far windows are apart. "Stride" is said of both, and 128 of one is not 128 of the other:
@@ -12,6 +13,16 @@ pub enum Stride {
     Step(usize),
     /// Pieces two neighbours share, as in Hugging Face's scripts.
     Overlap(usize),
+}
+
+/// What windows do, as in "windows overlap by 128 tokens".
+impl Display for Stride {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Stride::Overlap(tokens) => write!(formatter, "overlap by {tokens} tokens"),
+            Stride::Step(tokens) => write!(formatter, "begin every {tokens} tokens"),
+        }
+    }
 }
 
 /// How a paragraph is cut.

@@ -137,9 +137,17 @@ pub(super) struct WindowFlags {
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) window: Option<usize>,
     /// Tokens, by which windows overlap (as in Hugging Face's scripts) or step on (as in BERT's own
-    /// and MLPerf's): "overlap:128" or "step:128"
-    #[arg(long, value_name = "KIND:N", default_value = "overlap:128", value_parser = stride)]
-    pub(super) stride: tilewise_harness::bert::squad::Stride,
+    /// and MLPerf's): "overlap:128" or "step:128" [default: overlap:128]
+    #[arg(long, value_name = "KIND:N", value_parser = stride)]
+    pub(super) stride: Option<tilewise_harness::bert::squad::Stride>,
+}
+
+impl WindowFlags {
+    /// The first of them that was given.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let window = self.window.map(|_| "--window");
+        window.or(self.stride.map(|_| "--stride"))
+    }
 }
 
 #[derive(Debug, Args)]

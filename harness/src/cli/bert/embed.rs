@@ -22,7 +22,7 @@ pub(super) fn run(context: Context<'_>, args: &EmbedArgs) -> Result<(), Failure>
     let weights = Load { precisions: 1, rooms: 1, tokens: 0, longest: 0 };
     weights.check(context, &reader.model.config)?;
     let encoder = reader.model.encoder(context, given.precision())?;
-    reader.tell("texts are cut there");
+    reader.tell_of_sentences(&args.model)?;
     let mut lines = Lines { context, reader: &reader, pooling, encoder, room: Room::default() };
     let mut waiting: Vec<Line> = Vec::new();
     for (index, line) in io::stdin().lock().split(b'\n').enumerate() {
@@ -76,8 +76,8 @@ impl Lines<'_> {
         alone.check(self.encoder.config()).map_err(|error| at(&error))?;
         if encoded.dropped > 0 {
             let limit = self.reader.limit;
-            output::remark(format!(
-                "line {number}: {} tokens past the limit of {limit} are cut off",
+            output::remark(format_args!(
+                "line {number}: tokens cut off past the limit of {limit}: {}",
                 encoded.dropped
             ));
         }

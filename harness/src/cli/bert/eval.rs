@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
-use tilewise_harness::bert::evaluation::{CALIBRATION, Head, Judgement, Outputs, Prepared};
+use tilewise_harness::bert::evaluation::{CALIBRATION, Head, Judgement, Outputs, Prepared, Ran};
 use tilewise_harness::bert::{
     AnswerHead, Batch, Config, Count, Encoder, Error, Pooling, Precision, Ranges, Room, Times,
     counts, squad, sts,
@@ -23,11 +23,21 @@ use tilewise_harness::workload::Check;
 use tilewise_tuner::measure::Estimate;
 use tilewise_tuner::measure::stats::CONFIDENCE;
 
+/// What is said of an interruption that comes too early.
+const NOTHING: &str = "nothing was judged yet";
+
 pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> {
+    // Until batches are judged there is no part of a result, so an interruption ends the process at once.
+    interrupt::part_with(NOTHING);
     for (name, given) in [("--batch", Some(args.batch)), ("--limit", args.limit)] {
         if given == Some(0) {
             return Err(Failure::usage(format!("{name} 0: expected 1 or more")));
         }
+    }
+    if let (TaskArg::Sts, Some(flag)) = (args.task, args.windows.given()) {
+        return Err(Failure::usage(format!(
+            "{flag}: expected --task squad; only paragraphs have windows"
+        )));
     }
     let Files { read, claim } = Files::open(args)?;
     let data = Data::read(args)?;
@@ -47,6 +57,10 @@ pub(super) fn run(context: Context<'_>, args: &EvalArgs) -> Result<(), Failure> 
     }
     let partial = evaluation.batches(&mut arms)?;
     let report = evaluation.report(&arms, found, (preparing, partial));
+    // Of pairs and questions each one may still miss a sentence or a window.
+    if partial && report.results.iter().all(|judged| judged.judgement.count == 0) {
+        return Err(Failure::Interrupted(NOTHING));
+    }
     match context.json {
         true => output::print(report.json())?,
         false => output::print(report.text())?,
@@ -112,14 +126,13 @@ fn check_memory(
 
 /// What the user should know of how texts are cut.
 fn tell(args: &EvalArgs, reader: &Reader, prepared: &Prepared) -> Result<(), Failure> {
-    interrupt::watch("what was judged until now will be said");
     let cut = prepared.truncated;
     match args.task {
         TaskArg::Sts => {
-            reader.tell("texts are cut there");
+            reader.tell_of_sentences(&args.model)?;
             if cut > 0 {
                 let limit = reader.limit;
-                output::remark(format_args!("{cut} texts are cut at the limit of {limit} tokens"));
+                output::remark(format_args!("texts cut at the limit of {limit} tokens: {cut}"));
             }
         }
         TaskArg::Squad => {
@@ -127,7 +140,7 @@ fn tell(args: &EvalArgs, reader: &Reader, prepared: &Prepared) -> Result<(), Fai
             reader.tell_of_windows(&windowing);
             if cut > 0 {
                 let kept = windowing.question;
-                output::remark(format_args!("{cut} questions are cut to {kept} pieces"));
+                output::remark(format_args!("questions cut to {kept} pieces: {cut}"));
             }
         }
     }
@@ -208,6 +221,7 @@ struct Report<'a> {
     threads: usize,
     config: &'a Config,
     prepared: &'a Prepared,
+    ran: Ran,
     /// What the ranges of int8-static were found on.
     calibrated_on: Option<String>,
     /// That of the last precision, and counts by its encoder.
@@ -299,9 +313,11 @@ impl Evaluation<'_> {
                 model.room.take_times();
             }
         }
+        interrupt::watch("what was judged until now will be said");
+        interrupt::part_with("what was judged is given up");
         let progress = Progress::new(batches.len(), what);
         for (turn, indices) in batches.iter().enumerate() {
-            if interrupt::caught() {
+            if turn > 0 && interrupt::caught() {
                 return Ok(true);
             }
             let count = arms.len();
@@ -339,6 +355,8 @@ impl Evaluation<'_> {
         (preparing, partial): (Duration, bool),
     ) -> Report<'_> {
         let last = arms.last().expect("at least one precision");
+        let ran = self.prepared.ran(&last.outputs);
+        let lengths = ran.lengths.iter().copied();
         Report {
             args: self.args,
             isa: self.context.setup.setting().isa,
@@ -347,7 +365,8 @@ impl Evaluation<'_> {
             prepared: self.prepared,
             calibrated_on: found.map(|found| found.on),
             check: last.check.clone(),
-            counts: counts(&last.model.encoder, self.head, self.prepared.lengths()),
+            counts: counts(&last.model.encoder, self.head, lengths),
+            ran,
             results: arms.iter().map(|arm| self.judge(arm, preparing)).collect(),
             by_batch: match arms {
                 [first, second] => by_batch(&first.seconds, &second.seconds),

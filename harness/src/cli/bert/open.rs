@@ -9,7 +9,8 @@ use std::fmt::Display;
 use std::path::Path;
 use tilewise_harness::bert::squad::Windowing;
 use tilewise_harness::bert::{
-    Checkpoint, Config, Encoder, Error, Limit, Precision, Source, Synthetic, Text, transformer,
+    Checkpoint, Config, Encoder, Error, Limit, Pooling, Precision, Source, Synthetic, Text,
+    transformer,
 };
 
 /// A model and where it is from.
@@ -101,10 +102,24 @@ impl Reader {
 
     /// Tells what the folder's files disagree about and what follows from it; once, when all that is
     /// asked for is in order.
-    pub(super) fn tell(&self, consequence: impl Display) {
+    fn tell(&self, consequence: impl Display) {
         if let Some(remark) = &self.remark {
             output::remark(format_args!("{remark}; {consequence}"));
         }
+    }
+
+    /// The same where sentences are made of the model in a folder; and what is done where it does not
+    /// say how.
+    pub(super) fn tell_of_sentences(&self, folder: &Path) -> Result<(), Failure> {
+        self.tell("texts are cut there");
+        if Pooling::find(folder).map_err(Failure::failed)?.is_none() {
+            let folder = folder.display();
+            output::remark(format_args!(
+                "{folder}: no pooling file (1_Pooling/config.json) is there; the vector of a \
+                 sentence is the mean of those of its tokens"
+            ));
+        }
+        Ok(())
     }
 
     /// The same where paragraphs are read in windows.
@@ -121,7 +136,7 @@ impl Reader {
                 "--window {window}: expected at most {most}, the limit of the model"
             )));
         }
-        Ok(Windowing { window, stride: flags.stride, ..usual })
+        Ok(Windowing { window, stride: flags.stride.unwrap_or(usual.stride), ..usual })
     }
 }
 

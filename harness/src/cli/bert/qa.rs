@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use serde_json::json;
 use tilewise_harness::bert::evaluation::{Head, Prepared};
-use tilewise_harness::bert::squad::Question;
+use tilewise_harness::bert::squad::{Question, Windowing};
 use tilewise_harness::bert::{AnswerHead, Error, Room};
 
 /// Windows of a batch: enough for a product, few enough that a long text shows no delay.
@@ -41,7 +41,7 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
     reader.tell_of_windows(&windowing);
     if prepared.dropped > 0 {
         let (dropped, kept) = (prepared.dropped, windowing.question);
-        output::remark(format_args!("--question: {dropped} pieces past {kept} are cut off"));
+        output::remark(format_args!("--question: pieces cut off past the first {kept}: {dropped}"));
     }
     let (mut room, mut outputs) = (Room::default(), prepared.outputs());
     for indices in prepared.batches(BATCH, false) {
@@ -50,17 +50,24 @@ pub(super) fn run(context: Context<'_>, args: &QaArgs) -> Result<(), Failure> {
         let ran = head.run(by, (&batch, &indices), &mut outputs);
         ran.map_err(|error| reader.model.failure(error))?;
     }
-    let Some(Some(answer)) = prepared.answers(&outputs).pop() else {
-        return Err(Failure::failed("no part of the text is an answer; expected a longer text"));
-    };
+    let answer = prepared.answers(&outputs).pop().expect("a question was asked");
+    let answer = answer
+        .map_err(|reason| Failure::failed(format!("no part of the text is an answer: {reason}")))?;
     let words = &text[answer.span.clone()];
+    let Windowing { window, stride, .. } = windowing;
     if !context.json {
+        let windows = prepared.sequences();
+        // Standard output has the answer alone, for programs that read it.
+        output::remark(format_args!(
+            "windows of {window} tokens that {stride}; the text takes {windows}"
+        ));
         return output::print(words);
     }
     output::print(json!({
         "schema": 1, "kernel": "bert qa", "answer": words, "score": answer.score,
         "start": answer.span.start, "end": answer.span.end, "windows": prepared.sequences(),
-        "dropped": prepared.dropped, "dtype": given.precision().name(),
+        "window": window, "stride": format!("windows {stride}"), "dropped": prepared.dropped,
+        "dtype": given.precision().name(),
     }))
 }
 

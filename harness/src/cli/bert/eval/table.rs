@@ -9,7 +9,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::{Map, Value, json};
 use tilewise_harness::bert::Count;
-use tilewise_harness::bert::squad::Stride;
+use tilewise_harness::bert::squad::Windowing;
 use tilewise_harness::report::digits;
 use tilewise_tuner::measure::Estimate;
 
@@ -37,10 +37,10 @@ impl Report<'_> {
                 OrderArg::Sorted => "sorted",
                 OrderArg::Arrival => "arrival",
             },
-            "sequences": self.prepared.sequences(),
-            "tokens": self.prepared.tokens(),
-            "truncated": self.prepared.truncated,
-            "dropped": self.prepared.dropped,
+            "sequences": self.ran.lengths.len(),
+            "tokens": self.ran.lengths.iter().sum::<usize>(),
+            "truncated": self.ran.truncated,
+            "dropped": self.ran.dropped,
             "planned": self.prepared.count(),
             "partial": self.partial,
             "operation_counts": self.counts(),
@@ -48,8 +48,12 @@ impl Report<'_> {
             unreachable!("an object was written")
         };
         line.extend(self.measurement());
-        if self.args.task == TaskArg::Squad {
-            line.insert("stride".into(), json!(stride(self.args.windows.stride)));
+        if self.partial {
+            line.insert("judged".into(), json!(self.which()));
+        }
+        if let Some(Windowing { window, stride, .. }) = self.prepared.windowing() {
+            line.insert("window".into(), json!(window));
+            line.insert("stride".into(), json!(format!("windows {stride}")));
         }
         if let Some(on) = &self.calibrated_on {
             line.insert("calibrated_on".into(), json!(on));
@@ -116,6 +120,12 @@ impl Report<'_> {
             table.add_row(["relative change".into(), String::new(), change]);
             table.add_row(["times as fast".into(), String::new(), self.speed(fp32, int8)]);
         }
+        if let Some(Windowing { window, stride, .. }) = self.prepared.windowing() {
+            // Once, and under what is as long.
+            let blank = vec![String::new(); self.results.len() - 1];
+            let windows = format!("of {window} tokens that {stride}");
+            table.add_row(std::iter::once("windows".to_owned()).chain(blank).chain([windows]));
+        }
         let what = if self.args.task == TaskArg::Sts { "pairs" } else { "questions" };
         table.add_row(row(what, &|judged| self.judged(judged)));
         table.add_row(row("encoding", &|judged| {
@@ -146,10 +156,17 @@ impl Report<'_> {
     /// How many were judged; of a partial result, of how many and which.
     fn judged(&self, judged: &Judged) -> String {
         let (count, planned) = (judged.judgement.count, self.prepared.count());
-        match (self.partial, self.args.order) {
-            (false, _) => count.to_string(),
-            (true, OrderArg::Sorted) => format!("the longest {count} of {planned}"),
-            (true, OrderArg::Arrival) => format!("the first {count} of {planned}"),
+        match self.partial {
+            false => count.to_string(),
+            true => format!("{} {count} of {planned}", self.which()),
+        }
+    }
+
+    /// Which of them a partial result is of.
+    fn which(&self) -> &'static str {
+        match self.args.order {
+            OrderArg::Sorted => "the longest",
+            OrderArg::Arrival => "the first",
         }
     }
 
@@ -234,11 +251,4 @@ fn change(first: &Judged, second: &Judged) -> Option<f64> {
 fn ratio(first: &Judged, second: &Judged) -> Option<f64> {
     let ratio = first.running.as_secs_f64() / second.running.as_secs_f64();
     ratio.is_finite().then_some(ratio)
-}
-
-fn stride(stride: Stride) -> String {
-    match stride {
-        Stride::Overlap(tokens) => format!("windows overlap by {tokens} tokens"),
-        Stride::Step(tokens) => format!("windows begin every {tokens} tokens"),
-    }
 }
