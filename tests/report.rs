@@ -31,14 +31,17 @@ fn a_quick_report_is_whole() {
     assert_schema("report", &report);
     assert!(output.status.success(), "{said}");
     let cells = report["cells"].as_array().expect("cells");
-    // The first of every section come before any second: there are all, but where a machine is far
-    // slower than what a quick report is made for, or too small.
+    // The first of every section come before any second: there are all, but where a machine is too small,
+    // or so slow that none has a second.
     let skipped = report["skipped"].to_string();
-    for kernel in ["gemm", "kmeans", "stencil", "bert"] {
-        let is_there = cells.iter().any(|cell| cell["kernel"] == kernel);
+    let kernels = ["gemm", "kmeans", "stencil", "bert"];
+    let measured =
+        kernels.map(|kernel| cells.iter().filter(|cell| cell["kernel"] == kernel).count());
+    let is_slow = measured.iter().all(|&cells| cells <= 1);
+    for (kernel, cells) in kernels.iter().zip(measured) {
         let told = skipped.contains(&format!("\"{kernel}-"));
-        let excused = told && (took > 60.0 || skipped.contains("available"));
-        assert!(is_there || excused, "nothing of {kernel} in {took:.0} s: {skipped}");
+        let excused = told && (is_slow || skipped.contains("available"));
+        assert!(cells > 0 || excused, "nothing of {kernel} in {took:.0} s: {skipped}");
     }
     for cell in cells {
         // There is nothing to tune.
